@@ -1,0 +1,66 @@
+"""nncore: dense neural networks on the CPU, at the speed of the hardware and with the same bits every time.
+
+Models, layers, losses, optimizers, metrics and initializers carry Keras 3's names and meanings; `nncore.kernels` offers the
+compiled kernels alone, `nncore.reference` their twins in plain NumPy.
+"""
+
+from nncore import (
+    activations,
+    config,
+    executor,
+    gradients,
+    initializers,
+    kernels,
+    layers,
+    losses,
+    metrics,
+    optimizers,
+    program,
+    random,
+    utils,
+)
+from nncore._system import config_info, get_num_threads, set_num_threads, show_config
+from nncore._version import __version__
+from nncore.history import History
+from nncore.layers.input import Input
+from nncore.models import Sequential, load_model
+from nncore.training import NonFiniteError
+from nncore.variables import Variable
+
+__all__ = [
+    "History",
+    "Input",
+    "NonFiniteError",
+    "Sequential",
+    "Variable",
+    "__version__",
+    "activations",
+    "config",
+    "config_info",
+    "executor",
+    "get_num_threads",
+    "gradients",
+    "initializers",
+    "kernels",
+    "layers",
+    "load_model",
+    "losses",
+    "metrics",
+    "optimizers",
+    "program",
+    "random",
+    "reference",
+    "set_num_threads",
+    "show_config",
+    "testing",
+    "utils",
+]
+
+
+def __getattr__(name: str) -> object:
+    """Import `reference` and `testing` when they are first used: nobody pays for them at import."""
+    if name in ("reference", "testing"):
+        from importlib import import_module
+
+        return import_module(f"nncore.{name}")
+    raise AttributeError(f"module 'nncore' has no attribute {name!r}")

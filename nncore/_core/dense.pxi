@@ -1,0 +1,266 @@
+# The three products of a dense layer, over the register tile of src/tile.h.
+#
+# A. One loop nest, `product`, serves all three: forward  y = x w,  backward_input  dx = dy w^T,  backward_params
+#    dw = x^T dy. They differ in how A and B are walked, never in the order of a sum: each element of C is one chain
+#    over ascending k. A block of k goes on with the chain that C holds.
+# B. B is packed into panels of NN_TILE_VECTORS vectors of columns, [k][column], a block of k and of columns at a time:
+#    BLOCK_DEPTH x BLOCK_COLUMNS float32 are half of a 1 MiB second-level cache, and twelve rows of A beside them half
+#    of the first-level cache. Rows of w are turned into columns of w^T by register transposes while packing: a
+#    kernel of dot products would reach 55 to 69 % of the peak only.
+# C. A is read where it lies, except when its rows run along i at a stride that maps them all to few cache sets: then
+#    each strip of rows is copied first (2048 columns: 226 -> 240 GFLOP/s).
+# D. Few rows do not repay packing: then B is read in place, as many vectors at a time as there are registers.
+# E. dense_backward_params cuts the batch in chunks of CHUNK rows, sums each from +0 and adds the chunks in order: the
+#    error of a long sum grows with the chunk, not with the batch, and chunks could be shared out.
+
+cdef enum:
+    BLOCK_DEPTH = 512
+    BLOCK_DEPTH_WHOLE = 640    # up to here k is not cut
+    BLOCK_COLUMNS = 256
+    CHUNK = 512
+    PANEL_BYTES = NN_TILE_VECTORS * NN_VECTOR_BYTES
+    STRIDE_ALIAS_BYTES = 2048  # strides that are multiples of this share few sets of the first-level cache
+    EDGE = 512                 # elements of the largest tile, rounded up
+
+
+cdef inline Py_ssize_t block_depth(Py_ssize_t k) noexcept nogil:
+    """Rows of B in a block: equal blocks, in eights."""
+    if k <= BLOCK_DEPTH_WHOLE:
+        return max(k, <Py_ssize_t>1)
+    cdef Py_ssize_t blocks = (k + BLOCK_DEPTH - 1) // BLOCK_DEPTH
+    return ((k + blocks - 1) // blocks + 7) // 8 * 8
+
+
+cdef inline Py_ssize_t product_scratch(Py_ssize_t n, Py_ssize_t k, Py_ssize_t size) noexcept nogil:
+    """Bytes of scratch that one thread needs: a block of panels (or one narrow panel of all k) and a strip of A."""
+    cdef Py_ssize_t columns = min((n * size + PANEL_BYTES - 1) // PANEL_BYTES * PANEL_BYTES,
+                                  <Py_ssize_t>BLOCK_COLUMNS * size)
+    cdef Py_ssize_t panels = max(block_depth(k) * columns, k * NN_VECTOR_BYTES)
+    return panels + NN_TILE_ROWS * block_depth(k) * size + 64
+
+
+cdef void pack_panel(
+    floating* panel,     # OUT (depth, columns): zeros beyond width
+    const floating* b,   # IN  (depth, width), or (width, depth) when transposed
+    Py_ssize_t b_row, bint transposed,
+    Py_ssize_t depth, Py_ssize_t width, Py_ssize_t columns,
+) noexcept nogil:
+    cdef Py_ssize_t k, j, i, full_j, full_k, L = lanes(b)
+    if width < columns:
+        memset(panel, 0, depth * columns * sizeof(floating))
+    if not transposed:
+        if width == columns == 2 * L:
+            for k in range(depth):
+                memcpy(panel + k * columns, b + k * b_row, 2 * NN_VECTOR_BYTES)
+        else:
+            for k in range(depth):
+                memcpy(panel + k * columns, b + k * b_row, width * sizeof(floating))
+        return
+    full_j, full_k = width // L * L, depth // L * L
+    for j from 0 <= j < full_j by L:
+        for k from 0 <= k < full_k by L:
+            transpose(b + j * b_row + k, b_row, panel + k * columns + j, columns)
+        for k in range(full_k, depth):
+            for i in range(j, j + L):
+                panel[k * columns + i] = b[i * b_row + k]
+    for j in range(full_j, width):
+        for k in range(depth):
+            panel[k * columns + j] = b[j * b_row + k]
+
+
+cdef void edge_tile(int rows, int vectors, Py_ssize_t width, Py_ssize_t depth, const floating* a, Py_ssize_t a_row,
+                    Py_ssize_t a_step, const floating* b, Py_ssize_t b_step, floating* c, Py_ssize_t c_row,
+                    const floating* start, int mode) noexcept nogil:
+    """A tile of which only `width` columns belong to C: computed beside it and copied."""
+    cdef floating[EDGE] beside
+    cdef floating[64] start_beside
+    cdef Py_ssize_t i, columns = vectors * lanes(a)
+    if mode & (NN_START_C | NN_END_ADD):
+        for i in range(rows):
+            memcpy(beside + i * columns, c + i * c_row, width * sizeof(floating))
+    memset(start_beside, 0, sizeof(start_beside))
+    if start != NULL:
+        memcpy(start_beside, start, width * sizeof(floating))
+    tile(rows, vectors, depth, a, a_row, a_step, b, b_step, <floating*>beside, columns, <const floating*>start_beside, mode)
+    for i in range(rows):
+        memcpy(c + i * c_row, beside + i * columns, width * sizeof(floating))
+
+
+cdef inline void any_tile(int rows, int vectors, Py_ssize_t width, Py_ssize_t depth, const floating* a, Py_ssize_t a_row,
+                          Py_ssize_t a_step, const floating* b, Py_ssize_t b_step, floating* c, Py_ssize_t c_row,
+                          const floating* start, int mode) noexcept nogil:
+    if width == vectors * lanes(a):
+        tile(rows, vectors, depth, a, a_row, a_step, b, b_step, c, c_row, start, mode)
+    else:
+        edge_tile(rows, vectors, width, depth, a, a_row, a_step, b, b_step, c, c_row, start, mode)
+
+
+cdef void product(
+    floating* c, Py_ssize_t c_row,                                    # OUT (m, n), rows c_row apart
+    const floating* a, Py_ssize_t a_row, Py_ssize_t a_step,           # IN  a[i * a_row + k * a_step]
+    const floating* b, Py_ssize_t b_row, bint transposed,             # IN  (k, n), or (n, k) when transposed
+    Py_ssize_t m, Py_ssize_t n, Py_ssize_t k,
+    const floating* start, int mode,                                  # as of src/tile.h; start (n,) or NULL
+    int activation, floating alpha,
+    void* scratch,
+) noexcept nogil:
+    """C := f(start + A B)"""
+    cdef Py_ssize_t L = lanes(a), panel_columns = NN_TILE_VECTORS * L
+    cdef Py_ssize_t depth = block_depth(k), columns, i, j, j0, k0, width, d
+    cdef floating* panels = <floating*>scratch
+    cdef floating* strip = panels + max(depth * min((n + panel_columns - 1) // panel_columns * panel_columns,
+                                                    <Py_ssize_t>BLOCK_COLUMNS), k * L)
+    cdef const floating* from_a
+    cdef Py_ssize_t from_row, from_step
+    cdef int rows, vectors, step_mode, first_mode = mode & 3
+    cdef bint copy_a, pass_after = activation != IDENTITY and activation != RELU
+    if activation == RELU:
+        mode |= NN_END_RELU
+
+    if m <= NN_TILE_ROWS and not transposed:  # D: B in place, over all of k at once
+        rows = <int>m
+        j = 0
+        while j < n:
+            if n - j >= L:
+                vectors = tile_vectors(a, rows, (n - j) // L)
+                tile(rows, vectors, k, a, a_row, a_step, b + j, b_row, c + j, c_row, start + j if start != NULL else NULL, mode)
+                j += vectors * L
+            else:
+                pack_panel(panels, b + j, b_row, False, k, n - j, L)
+                edge_tile(rows, 1, n - j, k, a, a_row, a_step, <const floating*>panels, L, c + j, c_row,
+                          start + j if start != NULL else NULL, mode)
+                j = n
+        if pass_after:
+            for i in range(m):
+                activate(activation, c + i * c_row, n, alpha)
+        return
+
+    copy_a = a_step != 1 and a_step * <Py_ssize_t>sizeof(floating) % STRIDE_ALIAS_BYTES == 0 and n > 2 * panel_columns
+    for j0 from 0 <= j0 < n by BLOCK_COLUMNS:
+        columns = min(<Py_ssize_t>BLOCK_COLUMNS, n - j0)
+        for k0 from 0 <= k0 < max(k, <Py_ssize_t>1) by depth:
+            d = min(depth, k - k0)
+            for j from 0 <= j < columns by panel_columns:
+                width = min(panel_columns, columns - j)
+                pack_panel(panels + j * d, b + ((j0 + j) * b_row + k0 if transposed else k0 * b_row + j0 + j), b_row,
+                           transposed, d, width, panel_columns if width > L else L)
+            step_mode = first_mode if k0 == 0 else NN_START_C
+            if k0 + d == k:
+                step_mode |= mode & ~3
+            for i from 0 <= i < m by NN_TILE_ROWS:
+                rows = <int>min(<Py_ssize_t>NN_TILE_ROWS, m - i)
+                from_a, from_row, from_step = a + i * a_row + k0 * a_step, a_row, a_step
+                if copy_a:
+                    copy_strip(strip, from_a, a_row, a_step, rows, d)
+                    from_a, from_row, from_step = strip, 1, NN_TILE_ROWS
+                for j from 0 <= j < columns by panel_columns:
+                    width = min(panel_columns, columns - j)
+                    vectors = NN_TILE_VECTORS if width > L else 1
+                    any_tile(rows, vectors, width, d, from_a, from_row, from_step,
+                             <const floating*>(panels + j * d), vectors * L, c + i * c_row + j0 + j, c_row,
+                             start + j0 + j if start != NULL else NULL, step_mode)
+                if pass_after and k0 + d == k:
+                    if columns == c_row:
+                        activate(activation, c + i * c_row, rows * columns, alpha)
+                    else:
+                        for j in range(i, i + rows):
+                            activate(activation, c + j * c_row + j0, columns, alpha)
+
+
+cdef void copy_strip(floating* strip, const floating* a, Py_ssize_t a_row, Py_ssize_t a_step, int rows,
+                     Py_ssize_t depth) noexcept nogil:
+    """strip[k][i] := A[i][k]"""
+    cdef Py_ssize_t k, i
+    if a_row == 1 and rows == NN_TILE_ROWS:
+        for k in range(depth):
+            memcpy(strip + k * NN_TILE_ROWS, a + k * a_step, NN_TILE_ROWS * sizeof(floating))
+    else:
+        for k in range(depth):
+            for i in range(rows):
+                strip[k * NN_TILE_ROWS + i] = a[i * a_row + k * a_step]
+
+
+cdef bint by_columns(Py_ssize_t m, Py_ssize_t n, Py_ssize_t panel_columns, int n_threads) noexcept nogil:
+    """Whether threads share out the columns of C: then none packs what another one packs. Rows where columns are few."""
+    cdef Py_ssize_t panels = (n + panel_columns - 1) // panel_columns, strips = (m + NN_TILE_ROWS - 1) // NN_TILE_ROWS
+    return panels % n_threads == 0 or panels >= 4 * n_threads or panels >= strips
+
+
+cdef void shared_product(floating* c, const floating* a, Py_ssize_t a_row, Py_ssize_t a_step, const floating* b,
+                         Py_ssize_t b_row, bint transposed, Py_ssize_t m, Py_ssize_t n, Py_ssize_t k,
+                         const floating* start, int mode, int activation, floating alpha, void* scratch,
+                         int thread, int n_threads) noexcept nogil:
+    """One thread's share of C (m, n) := f(start + A B)."""
+    cdef Py_ssize_t begin, end, panel_columns = NN_TILE_VECTORS * lanes(a)
+    if by_columns(m, n, panel_columns, n_threads):
+        nn_share(n, panel_columns, thread, n_threads, &begin, &end)
+        if begin < end:
+            product(c + begin, n, a, a_row, a_step, b + (begin * b_row if transposed else begin), b_row, transposed,
+                    m, end - begin, k, start + begin if start != NULL else NULL, mode, activation, alpha, scratch)
+    else:
+        nn_share(m, NN_TILE_ROWS, thread, n_threads, &begin, &end)
+        if begin < end:
+            product(c + begin * n, n, a + begin * a_row, a_row, a_step, b, b_row, transposed,
+                    end - begin, n, k, start, mode, activation, alpha, scratch)
+
+
+cdef void dense_forward(
+    const floating* x,   # IN  (B, I)
+    const floating* w,   # IN  (I, O)
+    const floating* b,   # IN  (O,) or NULL
+    floating* y,         # OUT (B, O)
+    Py_ssize_t B, Py_ssize_t I, Py_ssize_t O,
+    int activation, floating alpha,
+    void* scratch, int thread, int n_threads,
+) noexcept nogil:
+    """y := f(b + x w)"""
+    shared_product(y, x, I, <Py_ssize_t>1, w, O, False, B, O, I, b, NN_START_ZERO if b == NULL else NN_START_ROW,
+                   activation, alpha, scratch, thread, n_threads)
+
+
+cdef void dense_backward_input(
+    const floating* dy,  # IN  (B, O)
+    const floating* w,   # IN  (I, O)
+    floating* dx,        # OUT (B, I)
+    Py_ssize_t B, Py_ssize_t I, Py_ssize_t O,
+    void* scratch, int thread, int n_threads,
+) noexcept nogil:
+    """dx := dy w^T"""
+    shared_product(dx, dy, O, <Py_ssize_t>1, w, O, True, B, I, O, <const floating*>NULL, NN_START_ZERO, IDENTITY,
+                   <floating>0, scratch, thread, n_threads)
+
+
+cdef void dense_backward_params(
+    const floating* x,   # IN  (B, I)
+    const floating* dy,  # IN  (B, O)
+    floating* dw,        # OUT (I, O)
+    floating* db,        # OUT (O,) or NULL
+    Py_ssize_t B, Py_ssize_t I, Py_ssize_t O,
+    void* scratch, int thread, int n_threads,
+) noexcept nogil:
+    """dw := x^T dy; db := sum of dy over the batch"""
+    cdef Py_ssize_t b0, begin, end
+    cdef int mode = NN_START_ZERO
+    for b0 from 0 <= b0 < max(B, <Py_ssize_t>1) by CHUNK:
+        shared_product(dw, x + b0 * I, <Py_ssize_t>1, I, dy + b0 * O, O, False, I, O, min(<Py_ssize_t>CHUNK, B - b0),
+                       <const floating*>NULL, mode, IDENTITY, <floating>0, scratch, thread, n_threads)
+        mode = NN_START_ZERO | NN_END_ADD
+    if db != NULL:
+        nn_share(O, NN_TILE_VECTORS * lanes(x), thread, n_threads, &begin, &end)
+        sum_rows(dy, db, B, O, begin, end)
+
+
+cdef void sum_rows(const floating* dy, floating* db, Py_ssize_t B, Py_ssize_t O, Py_ssize_t begin,
+                   Py_ssize_t end) noexcept nogil:
+    """db[begin:end] := sum over the rows of dy, in chunks"""
+    cdef floating[64] total
+    cdef Py_ssize_t b0, b, j, j0, m
+    for j0 in range(begin, end, 64):
+        m = min(<Py_ssize_t>64, end - j0)
+        for b0 from 0 <= b0 < max(B, <Py_ssize_t>1) by CHUNK:
+            memset(total, 0, sizeof(total))
+            for b in range(b0, min(B, b0 + CHUNK)):
+                for j in range(m):
+                    total[j] += dy[b * O + j0 + j]
+            for j in range(m):
+                db[j0 + j] = total[j] if b0 == 0 else db[j0 + j] + total[j]

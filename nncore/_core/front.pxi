@@ -1,0 +1,232 @@
+# What Python calls. Arrays come checked (kernels.py, executor.py): C-contiguous, aligned, native, of one dtype.
+#
+# The NumPy C-API and not typed memoryviews: each of those costs a call 0.3 us.
+
+cimport numpy as cnp
+
+cnp.import_array()
+
+ACTIVATIONS = ("identity", "sigmoid", "tanh", "relu", "leaky_relu", "elu", "exponential", "hard_sigmoid", "softplus",
+               "gelu", "silu")
+KERNELS = ("dense_forward", "dense_backward_input", "dense_backward_params", "bias_activation_forward",
+           "activation_forward", "activation_backward", "softmax", "softmax_backward", "log_softmax",
+           "log_softmax_backward", "softmax_cross_entropy", "sigmoid_binary_cross_entropy",
+           "categorical_cross_entropy", "binary_cross_entropy", "mean_squared_error", "sparse_categorical_accuracy",
+           "categorical_accuracy", "binary_accuracy", "absolute_error", "sgd_update", "gather", "store", "accumulate", "sum")
+ELEMENTARY = ("exp", "expm1", "log", "log1p", "erf", "gelu_grad", "silu_grad", "tanh", "sigmoid", "softplus", "gelu",
+              "silu")
+assert len(ACTIVATIONS) == N_ACTIVATIONS and len(KERNELS) == N_KERNELS
+
+# The layout of an op, for the tables that Python fills.
+OP_FIELDS = [("kernel", "i8"), ("is_double", "i8"), ("p", "u8", (OP_POINTERS,)), ("n", "i8", (OP_SIZES,)),
+             ("s", "f8", (OP_SCALARS,))]
+assert sizeof(Op) == 8 * (2 + OP_POINTERS + OP_SIZES + OP_SCALARS)
+
+debug = bool(nn_debug())
+compiler = nn_compiler().decode()
+vector_bytes = NN_VECTOR_BYTES
+tile_rows = NN_TILE_ROWS
+has_openmp = bool(nn_openmp())
+
+
+cdef inline void* data(object array):
+    return NULL if array is None else cnp.PyArray_DATA(<cnp.ndarray>array)
+
+
+def run_kernel(int kernel, Py_ssize_t B, tuple arrays, tuple sizes, tuple scalars, bint is_double):
+    """Run one op on whole arrays: a public kernel."""
+    cdef Op op
+    cdef Py_ssize_t i
+    memset(&op, 0, sizeof(op))
+    op.kernel, op.is_double = kernel, is_double
+    assert len(arrays) <= OP_POINTERS and len(sizes) <= OP_SIZES and len(scalars) <= OP_SCALARS
+    for i in range(len(arrays)):
+        op.p[i] = data(arrays[i])
+    for i in range(len(sizes)):
+        op.n[i] = sizes[i]
+    for i in range(len(scalars)):
+        op.s[i] = scalars[i]
+    run_one(&op, B)
+
+
+cdef int run_one(Op* op, Py_ssize_t B) except -1:
+    cdef Run run
+    cdef int failed
+    cdef double work = op_work(op, B)
+    cdef int n_threads = threads_for(work, 1.0)
+    memset(&run, 0, sizeof(run))
+    run.ops, run.n_ops, run.samples, run.batch_size = op, 1, B, B
+    if work < 0.125:  # some microseconds: not worth releasing the GIL
+        failed = run_all(&run, 1)
+    else:
+        with nogil:
+            failed = run_all(&run, n_threads)
+    if failed:
+        raise MemoryError("no memory for the scratch of a kernel")
+    return 0
+
+
+cdef inline bint plain(object a, int dtype):
+    """Whether a is an array that kernels take as it is."""
+    return (cnp.PyArray_CheckExact(a) and cnp.PyArray_TYPE(<cnp.ndarray>a) == dtype
+            and cnp.PyArray_CHKFLAGS(<cnp.ndarray>a, cnp.NPY_ARRAY_C_CONTIGUOUS | cnp.NPY_ARRAY_ALIGNED)
+            and cnp.PyArray_ISNOTSWAPPED(<cnp.ndarray>a))
+
+
+cdef inline int float_type(object a):
+    """The type number of a float array, or -1."""
+    if not cnp.PyArray_CheckExact(a):
+        return -1
+    cdef int dtype = cnp.PyArray_TYPE(<cnp.ndarray>a)
+    return dtype if dtype == cnp.NPY_FLOAT32 or dtype == cnp.NPY_FLOAT64 else -1
+
+
+cdef inline bint same_shape(object a, object b):
+    return cnp.PyArray_SAMESHAPE(<cnp.ndarray>a, <cnp.ndarray>b)
+
+
+def elementwise(int kernel, int kind, x, s, out, double alpha):
+    """An activation or its derivative on arrays that need no conversion; NotImplemented on others.
+
+    Parameters: x, and s (what the derivative needs) or None; out or None for a new array."""
+    cdef Op op
+    cdef int dtype = float_type(x)
+    if dtype < 0 or not plain(x, dtype):
+        return NotImplemented
+    if s is not None and not (plain(s, dtype) and same_shape(x, s)):
+        return NotImplemented
+    if out is None:
+        out = cnp.PyArray_EMPTY(cnp.PyArray_NDIM(<cnp.ndarray>x), cnp.PyArray_DIMS(<cnp.ndarray>x), dtype, 0)
+    elif not (plain(out, dtype) and same_shape(x, out) and cnp.PyArray_ISWRITEABLE(<cnp.ndarray>out)):
+        return NotImplemented
+    if out is s and s is not x:
+        return NotImplemented
+    memset(&op, 0, sizeof(op))
+    op.kernel, op.is_double = kernel, dtype == cnp.NPY_FLOAT64
+    op.p[0] = data(x)
+    if s is None:
+        op.p[1] = data(out)
+    else:
+        op.p[1], op.p[2] = data(s), data(out)
+    op.n[0], op.n[2], op.s[0] = 1, kind, alpha
+    if cnp.PyArray_SIZE(<cnp.ndarray>x) > 0:
+        run_one(&op, cnp.PyArray_SIZE(<cnp.ndarray>x))
+    return out
+
+
+def run_program(cnp.ndarray ops, cnp.ndarray order, Py_ssize_t samples, Py_ssize_t batch_size, Py_ssize_t first,
+                cnp.ndarray watched, double seconds, int n_threads):
+    """Run a table of ops over the batches from sample `first` on; returns the first sample not seen.
+
+    Comes back after `seconds`, at the end of the samples, or when the watched total is no longer finite."""
+    cdef Run run
+    cdef int failed
+    cdef Py_ssize_t i
+    cdef double work = 0
+    memset(&run, 0, sizeof(run))
+    run.ops, run.n_ops = <const Op*>cnp.PyArray_DATA(ops), cnp.PyArray_DIM(ops, 0)
+    run.order = <const int64_t*>data(order)
+    run.samples, run.batch_size, run.next = samples, batch_size, first
+    run.watched = <const double*>data(watched)
+    run.deadline = now() + seconds
+    if n_threads == 0:
+        for i in range(run.n_ops):
+            work += op_work(&run.ops[i], min(batch_size, samples - first))
+        n_threads = threads_for(work, 1.0)
+    else:
+        n_threads = min(n_threads, allowed_threads())
+    with nogil:
+        failed = run_all(&run, n_threads)
+    if failed:
+        raise MemoryError("no memory for the scratch of a program")
+    return run.next
+
+
+def elementary(str name, x):
+    """Our own elementary function of every element of a float array: for tests, and where bits must not depend on libm."""
+    cdef cnp.ndarray y = x.copy()
+    cdef int kind = ELEMENTARY.index(name)
+    cdef Py_ssize_t n = cnp.PyArray_SIZE(y)
+    cdef uint64_t state = nn_fp_enter()
+    if cnp.PyArray_TYPE(y) == cnp.NPY_FLOAT32:
+        elementary_loop(kind, <float*>data(y), n)
+    else:
+        assert cnp.PyArray_TYPE(y) == cnp.NPY_FLOAT64
+        elementary_loop(kind, <double*>data(y), n)
+    nn_fp_leave(state)
+    return y
+
+
+cdef void elementary_loop(int kind, floating* y, Py_ssize_t n) noexcept nogil:
+    cdef Py_ssize_t i
+    if kind == 0:
+        for i in range(n):
+            y[i] = exp(y[i])
+    elif kind == 1:
+        for i in range(n):
+            y[i] = expm1(y[i])
+    elif kind == 2:
+        for i in range(n):
+            y[i] = log(y[i])
+    elif kind == 3:
+        for i in range(n):
+            y[i] = log1p(y[i])
+    elif kind == 4:
+        for i in range(n):
+            y[i] = erf(y[i])
+    elif kind == 5:
+        for i in range(n):
+            y[i] = gelu_grad(y[i])
+    elif kind == 6:
+        for i in range(n):
+            y[i] = silu_grad(y[i])
+    elif kind == 7:
+        activate(TANH, y, n, <floating>0)
+    elif kind == 8:
+        activate(SIGMOID, y, n, <floating>0)
+    elif kind == 9:
+        activate(SOFTPLUS, y, n, <floating>0)
+    elif kind == 10:
+        activate(GELU, y, n, <floating>0)
+    elif kind == 11:
+        activate(SILU, y, n, <floating>0)
+
+
+def philox4x32(cnp.ndarray counter, uint64_t seed):
+    """(N, 4) uint32 counters -> (N, 4) uint32 words."""
+    cdef cnp.ndarray out = counter.copy()
+    cdef uint32_t* words = <uint32_t*>data(out)
+    cdef uint32_t[4] block
+    cdef Py_ssize_t i
+    for i in range(cnp.PyArray_DIM(out, 0)):
+        memcpy(block, words + 4 * i, 16)
+        nn_philox4x32(block, seed, words + 4 * i)
+    return out
+
+
+def random_words(Py_ssize_t n, uint64_t seed, uint32_t purpose, uint32_t layer, uint32_t step):
+    """(N,) uint32 words of the stream that the arguments name."""
+    cdef cnp.npy_intp size = n
+    cdef object out = cnp.PyArray_EMPTY(1, &size, cnp.NPY_UINT32, 0)
+    if n > (<Py_ssize_t>1 << 34):
+        raise OverflowError(f"random_words: {n} words asked of one stream, at most 2**34 are in it")
+    random_words_of(<uint32_t*>data(out), n, seed, purpose, layer, step)
+    return out
+
+
+def permutation(Py_ssize_t n, uint64_t seed, uint32_t step):
+    """(N,) int64: 0 .. N-1 in an order that is a function of (n, seed, step)."""
+    cdef cnp.npy_intp size = n
+    cdef object out = cnp.PyArray_EMPTY(1, &size, cnp.NPY_INT64, 0)
+    shuffled_indices(<int64_t*>data(out), n, seed, step)
+    return out
+
+
+def cpu_level():
+    """The highest x86-64 level of this processor (4, 3, 2, 1), or 0 where it is of another kind."""
+    return nn_cpu_level()
+
+
+def address(cnp.ndarray array):
+    """Where an array's data begin."""
+    return <size_t>cnp.PyArray_DATA(array)

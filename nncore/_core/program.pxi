@@ -1,0 +1,249 @@
+# Ops, and the run of a list of them over many batches.
+#
+# A. An op is a row of a table that Python fills (nncore/executor.py): which kernel, pointers to its buffers, the
+#    dimensions that the batch does not set, scalars. A public kernel is a list of one op: one dispatch serves both.
+# B. One parallel region spans as many batches as fit in the caller's time budget; its threads share out every op and
+#    meet at a barrier after it. Nothing is allocated and Python is not entered.
+# C. Gathering a batch by the shuffled index and adding up the loss are ops too.
+
+from libc.math cimport isfinite
+
+cdef extern from "time.h" nogil:
+    cdef struct timespec:
+        long tv_sec
+        long tv_nsec
+    int CLOCK_MONOTONIC
+    int clock_gettime(int clock, timespec* t)
+
+cdef enum Kernel:
+    K_DENSE_FORWARD
+    K_DENSE_BACKWARD_INPUT
+    K_DENSE_BACKWARD_PARAMS
+    K_BIAS_ACTIVATION_FORWARD
+    K_ACTIVATION_FORWARD
+    K_ACTIVATION_BACKWARD
+    K_SOFTMAX
+    K_SOFTMAX_BACKWARD
+    K_LOG_SOFTMAX
+    K_LOG_SOFTMAX_BACKWARD
+    K_SOFTMAX_CROSS_ENTROPY
+    K_SIGMOID_BINARY_CROSS_ENTROPY
+    K_CATEGORICAL_CROSS_ENTROPY
+    K_BINARY_CROSS_ENTROPY
+    K_MEAN_SQUARED_ERROR
+    K_SPARSE_CATEGORICAL_ACCURACY
+    K_CATEGORICAL_ACCURACY
+    K_BINARY_ACCURACY
+    K_ABSOLUTE_ERROR
+    K_SGD_UPDATE
+    K_GATHER
+    K_STORE
+    K_ACCUMULATE
+    K_SUM
+    N_KERNELS
+
+cdef enum:
+    OP_POINTERS = 6
+    OP_SIZES = 3
+    OP_SCALARS = 5
+
+cdef struct Op:
+    int64_t kernel
+    int64_t is_double
+    void* p[OP_POINTERS]
+    int64_t[OP_SIZES] n
+    double[OP_SCALARS] s
+
+cdef struct Batch:
+    const int64_t* order  # (samples,) the order of rows, or NULL: as they lie
+    Py_ssize_t first      # of the batch, in that order
+    Py_ssize_t rows       # in the batch
+
+
+cdef void run_op_typed(const Op* op, const Batch* batch, void* scratch, int thread, int n_threads,
+                       floating* unused) noexcept nogil:
+    cdef int64_t kernel = op.kernel
+    cdef Py_ssize_t B = batch.rows, n0 = op.n[0], n1 = op.n[1]
+    cdef floating* p0 = <floating*>op.p[0]
+    cdef floating* p1 = <floating*>op.p[1]
+    cdef floating* p2 = <floating*>op.p[2]
+    cdef floating* p3 = <floating*>op.p[3]
+    cdef floating* p4 = <floating*>op.p[4]
+    cdef floating* p5 = <floating*>op.p[5]
+    cdef int64_t* ids = <int64_t*>op.p[5]
+    cdef floating s0 = <floating>op.s[0]
+    if kernel == K_DENSE_FORWARD:
+        dense_forward(p0, p1, p2, p3, B, n0, n1, <int>op.n[2], s0, scratch, thread, n_threads)
+    elif kernel == K_DENSE_BACKWARD_INPUT:
+        dense_backward_input(p0, p1, p2, B, n0, n1, scratch, thread, n_threads)
+    elif kernel == K_DENSE_BACKWARD_PARAMS:
+        dense_backward_params(p0, p1, p2, p3, B, n0, n1, scratch, thread, n_threads)
+    elif kernel == K_BIAS_ACTIVATION_FORWARD:
+        bias_activation_forward(<int>op.n[2], p0, p1, p2, B, n0, s0, thread, n_threads)
+    elif kernel == K_ACTIVATION_FORWARD:
+        activation_forward(<int>op.n[2], p0, p1, B * n0, s0, thread, n_threads)
+    elif kernel == K_ACTIVATION_BACKWARD:
+        activation_backward(<int>op.n[2], p0, p1, p2, B * n0, s0, thread, n_threads)
+    elif kernel == K_SOFTMAX:
+        softmax(p0, p1, B, n0, thread, n_threads)
+    elif kernel == K_SOFTMAX_BACKWARD:
+        softmax_backward(p0, p1, p2, B, n0, thread, n_threads)
+    elif kernel == K_LOG_SOFTMAX:
+        log_softmax(p0, p1, B, n0, thread, n_threads)
+    elif kernel == K_LOG_SOFTMAX_BACKWARD:
+        log_softmax_backward(p0, p1, p2, B, n0, thread, n_threads)
+    elif kernel == K_SOFTMAX_CROSS_ENTROPY:
+        softmax_cross_entropy(p0, ids, p1, p2, p3, p4, B, n0, thread, n_threads)
+    elif kernel == K_SIGMOID_BINARY_CROSS_ENTROPY:
+        sigmoid_binary_cross_entropy(p0, p1, p2, p3, p4, B, n0, thread, n_threads)
+    elif kernel == K_CATEGORICAL_CROSS_ENTROPY:
+        categorical_cross_entropy(p0, ids, p1, p2, p3, p4, B, n0, thread, n_threads)
+    elif kernel == K_BINARY_CROSS_ENTROPY:
+        binary_cross_entropy(p0, p1, p2, p3, p4, B, n0, thread, n_threads)
+    elif kernel == K_MEAN_SQUARED_ERROR:
+        mean_squared_error(p0, p1, p2, p3, p4, B, n0, thread, n_threads)
+    elif kernel == K_SPARSE_CATEGORICAL_ACCURACY:
+        sparse_categorical_accuracy(p0, ids, p3, B, n0, thread, n_threads)
+    elif kernel == K_CATEGORICAL_ACCURACY:
+        categorical_accuracy(p0, p1, p3, B, n0, thread, n_threads)
+    elif kernel == K_BINARY_ACCURACY:
+        binary_accuracy(p0, p1, p3, B, n0, s0, thread, n_threads)
+    elif kernel == K_ABSOLUTE_ERROR:
+        absolute_error(p0, p1, p3, B, n0, thread, n_threads)
+    elif kernel == K_SGD_UPDATE:
+        sgd_update(p0, p1, p2, n0, op.s[0], op.s[1], op.s[2] != 0, op.s[3], op.s[4], thread, n_threads)
+    elif kernel == K_GATHER:
+        gather(<const char*>op.p[0], <char*>op.p[1], n0, batch, thread, n_threads)
+    elif kernel == K_STORE:
+        store(<const char*>op.p[0], <char*>op.p[1], n0, batch, thread, n_threads)
+    elif kernel == K_ACCUMULATE and thread == 0:
+        (<double*>op.p[1])[0] += batch_sum(p0, B)
+    elif kernel == K_SUM and thread == 0:
+        (<double*>op.p[1])[0] = batch_sum(p0, B)
+
+
+cdef inline void run_op(const Op* op, const Batch* batch, void* scratch, int thread, int n_threads) noexcept nogil:
+    if op.is_double:
+        run_op_typed(op, batch, scratch, thread, n_threads, <double*>NULL)
+    else:
+        run_op_typed(op, batch, scratch, thread, n_threads, <float*>NULL)
+
+
+cdef void gather(
+    const char* source,  # IN  (samples, row_bytes)
+    char* to,            # OUT (B, row_bytes)
+    Py_ssize_t row_bytes, const Batch* batch, int thread, int n_threads,
+) noexcept nogil:
+    """to[r] := source[order[first + r]]"""
+    cdef Py_ssize_t r, begin, end
+    nn_share(batch.rows, 1, thread, n_threads, &begin, &end)
+    if batch.order == NULL:
+        memcpy(to + begin * row_bytes, source + (batch.first + begin) * row_bytes, (end - begin) * row_bytes)
+        return
+    for r in range(begin, end):
+        memcpy(to + r * row_bytes, source + batch.order[batch.first + r] * row_bytes, row_bytes)
+
+
+cdef void store(
+    const char* source,  # IN  (B, row_bytes)
+    char* to,            # OUT (samples, row_bytes)
+    Py_ssize_t row_bytes, const Batch* batch, int thread, int n_threads,
+) noexcept nogil:
+    """to[first + r] := source[r]"""
+    cdef Py_ssize_t begin, end
+    nn_share(batch.rows, 1, thread, n_threads, &begin, &end)
+    memcpy(to + (batch.first + begin) * row_bytes, source + begin * row_bytes, (end - begin) * row_bytes)
+
+
+cdef double op_work(const Op* op, Py_ssize_t B) noexcept nogil:
+    """How many threads the op could feed."""
+    cdef int64_t kernel = op.kernel
+    if kernel == K_DENSE_FORWARD or kernel == K_DENSE_BACKWARD_INPUT or kernel == K_DENSE_BACKWARD_PARAMS:
+        return <double>B * op.n[0] * op.n[1] / GRAIN_MULTIPLY_ADDS
+    if kernel == K_SGD_UPDATE:
+        return <double>op.n[0] / GRAIN_ELEMENTS
+    if kernel == K_ACCUMULATE or kernel == K_SUM or kernel == K_GATHER or kernel == K_STORE:
+        return 0
+    return <double>B * op.n[0] / GRAIN_ELEMENTS
+
+
+cdef Py_ssize_t op_scratch(const Op* op) noexcept nogil:
+    """Bytes of scratch that each thread needs."""
+    cdef Py_ssize_t size = 8 if op.is_double else 4
+    if op.kernel == K_DENSE_FORWARD:
+        return product_scratch(op.n[1], op.n[0], size)
+    if op.kernel == K_DENSE_BACKWARD_INPUT:
+        return product_scratch(op.n[0], op.n[1], size)
+    if op.kernel == K_DENSE_BACKWARD_PARAMS:
+        return product_scratch(op.n[1], CHUNK, size)
+    return 0
+
+
+cdef struct Run:
+    const Op* ops
+    Py_ssize_t n_ops
+    const int64_t* order
+    Py_ssize_t samples, batch_size, next  # next: the first sample not yet seen
+    const double* watched                 # a total that must stay finite, or NULL
+    double deadline                       # seconds on the monotonic clock
+    char* scratch
+    Py_ssize_t scratch_bytes
+    int stop
+    nn_barrier barrier
+
+
+cdef double now() noexcept nogil:
+    cdef timespec t
+    clock_gettime(CLOCK_MONOTONIC, &t)
+    return t.tv_sec + 1e-9 * t.tv_nsec
+
+
+cdef void run_thread(Run* run, int thread, int n_threads) noexcept nogil:
+    """What each thread of the region does: every op of every batch, until the deadline or the end."""
+    cdef uint64_t state = nn_fp_enter()
+    cdef Py_ssize_t i
+    cdef Batch batch
+    cdef void* scratch = run.scratch + thread * run.scratch_bytes
+    batch.order, batch.first = run.order, run.next
+    while True:
+        batch.rows = min(run.batch_size, run.samples - batch.first)
+        for i in range(run.n_ops):
+            run_op(&run.ops[i], &batch, scratch, thread, n_threads)
+            if n_threads > 1:
+                nn_meet(&run.barrier, n_threads)
+        batch.first += batch.rows
+        if thread == 0:
+            run.next = batch.first
+            run.stop = (batch.first >= run.samples or now() >= run.deadline
+                        or (run.watched != NULL and not isfinite(run.watched[0])))
+        if n_threads > 1:
+            nn_meet(&run.barrier, n_threads)
+        if run.stop:
+            break
+    nn_fp_leave(state)
+
+
+cdef int run_all(Run* run, int n_threads) noexcept nogil:
+    """Runs in a parallel region of its own; -1 without memory for scratch."""
+    cdef Py_ssize_t i
+    run.scratch_bytes = 0
+    for i in range(run.n_ops):
+        run.scratch_bytes = max(run.scratch_bytes, op_scratch(&run.ops[i]))
+    run.scratch_bytes = (run.scratch_bytes + 63) // 64 * 64
+    cdef void* block = NULL
+    if run.scratch_bytes > 0:
+        block = malloc(run.scratch_bytes * n_threads + 64)
+        if block == NULL:
+            return -1
+    run.scratch = <char*>((<size_t>block + 63) // 64 * 64)
+    if n_threads == 1:
+        run_thread(run, 0, 1)
+    else:
+        run_region(run, n_threads)
+    free(block)
+    return 0
+
+
+cdef void run_region(Run* run, int n_threads) noexcept nogil:
+    with parallel(num_threads=n_threads):
+        run_thread(run, threadid(), n_threads)

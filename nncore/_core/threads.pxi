@@ -1,0 +1,35 @@
+# How many threads a call takes. OpenMP, because OMP_NUM_THREADS, threadpoolctl and affinity masks already steer it.
+
+from cython.parallel cimport parallel, threadid
+
+# The user's cap (nncore.set_num_threads, a cgroup's quota, 1 after a fork); 0: none.
+cdef int thread_cap = 0
+
+# A thread is worth its start (0.6 us) and its barriers from about this much work on, in multiply-adds or in
+# elements through memory; measured, see benches/test_threads.py.
+cdef enum:
+    GRAIN_MULTIPLY_ADDS = 1 << 20
+    GRAIN_ELEMENTS = 1 << 15
+
+
+def set_thread_cap(int n):
+    global thread_cap
+    thread_cap = n
+
+
+def max_threads():
+    """The most threads that a call may take now."""
+    return allowed_threads()
+
+
+cdef inline int allowed_threads() noexcept nogil:
+    cdef int n = nn_max_threads()
+    return min(n, thread_cap) if thread_cap > 0 else n
+
+
+cdef inline int threads_for(double work, double grain) noexcept nogil:
+    """As many threads as the work feeds, at most what is allowed."""
+    if work < 2 * grain:
+        return 1
+    cdef int n = allowed_threads()
+    return n if work >= n * grain else <int>(work / grain)

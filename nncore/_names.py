@@ -1,0 +1,91 @@
+"""How every `get(identifier)` of the package reads its argument: a name, a class, a config or an object."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol, TypeVar
+
+from nncore import _checks
+
+
+class Configurable(Protocol):
+    """What `serialize` and `resolve` need of an object."""
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments that make an equal object."""
+        ...
+
+
+T = TypeVar("T", bound=Configurable)
+
+
+def resolve(kind: str, identifier: object, base: type[T], names: Mapping[str, type[T]]) -> T:
+    """Return the object that `identifier` stands for.
+
+    Parameters
+    ----------
+    kind : str
+        What is looked for, for messages: "loss", "optimizer" ...
+    identifier : str, type, dict or object
+        A name of `names`, a subclass of `base` (made with its defaults), what `serialize` returned, or an
+        object of `base`.
+    base : type
+        The base class.
+    names : mapping of str to type
+        All names that strings may have.
+
+    Examples
+    --------
+    >>> from nncore import initializers
+    >>> resolve("initializer", "zeros", initializers.Initializer, {"zeros": initializers.Zeros})
+    Zeros()
+    """
+    if isinstance(identifier, base):
+        return identifier
+    if isinstance(identifier, type) and issubclass(identifier, base):
+        return identifier()
+    if isinstance(identifier, str):
+        if identifier not in names:
+            raise _unknown(kind, identifier, names)
+        return names[identifier]()
+    if isinstance(identifier, dict) and set(identifier) == {"class_name", "config"}:
+        name, config = identifier["class_name"], identifier["config"]
+        if name not in names:
+            raise _unknown(kind, name, names)
+        try:
+            return names[name](**config)
+        except TypeError as error:
+            raise ValueError(f"{kind} {name!r} cannot be made from config {config!r}: {error}") from error
+    raise TypeError(
+        f"{kind} must be a name or an object of nncore's class {base.__name__}, got {identifier!r}"
+    )
+
+
+def _unknown(kind: str, name: object, names: Mapping[str, object]) -> ValueError:
+    """Return the error for a name that is not in `names`; it lists those in lower case."""
+    return _checks.unknown(kind, name, [known for known in names if known.islower()])
+
+
+def serialize(thing: Configurable) -> dict[str, Any]:
+    """Return a JSON-able description that `resolve` turns into an equal object.
+
+    Examples
+    --------
+    >>> from nncore import initializers
+    >>> serialize(initializers.Constant(0.5))
+    {'class_name': 'Constant', 'config': {'value': 0.5}}
+    """
+    return {"class_name": type(thing).__name__, "config": thing.get_config()}
+
+
+def representation(thing: Configurable) -> str:
+    """Return the call that makes an equal object, for `__repr__`.
+
+    Examples
+    --------
+    >>> from nncore import initializers
+    >>> representation(initializers.Constant(0.5))
+    'Constant(value=0.5)'
+    """
+    arguments = ", ".join(f"{key}={value!r}" for key, value in thing.get_config().items())
+    return f"{type(thing).__name__}({arguments})"

@@ -1,0 +1,116 @@
+"""What runs here: threads, and the build that was chosen."""
+
+from __future__ import annotations
+
+import math
+import os
+import platform
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nncore import _checks
+from nncore._core import core, isa, isa_available
+from nncore._version import __version__
+
+__all__ = ["config_info", "get_num_threads", "set_num_threads", "show_config"]
+
+
+def _quota(root: str = "/sys/fs/cgroup") -> int:
+    """Return the processors that a control group's quota allows, rounded up; 0 without a quota.
+
+    OpenMP sees the affinity mask but not the quota: more threads than that only wait for each other.
+    """
+    try:
+        limit, period = Path(root, "cpu.max").read_text().split()
+    except (OSError, ValueError):
+        try:
+            limit = Path(root, "cpu/cpu.cfs_quota_us").read_text().strip()
+            period = Path(root, "cpu/cpu.cfs_period_us").read_text().strip()
+        except OSError:
+            return 0
+    try:
+        return max(1, math.ceil(int(limit) / int(period))) if int(limit) > 0 else 0
+    except (ValueError, ZeroDivisionError):  # "max"
+        return 0
+
+
+_start_cap = _quota()
+core.set_thread_cap(_start_cap)
+# libgomp's threads do not survive a fork, and a child that asks for them hangs: it stays on one thread.
+os.register_at_fork(after_in_child=lambda: core.set_thread_cap(1))
+
+
+def set_num_threads(n: int | None) -> None:
+    """Set the most threads that a call may take.
+
+    It is a cap: small work takes fewer, and neither ``OMP_NUM_THREADS``, threadpoolctl's limits, the processor affinity nor a
+    control group's quota is exceeded. Results do not depend on it. A child made by ``fork`` stays on one thread.
+
+    Parameters
+    ----------
+    n : int or None
+        At least 1; None takes the cap away.
+
+    Examples
+    --------
+    >>> import nncore as nn
+    >>> nn.set_num_threads(1)
+    >>> nn.get_num_threads()
+    1
+    >>> nn.set_num_threads(None)
+    """
+    cap = _start_cap if n is None else _checks.positive_int(n, "set_num_threads", "n")
+    if n is not None and _start_cap:
+        cap = min(cap, _start_cap)
+    core.set_thread_cap(min(cap, 2**31 - 1))
+
+
+def get_num_threads() -> int:
+    """Return the most threads that a call would take now.
+
+    Examples
+    --------
+    >>> import nncore as nn
+    >>> nn.get_num_threads() >= 1
+    True
+    """
+    n: int = core.max_threads()
+    return n
+
+
+def config_info() -> dict[str, Any]:
+    """Return what `show_config` prints.
+
+    Examples
+    --------
+    >>> import nncore as nn
+    >>> nn.config_info()["isa"] in ("v2", "v3", "v4", "plain")
+    True
+    """
+    reasons = isa_available()
+    return {
+        "version": __version__,
+        "isa": isa,
+        "isa_available": [level for level in reversed(reasons) if not reasons[level]],
+        "threads": get_num_threads(),
+        "openmp": core.has_openmp,
+        "compiler": core.compiler,
+        "debug": core.debug,
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+    }
+
+
+def show_config() -> None:
+    """Print the version, the instruction set level in use and those available, threads, compiler, and NumPy's version.
+
+    Examples
+    --------
+    >>> import nncore as nn
+    >>> nn.show_config()  # doctest: +ELLIPSIS
+    version        ...
+    """
+    for name, value in config_info().items():
+        print(f"{name:14} {', '.join(value) if isinstance(value, list) else value}")

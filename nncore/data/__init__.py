@@ -1,0 +1,35 @@
+"""Data sets in the package, and the readers behind the ``nncore`` command."""
+
+import importlib.resources
+
+import numpy as np
+
+__all__ = ["load_digits"]
+
+
+def load_digits():
+    """Return 1,797 real handwritten digits of 8x8 pixels.
+
+    The test part of the UCI data set "Optical Recognition of Handwritten Digits" (E. Alpaydin and C. Kaynak, 1998; CC BY 4.0).
+
+    Returns
+    -------
+    x : ndarray of uint8, shape (1797, 64)
+        One image a row; values 0 (white) to 16 (black).
+    y : ndarray of uint8, shape (1797,)
+        The digit, 0 to 9.
+
+    Examples
+    --------
+    >>> from nncore.data import load_digits
+    >>> x, y = load_digits()
+    >>> x.shape, x.dtype.name, int(x.max())
+    ((1797, 64), 'uint8', 16)
+    >>> y[:10].tolist()
+    [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]
+    """
+    with (
+        importlib.resources.files(__name__).joinpath("digits.npz").open("rb") as file,
+        np.load(file, allow_pickle=False) as arrays,
+    ):
+        return arrays["x"], arrays["y"]

@@ -1,0 +1,206 @@
+"""The compiled executor: lowers a program to a table of ops that the core runs without the GIL.
+
+`nncore.reference.executor.Executor` has the same interface and runs the same program in plain NumPy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nncore._core import core
+from nncore.kernels._front import ACTIVATION, DEFAULT_ALPHA, KERNEL
+from nncore.program import Op, Program
+from nncore.variables import ALIGNMENT, aligned_empty
+
+__all__ = ["Executor", "RunError"]
+
+OP = np.dtype(core.OP_FIELDS)
+PAUSE = 0.05  # seconds after which a run comes back to see Ctrl-C and to show its progress
+
+
+class RunError(FloatingPointError):
+    """A total that must stay finite did not: `rows` is how many rows were seen, that batch included."""
+
+    def __init__(self, total: str, value: float, rows: int) -> None:
+        super().__init__(f"{total} is {value}")
+        self.total, self.value, self.rows = total, value, rows
+
+
+class Executor:
+    """A program with its buffers.
+
+    Parameters
+    ----------
+    program : Program
+        What to run. Its parameters' variables must be in their arena (they are read and written where they lie).
+    batch_size : int
+        The most rows in a batch.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import nncore as nn
+    >>> program = nn.program.Program(np.dtype("float32"))
+    >>> x, y = program.rows(2, role="input"), program.rows(2)
+    >>> program.emit("relu_forward", (x,), (y,))
+    >>> program.results.append(y)
+    >>> run = nn.executor.Executor(program, batch_size=4)
+    >>> out = np.empty((3, 2), np.float32)
+    >>> run.run({x: np.array([[1, -1], [2, -2], [3, -3]], np.float32)}, 3, results={y: out})
+    {}
+    >>> out[2]
+    array([3., 0.], dtype=float32)
+    """
+
+    def __init__(self, program: Program, batch_size: int) -> None:
+        self.program, self.batch_size = program, batch_size
+        self.arrays = _allocate(program, batch_size)
+        self.sums = np.zeros(len(program.totals))
+        self._table: NDArray[Any] | None = None
+
+    def run(self, feeds: Mapping[int, NDArray[Any]], samples: int, order: NDArray[np.int64] | None = None,
+            batch_size: int | None = None, results: Mapping[int, NDArray[Any]] | None = None, watch: str | None = None,
+            attributes: Mapping[str, float] | None = None,
+            on_pause: Callable[[int], object] | None = None, n_threads: int = 0) -> dict[str, float]:
+        """Run the program over all batches.
+
+        Parameters
+        ----------
+        feeds : mapping of int to ndarray
+            For every buffer of role input, target or weight the array (samples, ...) that batches are gathered from.
+        samples : int
+            Rows in the feeds.
+        order : ndarray of int64, shape (samples,), optional
+            The order in which rows are taken.
+        batch_size : int, optional
+            Rows in a batch; by default what buffers were made for.
+        results : mapping of int to ndarray, optional
+            Arrays (samples, ...) that the rows of those buffers are stored to.
+        watch : str, optional
+            The total that must stay finite.
+        attributes : mapping, optional
+            Scalars of the update ops that differ from what was emitted, such as the learning rate.
+        on_pause : callable, optional
+            Called with the number of rows done every 50 ms or so, and at the end.
+        n_threads : int
+            0: as many as the work feeds.
+
+        Returns
+        -------
+        dict
+            The sum over the rows of each of the program's totals.
+
+        Raises
+        ------
+        RunError
+            When the watched total is no longer finite, after the batch in which that was seen.
+        """
+        table = self._lower(feeds, results or {}, attributes or {})
+        self.sums[...] = 0
+        names = list(self.program.totals)
+        watched = None if watch is None else self.sums[names.index(watch) : names.index(watch) + 1]
+        done, batch_size = 0, batch_size or self.batch_size
+        assert batch_size <= self.batch_size and (order is None or len(order) == samples)
+        while done < samples:
+            done = core.run_program(table, order, samples, batch_size, done, watched, PAUSE, n_threads)
+            if watched is not None and not np.isfinite(watched[0]):
+                raise RunError(str(watch), float(watched[0]), done)
+            if on_pause is not None:
+                on_pause(done)
+        return dict(zip(names, self.sums.tolist(), strict=True))
+
+    def _lower(self, feeds: Mapping[int, NDArray[Any]], results: Mapping[int, NDArray[Any]],
+               attributes: Mapping[str, float]) -> NDArray[Any]:
+        """Return the table of ops: gathers, the program, sums of the totals, stores of the results."""
+        program = self.program
+        lines: list[tuple[str, bool, list[NDArray[Any] | None], tuple[int, ...], tuple[float, ...]]] = []
+        for number, source in feeds.items():
+            to = self.arrays[number]
+            assert source.dtype == to.dtype and source.shape[1:] == to.shape[1:] and source.flags.c_contiguous
+            lines.append(("gather", False, [source, to], (to.nbytes // len(to),), ()))
+        for op in program.ops:
+            if op.kernel.endswith("_update") and attributes:
+                op = Op(op.kernel, op.inputs, op.outputs, {**op.attributes, **attributes})
+            kernel, operands, sizes, scalars = lowered(program, op)
+            arrays = [None if number is None else self.arrays[number] for number in operands]
+            lines.append((kernel, program.dtype == np.float64, arrays, sizes, scalars))
+        for place, number in enumerate(program.totals.values()):
+            lines.append(("accumulate", program.dtype == np.float64, [self.arrays[number], self.sums[place:]], (), ()))
+        for number, to in results.items():
+            source = self.arrays[number]
+            assert source.dtype == to.dtype and source.shape[1:] == to.shape[1:] and to.flags.carray
+            lines.append(("store", False, [source, to], (source.nbytes // len(source),), ()))
+        table = np.zeros(len(lines), OP)
+        for row, (kernel, is_double, arrays, sizes, scalars) in zip(table, lines, strict=True):
+            row["kernel"], row["is_double"] = KERNEL[kernel], is_double
+            row["p"][: len(arrays)] = [0 if array is None else core.address(array) for array in arrays]
+            row["n"][: len(sizes)], row["s"][: len(scalars)] = sizes, scalars
+        return table
+
+
+def _allocate(program: Program, batch_size: int) -> list[NDArray[Any]]:
+    """Return an array per buffer: variables where they lie, all else in one arena."""
+    shapes = [((batch_size, *buffer.shape) if buffer.per_row else buffer.shape) for buffer in program.buffers]
+    sizes = [0 if buffer.variable is not None else
+             -(-int(np.prod(shape, dtype=object)) * buffer.dtype.itemsize // ALIGNMENT) * ALIGNMENT
+             for buffer, shape in zip(program.buffers, shapes, strict=True)]
+    arena = aligned_empty(sum(sizes))
+    arena[...] = 0
+    arrays, start = [], 0
+    for buffer, shape, size in zip(program.buffers, shapes, sizes, strict=True):
+        if buffer.variable is not None:
+            arrays.append(buffer.variable._value)
+            continue
+        n_bytes = int(np.prod(shape, dtype=object)) * buffer.dtype.itemsize
+        arrays.append(arena[start : start + n_bytes].view(buffer.dtype).reshape(shape))
+        start += size
+    return arrays
+
+
+_ROWWISE = ("softmax", "softmax_backward", "log_softmax", "log_softmax_backward")
+_METRICS = {"sparse_categorical_accuracy": "sparse_categorical_accuracy", "categorical_accuracy": "categorical_accuracy",
+            "binary_accuracy": "binary_accuracy", "absolute_error": "absolute_error",
+            "squared_error": "mean_squared_error"}
+_LOSSES = ("softmax_cross_entropy", "sigmoid_binary_cross_entropy", "categorical_cross_entropy", "binary_cross_entropy",
+           "mean_squared_error")
+
+
+def lowered(program: Program, op: Op) -> tuple[str, tuple[int | None, ...], tuple[int, ...], tuple[float, ...]]:
+    """Return the core's kernel, its operands in the core's order, its sizes and its scalars (nncore/_core/program.pxi)."""
+    def width(number: int | None) -> int:
+        assert number is not None
+        return program.width(number)
+
+    def is_ids(number: int | None) -> bool:
+        return number is not None and program.buffers[number].dtype == np.int64
+
+    operands = (*op.inputs, *op.outputs)
+    values = tuple(float(value) for value in op.attributes.values() if not isinstance(value, str))
+    if op.kernel == "dense_forward":
+        name = op.attributes.get("activation", "linear")
+        alpha = op.attributes.get("alpha", DEFAULT_ALPHA.get(name, 0.0))
+        return op.kernel, operands, (width(op.inputs[0]), width(op.outputs[0]), ACTIVATION[name]), (alpha,)
+    if op.kernel == "dense_backward_input":
+        return op.kernel, operands, (width(op.outputs[0]), width(op.inputs[0])), ()
+    if op.kernel == "dense_backward_params":
+        return op.kernel, operands, (width(op.inputs[0]), width(op.inputs[1])), ()
+    if op.kernel in _ROWWISE:
+        return op.kernel, operands, (width(op.inputs[0]),), ()
+    if op.kernel in _LOSSES or op.kernel in _METRICS:
+        y, target, *weight = op.inputs
+        rows, *gradient = op.outputs
+        ids = target if is_ids(target) else None
+        dense = None if is_ids(target) else target
+        operands = (y, dense, *(weight or [None]), rows, *(gradient or [None]), ids)
+        return _METRICS.get(op.kernel, op.kernel), operands, (width(y),), values
+    if op.kernel == "sgd_update":
+        order = ("learning_rate", "momentum", "nesterov", "weight_decay", "l2")
+        assert op.inputs[0] is not None
+        size = program.buffers[op.inputs[0]].row_size
+        return op.kernel, operands, (size,), tuple(float(op.attributes[name]) for name in order)
+    name, direction = op.kernel.rsplit("_", 1)
+    return f"activation_{direction}", operands, (width(op.inputs[0]), 0, ACTIVATION[name]), values

@@ -1,0 +1,102 @@
+"""Backpropagation: one rule per kernel that emits the ops of its gradient.
+
+`backward` walks the forward ops from the last to the first. A rule is called with the op and the buffer that holds the gradient
+of its output, and returns the gradient of each input that it could give one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from nncore import activations
+from nncore.program import Op, Program
+
+__all__ = ["RULES", "backward"]
+
+Rule = Callable[[Program, Op, int, set[int]], dict[int, int]]
+
+
+def backward(program: Program, forward: list[Op], wrt: int, gradient: int) -> dict[int, int]:
+    """Append the ops that take a gradient back from a buffer to every trainable parameter.
+
+    Parameters
+    ----------
+    program : Program
+        The program.
+    forward : list of Op
+        Its forward ops.
+    wrt : int
+        The buffer whose gradient is known.
+    gradient : int
+        The buffer that holds it.
+
+    Returns
+    -------
+    dict of int to int
+        Parameter's buffer -> its gradient's buffer.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import nncore as nn
+    >>> program = nn.program.Program(np.dtype("float32"))
+    >>> x, y = program.rows(3, role="input"), program.rows(2)
+    >>> w = program.parameter(nn.Variable(nn.initializers.Ones()((3, 2)), "kernel"))
+    >>> program.emit("dense_forward", (x, w, None), (y,))
+    >>> gradients = nn.gradients.backward(program, program.ops[:], y, program.rows(2, role="gradient"))
+    >>> print(program)
+    %1 = dense_forward(%0, %2, None)
+    %4 = dense_backward_params(%0, %3)
+    >>> gradients
+    {2: 4}
+    """
+    trained = {number for number, buffer in enumerate(program.buffers)
+               if buffer.variable is not None and buffer.role == "parameter" and buffer.variable.trainable}
+    reached = set(trained)  # buffers that depend on a trained parameter
+    for op in forward:
+        if reached.intersection(op.inputs):
+            reached.update(number for number in op.outputs if number is not None)
+    gradients = {wrt: gradient}
+    for op in reversed(forward):
+        outputs = [number for number in op.outputs if number in gradients]
+        if not outputs or not reached.intersection(op.inputs):
+            continue
+        program.layer = program.buffers[outputs[0]].name
+        if op.kernel not in RULES:
+            raise NotImplementedError(f"no gradient is known for the kernel {op.kernel}")
+        for number, found in RULES[op.kernel](program, op, gradients[outputs[0]], reached).items():
+            if number in gradients:
+                raise NotImplementedError(f"two gradients reach the output of layer {program.buffers[number].name!r}")
+            gradients[number] = found
+    return {number: gradients[number] for number in sorted(trained) if number in gradients}
+
+
+def _dense(program: Program, op: Op, dy: int, reached: set[int]) -> dict[int, int]:
+    x, w, b = op.inputs
+    assert x is not None and w is not None
+    gradients = {}
+    if w in reached or b in reached:
+        gradients[w] = program.array(program.buffers[w].shape)
+        if b is not None:
+            gradients[b] = program.array(program.buffers[b].shape)
+        program.emit("dense_backward_params", (x, dy), (gradients[w], None if b is None else gradients[b]))
+    if x in reached:
+        gradients[x] = program.rows(program.width(x), role="gradient")
+        program.emit("dense_backward_input", (dy, w), (gradients[x],))
+    return gradients
+
+
+def _activation(row: activations.Activation) -> Rule:
+    def rule(program: Program, op: Op, dy: int, reached: set[int]) -> dict[int, int]:
+        (x,), (y,) = op.inputs, op.outputs
+        assert x is not None
+        dx = program.rows(program.width(x), role="gradient")
+        saved = {"x": (x,), "y": (y,), None: ()}[row.needs]
+        program.emit(f"{row.kernel}_backward", (dy, *saved), (dx,), **op.attributes)
+        return {x: dx}
+
+    return rule
+
+
+RULES: dict[str, Rule] = {"dense_forward": _dense}
+RULES |= {row.forward: _activation(row) for row in activations.TABLE.values()}

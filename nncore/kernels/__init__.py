@@ -1,0 +1,21 @@
+"""The public kernels: each usable alone, in somebody else's training loop.
+
+A kernel takes C-contiguous float32 or float64 arrays as they are and converts anything else (lists, integers, other layouts
+and byte orders). Outputs go to the `*_out` arguments where they are given. Weights have shape (in, out); B is the batch,
+I and O the inputs and outputs of a layer, C the classes. The NumPy twin of each is in `nncore.reference`.
+"""
+
+from nncore.kernels.activations import *  # noqa: F403
+from nncore.kernels.activations import __all__ as _activations
+from nncore.kernels.dense import *  # noqa: F403
+from nncore.kernels.dense import __all__ as _dense
+from nncore.kernels.losses import *  # noqa: F403
+from nncore.kernels.losses import __all__ as _losses
+from nncore.kernels.metrics import *  # noqa: F403
+from nncore.kernels.metrics import __all__ as _metrics
+from nncore.kernels.optimizers import *  # noqa: F403
+from nncore.kernels.optimizers import __all__ as _optimizers
+from nncore.kernels.random import *  # noqa: F403
+from nncore.kernels.random import __all__ as _random
+
+__all__ = sorted([*_activations, *_dense, *_losses, *_metrics, *_optimizers, *_random])

@@ -1,0 +1,169 @@
+"""The program: a flat list of ops over numbered buffers, which either executor runs.
+
+Layers emit forward ops, the loss its op, `nncore.gradients` the backward ops, the optimizer one update per parameter. An op is
+a call: ``kernel(*inputs, *outputs, **attributes)`` with the kernel's public name, so that the NumPy executor is a loop over
+the list.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from nncore.variables import Variable
+
+__all__ = ["Buffer", "Op", "Program"]
+
+
+@dataclass(frozen=True)
+class Buffer:
+    """A numbered array of a program.
+
+    Parameters
+    ----------
+    role : str
+        "input" and "target" (gathered for each batch), "parameter" (a variable's own array), or what else it holds.
+    dtype : dtype
+        The elements' dtype.
+    shape : tuple of int
+        The shape without the batch.
+    per_row : bool
+        Whether the batch comes first in the shape.
+    name : str
+        For messages: the layer that fills it.
+    variable : Variable, optional
+        The variable whose array it is.
+    """
+
+    role: str
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...]
+    per_row: bool = True
+    name: str = ""
+    variable: Variable | None = None
+
+    @property
+    def row_size(self) -> int:
+        """Elements in a row (in all, where there is no batch)."""
+        return int(np.prod(self.shape, dtype=object))
+
+
+@dataclass(frozen=True)
+class Op:
+    """A call of a kernel: ``kernel(*inputs, *outputs, **attributes)``; the operands are buffers, or None."""
+
+    kernel: str
+    inputs: tuple[int | None, ...]
+    outputs: tuple[int | None, ...]
+    attributes: dict[str, Any]
+
+
+class Program:
+    """Buffers and ops under construction, then as they run.
+
+    Parameters
+    ----------
+    dtype : dtype
+        Of the buffers that ops fill.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> program = Program(np.dtype("float32"))
+    >>> x = program.rows(3, role="input")
+    >>> y = program.rows(3)
+    >>> program.emit("relu_forward", (x,), (y,))
+    >>> print(program)
+    %1 = relu_forward(%0)
+    """
+
+    def __init__(self, dtype: np.dtype[Any]) -> None:
+        self.dtype = dtype
+        self.buffers: list[Buffer] = []
+        self.ops: list[Op] = []
+        self.totals: dict[str, int] = {}  # name -> buffer of values per row, summed over the run
+        self.results: list[int] = []  # buffers that the caller reads
+        self.layer = ""  # the name that buffers get from now on
+
+    def _add(self, buffer: Buffer) -> int:
+        self.buffers.append(buffer)
+        return len(self.buffers) - 1
+
+    def rows(self, width: int | None, role: str = "activation", dtype: np.dtype[Any] | None = None) -> int:
+        """Add a buffer of shape (batch, width), or (batch,) where width is None."""
+        shape = () if width is None else (width,)
+        return self._add(Buffer(role, dtype or self.dtype, shape, name=self.layer))
+
+    def array(self, shape: tuple[int, ...], role: str = "gradient") -> int:
+        """Add a buffer of a shape without a batch."""
+        return self._add(Buffer(role, self.dtype, shape, per_row=False, name=self.layer))
+
+    def parameter(self, variable: Variable, role: str = "parameter") -> int:
+        """Return the buffer of a variable, adding it the first time."""
+        for number, buffer in enumerate(self.buffers):
+            if buffer.variable is variable:
+                return number
+        return self._add(Buffer(role, variable.dtype, variable.shape, False, self.layer, variable))
+
+    def width(self, buffer: int) -> int:
+        """Return the length of a buffer's rows."""
+        (width,) = self.buffers[buffer].shape
+        return width
+
+    def emit(self, kernel: str, inputs: tuple[int | None, ...], outputs: tuple[int | None, ...], **attributes: Any) -> None:
+        """Append an op."""
+        self.ops.append(Op(kernel, inputs, outputs, attributes))
+
+    def producer(self, buffer: int) -> Op | None:
+        """Return the op that fills a buffer, or None."""
+        return next((op for op in reversed(self.ops) if buffer in op.outputs), None)
+
+    def readers(self, buffer: int) -> Iterator[Op]:
+        """Iterate over the ops that read a buffer."""
+        return (op for op in self.ops if buffer in op.inputs)
+
+    def optimize(self) -> None:
+        """Drop ops that nobody needs and fuse an activation into the dense product before it."""
+        self._drop_unread()
+        self._fuse_activations()
+
+    def _drop_unread(self) -> None:
+        wanted = {*self.totals.values(), *self.results}
+        kept = []
+        for op in reversed(self.ops):
+            if not op.outputs or wanted.intersection(op.outputs):
+                kept.append(op)
+                wanted.update(number for number in op.inputs if number is not None)
+        self.ops = kept[::-1]
+
+    def _fuse_activations(self) -> None:
+        ops: list[Op] = []
+        for op in self.ops:
+            before = self.producer(op.inputs[0]) if op.inputs[0] is not None else None
+            name = op.kernel.removesuffix("_forward")
+            if (before in ops and before is not None and before.kernel == "dense_forward" and name in FUSED
+                    and op.kernel != name and op.inputs[0] not in self.results
+                    and len(list(self.readers(before.outputs[0]))) == 1):  # type: ignore[arg-type]
+                fused = {"activation": name}
+                if op.attributes:
+                    (fused["alpha"],) = op.attributes.values()
+                ops[ops.index(before)] = replace(before, outputs=op.outputs, attributes=fused)
+            else:
+                ops.append(op)
+        self.ops = ops
+
+    def __str__(self) -> str:
+        """Return a line per op."""
+        lines = []
+        for op in self.ops:
+            inputs = ["None" if number is None else f"%{number}" for number in op.inputs]
+            inputs += [f"{name}={value!r}" for name, value in op.attributes.items()]
+            outputs = ", ".join(f"%{number}" for number in op.outputs if number is not None)
+            lines.append((f"{outputs} = " if outputs else "") + f"{op.kernel}({', '.join(inputs)})")
+        return "\n".join(lines)
+
+
+FUSED = frozenset(("sigmoid", "tanh", "relu", "leaky_relu", "elu", "exponential", "hard_sigmoid", "softplus", "gelu", "silu"))

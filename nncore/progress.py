@@ -1,0 +1,104 @@
+"""What a run shows while it goes on: nothing, a bar per epoch, or a line per epoch."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Mapping
+from typing import Any, Literal, TextIO
+
+__all__ = ["Progress"]
+
+
+class Progress:
+    """Show a run's epochs; a context manager, so that an error or Ctrl-C leaves a tidy terminal.
+
+    Parameters
+    ----------
+    verbose : {"auto", 0, 1, 2}
+        0 shows nothing, 1 a bar per epoch, 2 a line per epoch; "auto" is 1, as in Keras. Where the stream is
+        not a terminal, 1 is 2.
+    epochs : int
+        The number of epochs.
+    samples : int
+        The number of samples in an epoch, the bar's length.
+    stream : file, optional
+        Where to write; by default the standard output, as in Keras.
+
+    Examples
+    --------
+    >>> with Progress(2, epochs=3, samples=100) as progress:  # doctest: +ELLIPSIS
+    ...     progress.begin_epoch(0)
+    ...     progress.update(100)
+    ...     progress.end_epoch({"loss": 0.25})
+    Epoch 1/3 - ...s - loss: 0.2500
+    """
+
+    def __init__(
+        self,
+        verbose: Literal["auto", 0, 1, 2] | bool,
+        epochs: int,
+        samples: int,
+        stream: TextIO | None = None,
+    ) -> None:
+        if verbose not in ("auto", 0, 1, 2):
+            raise ValueError(f"verbose must be 'auto', 0, 1 or 2, got {verbose!r}")
+        self.stream = sys.stdout if stream is None else stream
+        level = 1 if verbose == "auto" else int(verbose)
+        self.level = 2 if level == 1 and not self.stream.isatty() else level
+        self.epochs, self.samples = epochs, samples
+        self._bar: Any = None
+        self._epoch = 0
+        self._start = 0.0
+
+    def begin_epoch(self, epoch: int) -> None:
+        """Start epoch number `epoch`, counted from 0."""
+        self._epoch = epoch
+        self._start = time.perf_counter()
+        if self.level == 1:
+            from tqdm import tqdm
+
+            self._bar = tqdm(
+                total=self.samples,
+                desc=f"Epoch {epoch + 1}/{self.epochs}",
+                unit=" samples",
+                unit_scale=True,
+                file=self.stream,
+                dynamic_ncols=True,
+            )
+
+    def update(self, samples: int) -> None:
+        """Say that `samples` more samples of this epoch are done."""
+        if self._bar is not None:
+            self._bar.update(samples)
+
+    def end_epoch(self, logs: Mapping[str, float]) -> None:
+        """Finish the epoch with its results."""
+        results = [f"{name}: {_formatted(value)}" for name, value in logs.items()]
+        if self._bar is not None:
+            self._bar.update(self.samples - self._bar.n)
+            self._bar.set_postfix_str(" - ".join(results))
+            self.close()
+        elif self.level == 2:
+            seconds = f"{time.perf_counter() - self._start:.2f}s"
+            line = " - ".join([f"Epoch {self._epoch + 1}/{self.epochs}", seconds, *results])
+            print(line, file=self.stream, flush=True)
+
+    def close(self) -> None:
+        """Leave the bar as it is and end its line."""
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
+
+    def __enter__(self) -> Progress:
+        """Return itself."""
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Leave the terminal tidy."""
+        self.close()
+
+
+def _formatted(value: float) -> str:
+    """Return 4 decimals, or an exponent where those would show little, as Keras does."""
+    return f"{value:.4e}" if 0 < abs(value) < 1e-3 else f"{value:.4f}"

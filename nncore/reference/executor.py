@@ -1,0 +1,70 @@
+"""The NumPy executor: runs a program's list of ops, one call of a twin each, in plain NumPy.
+
+The interface is that of `nncore.executor.Executor`; results agree within the twins' tolerance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nncore import reference
+from nncore.executor import RunError, _allocate
+from nncore.program import Op, Program
+
+__all__ = ["Executor"]
+
+
+class Executor:
+    """A program with its buffers; parameters as in `nncore.executor.Executor`.
+
+    Examples
+    --------
+    >>> import nncore as nn
+    >>> model = nn.Sequential([nn.Input((1,)), nn.layers.Dense(1, kernel_initializer="ones")])
+    >>> model.executor_class = nn.reference.executor.Executor
+    >>> model.predict([[1.0], [2.0]]).ravel()
+    array([1., 2.], dtype=float32)
+    """
+
+    def __init__(self, program: Program, batch_size: int) -> None:
+        self.program, self.batch_size = program, batch_size
+        self.arrays = _allocate(program, batch_size)
+
+    def run(self, feeds: Mapping[int, NDArray[Any]], samples: int, order: NDArray[np.int64] | None = None,
+            batch_size: int | None = None, results: Mapping[int, NDArray[Any]] | None = None, watch: str | None = None,
+            attributes: Mapping[str, float] | None = None, on_pause: Callable[[int], object] | None = None,
+            n_threads: int = 0) -> dict[str, float]:
+        """Run the program over all batches; parameters as in `nncore.executor.Executor.run`, without threads."""
+        batch_size = batch_size or self.batch_size
+        sums = dict.fromkeys(self.program.totals, 0.0)
+        for first in range(0, samples, batch_size):
+            rows = slice(first, min(first + batch_size, samples))
+            n_rows = rows.stop - rows.start
+            arrays = [array[:n_rows] if buffer.per_row else array
+                      for array, buffer in zip(self.arrays, self.program.buffers, strict=True)]
+            for number, source in feeds.items():
+                arrays[number][...] = source[rows] if order is None else source[order[rows]]
+            for op in self.program.ops:
+                self._call(op, arrays, attributes or {})
+            for name, number in self.program.totals.items():
+                sums[name] += float(arrays[number].sum(dtype=np.float64))
+            for number, to in (results or {}).items():
+                to[rows] = arrays[number]
+            if watch is not None and not np.isfinite(sums[watch]):
+                raise RunError(watch, sums[watch], rows.stop)
+            if on_pause is not None:
+                on_pause(rows.stop)
+        return sums
+
+    @staticmethod
+    def _call(op: Op, arrays: list[NDArray[Any]], attributes: Mapping[str, float]) -> None:
+        """Run one op: ``twin(*inputs, *outputs, **attributes)``."""
+        if not op.kernel.endswith("_update"):
+            attributes = {}
+        operands = [None if number is None else arrays[number] for number in (*op.inputs, *op.outputs)]
+        with np.errstate(all="ignore"):  # overflow and nan are the run's business, as in the compiled executor
+            getattr(reference, op.kernel)(*operands, **{**op.attributes, **attributes})

@@ -1,0 +1,647 @@
+"""The table of kernels that tests and benches read, hostile arrays, and a gradient check for anybody's op.
+
+A new kernel gets one row in `KERNELS`. From it follow its parity with the NumPy twin, its gradient check, hostile
+input, equality of bytes across threads and instruction sets, guard pages, and its benchmark.
+"""
+# ruff: noqa: E741  (B, I, O, C are the alphabet of shapes)
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["KERNELS", "Case", "Draw", "Kernel", "check_backward", "hostile_arrays"]
+
+Shape = tuple[int, ...]
+Array = NDArray[Any]
+
+
+class Draw:
+    """Random arguments of one dtype.
+
+    Parameters
+    ----------
+    dtype : dtype
+        Float32 or float64.
+    seed : int or sequence of int
+
+    Examples
+    --------
+    >>> draw = Draw("float32", seed=1)
+    >>> draw.normal(2, 3).shape, draw.classes(4, 2).dtype
+    ((2, 3), dtype('int64'))
+    """
+
+    def __init__(self, dtype: Any, seed: Any = 0) -> None:
+        self.dtype = np.dtype(dtype)
+        self.rng = np.random.default_rng(seed)
+
+    def normal(self, *shape: int, scale: float = 1.0) -> Array:
+        """Return normal numbers around 0."""
+        return (scale * self.rng.standard_normal(shape)).astype(self.dtype)
+
+    def between(self, low: float, high: float, *shape: int) -> Array:
+        """Return uniform numbers in (low, high)."""
+        return self.rng.uniform(low, high, shape).astype(self.dtype)
+
+    def classes(self, n: int, classes: int) -> Array:
+        """Return class ids, shape (n,)."""
+        return self.rng.integers(0, classes, n)
+
+    def soft(self, n: int, classes: int) -> Array:
+        """Return soft targets, shape (n, classes): mostly probabilities, with zeros, and rows that do not sum to 1."""
+        t = self.rng.dirichlet(np.ones(classes), n) * self.rng.uniform(0.5, 1.5, (n, 1))
+        t[self.rng.random((n, classes)) < 0.2] = 0
+        return t.astype(self.dtype)
+
+    def bits(self, *shape: int) -> Array:
+        """Return zeros and ones, in floats."""
+        return self.rng.integers(0, 2, shape).astype(self.dtype)
+
+    def words(self, *shape: int) -> Array:
+        """Return random uint32 words."""
+        return self.rng.integers(0, 2**32, shape, dtype=np.uint32)
+
+
+class Case(NamedTuple):
+    """One call of a kernel: a label for messages, and the arguments by name (fresh arrays)."""
+
+    label: str
+    arguments: dict[str, Any]
+
+
+class Kernel(NamedTuple):
+    """A row of the table of kernels.
+
+    Attributes
+    ----------
+    name : str
+        Of the kernel in `nncore.kernels` and of its twin in `nncore.reference`.
+    make : callable
+        ``make(draw, *shape)`` gives all arguments by name: inputs and scalars.
+    shapes : tuple of shapes
+        Laddered round the tile edges; no two dimensions equal.
+    big : shape
+        Large enough that threads share the work; what benches start from.
+    variants : tuple of dict
+        Arguments to replace (a scalar, a name) or to leave out (None). The first one is what benches time.
+    label : str
+        Tells rows of one kernel apart.
+    ulps : float
+        Tolerance against the twin, relative and absolute, in units of the dtype's machine epsilon.
+    differentiable : tuple of str
+        The arguments that have a gradient.
+    gradient : callable or None
+        ``gradient(kernels, dy, result, arguments)`` gives a tuple, one gradient per differentiable argument; `kernels`
+        is `nncore.kernels` or `nncore.reference`.
+    in_place : tuple of str
+        Arguments that the kernel changes.
+    rowwise : bool
+        Whether a row of the first array argument determines its row of the (first) output.
+    flops : callable or None
+        Floating-point operations as a function of the shape; None where memory is the limit.
+    moved : callable or None
+        Elements read and written, as a function of the shape.
+    baseline : callable or None
+        The expression that a NumPy user would write, where it is not the twin itself. Same arguments by name.
+
+    Examples
+    --------
+    >>> row = next(row for row in KERNELS if row.name == "dense_forward")
+    >>> case = next(row.cases("float32"))
+    >>> case.label, case.arguments["x"].shape
+    ('dense_forward-1x7x17', (1, 7))
+    >>> row.flops(2, 3, 4)
+    48
+    """
+
+    name: str
+    make: Callable[..., dict[str, Any]]
+    shapes: tuple[Shape, ...]
+    big: Shape
+    variants: tuple[dict[str, Any], ...] = ({},)
+    label: str = ""
+    ulps: float = 16
+    differentiable: tuple[str, ...] = ()
+    gradient: Callable[..., tuple[Array, ...]] | None = None
+    in_place: tuple[str, ...] = ()
+    rowwise: bool = False
+    flops: Callable[..., int] | None = None
+    moved: Callable[..., int] | None = None
+    baseline: Callable[..., Any] | None = None
+
+    @property
+    def id(self) -> str:
+        """Tell rows apart: the name, with the label if there is one."""
+        return f"{self.name}-{self.label}" if self.label else self.name
+
+    def arguments(self, shape: Shape, dtype: Any, seed: Any = 0, **variant: Any) -> dict[str, Any]:
+        """Return all arguments of one call, by name."""
+        return {**self.make(Draw(dtype, seed), *shape), **variant}
+
+    def cases(self, dtype: Any, seed: int = 0) -> Iterator[Case]:
+        """Yield every shape and every variant at least once (not every pair: the table would run for minutes)."""
+        for i in range(max(len(self.shapes), len(self.variants))):
+            shape = self.shapes[i % len(self.shapes)]
+            variant = self.variants[i % len(self.variants)]
+            words = "x".join(map(str, shape)), *(f"{key}={value}" for key, value in variant.items())
+            yield Case("-".join((self.id, *words)), self.arguments(shape, dtype, (seed, i), **variant))
+
+
+# Shapes ---------------------------------------------------------------------------------------------------------------
+
+# t - 1, t, t + 1 and 2t + 3 for the tiles' edges (12 rows; 16 and 32 columns, twice that for float32) and the blocks of
+# elementwise loops (1024).
+_ELEMENTS: tuple[Shape, ...] = tuple(
+    (n,) for n in (1, 11, 12, 13, 27, 15, 16, 17, 35, 31, 32, 33, 67, 63, 64, 65, 131, 1023, 1024, 1025, 2051)
+) + ((3, 43), (2, 5, 13))  # fmt: skip
+_ROWS: tuple[Shape, ...] = (
+    (5, 1), (1, 11), (2, 12), (3, 13), (11, 27), (12, 15), (13, 16), (27, 17), (15, 35), (16, 31), (17, 32), (35, 33),
+    (31, 67), (32, 63), (33, 64), (67, 65), (63, 131), (64, 7), (65, 8), (131, 9), (7, 1023), (2, 1024), (3, 2051),
+)  # fmt: skip
+# (B, I, O). The last ones cross the blocks of the product: 512 rows of the batch, 512 to 640 deep, 256 columns.
+_DENSE: tuple[Shape, ...] = (
+    (1, 7, 17), (11, 64, 33), (13, 1, 12), (12, 35, 16), (27, 65, 1), (16, 13, 31), (17, 131, 32), (32, 12, 63),
+    (33, 5, 64), (67, 27, 65), (65, 17, 131), (64, 31, 15), (15, 16, 27), (31, 63, 11), (35, 33, 13), (131, 11, 67),
+    (3, 1300, 7), (13, 1301, 34), (14, 641, 17), (2, 20, 515), (15, 30, 271), (513, 14, 3), (1027, 18, 35), (512, 1, 2),
+)  # fmt: skip
+_BIG_ELEMENTS, _BIG_ROWS, _BIG_DENSE = (262147,), (1031, 257), (259, 784, 131)
+
+
+# Elementwise activations: a forward and a backward row each --------------------------------------------------------------
+
+
+def _activation(
+    name: str,
+    domain: tuple[float, float],
+    wants: str = "y",
+    parameter: str | None = None,
+    baseline: Callable[..., Any] | None = None,
+    ulps: float = 16,
+) -> tuple[Kernel, Kernel]:
+    """Make the rows of `<name>_forward` and `<name>_backward`; `domain`: of what the derivative wants."""
+    scalars = {parameter: 0.3} if parameter else {}
+
+    def forward(draw: Draw, *shape: int) -> dict[str, Any]:
+        return {"x": draw.normal(*shape, scale=3), **scalars}
+
+    def backward(draw: Draw, *shape: int) -> dict[str, Any]:
+        arguments = {"dy": draw.normal(*shape)}
+        if wants:
+            arguments[wants] = draw.between(*domain, *shape)
+        return {**arguments, **scalars}
+
+    def gradient(kernels: Any, dy: Array, y: Array, a: dict[str, Any]) -> tuple[Array, ...]:
+        saved = {"y": {"y": y}, "x": {"x": a["x"]}, "": {}}[wants]
+        return (getattr(kernels, f"{name}_backward")(dy, **saved, **scalars),)
+
+    shared: dict[str, Any] = {"shapes": _ELEMENTS, "big": _BIG_ELEMENTS, "ulps": ulps, "rowwise": True}
+    reads = 1 if wants else 0
+    return (
+        Kernel(
+            f"{name}_forward",
+            forward,
+            differentiable=("x",),
+            gradient=gradient,
+            moved=lambda *shape: 2 * int(np.prod(shape)),
+            baseline=baseline,
+            **shared,
+        ),
+        Kernel(f"{name}_backward", backward, moved=lambda *shape: (2 + reads) * int(np.prod(shape)), **shared),
+    )
+
+
+_ACTIVATIONS = (
+    *_activation("identity", (0, 1), wants="", baseline=lambda x: x.copy()),
+    *_activation("sigmoid", (0, 1), baseline=lambda x: 1 / (1 + np.exp(-x))),
+    *_activation("tanh", (-1, 1), baseline=lambda x: np.tanh(x)),
+    *_activation("relu", (-3, 3), baseline=lambda x: np.maximum(x, 0)),
+    *_activation(
+        "leaky_relu",
+        (-1, 3),
+        parameter="negative_slope",
+        baseline=lambda x, negative_slope: np.maximum(x, negative_slope * x),
+    ),
+    *_activation(
+        "elu", (-0.3, 3), parameter="alpha", baseline=lambda x, alpha: np.where(x > 0, x, alpha * np.expm1(x))
+    ),
+    *_activation("exponential", (0, 9), baseline=lambda x: np.exp(x)),
+    *_activation("hard_sigmoid", (-0.2, 1.2), baseline=lambda x: np.clip(x / 6 + 0.5, 0, 1)),
+    *_activation("softplus", (0, 9), baseline=lambda x: np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))),
+    *_activation("gelu", (-6, 6), wants="x"),
+    *_activation("silu", (-6, 6), wants="x", baseline=lambda x: x / (1 + np.exp(-x))),
+)
+
+_NAMED = (
+    {"activation": "relu"},
+    {"activation": "linear"},
+    {"activation": "leaky_relu", "alpha": 0.3},
+    {"activation": "elu", "alpha": 0.7},
+    {"activation": "leaky_relu"},
+    {"activation": "elu"},
+    {"activation": "sigmoid"},
+    {"activation": "tanh"},
+    {"activation": "exponential"},
+    {"activation": "hard_sigmoid"},
+    {"activation": "softplus"},
+    {"activation": "gelu"},
+    {"activation": "silu"},
+)
+
+
+def _through(kernels: Any, dy: Array, z: Array, y: Array, a: dict[str, Any]) -> Array:
+    """Return the gradient before the activation that a fused kernel applied to z."""
+    name, alpha = a.get("activation", "linear"), a.get("alpha")
+    if name == "linear":
+        return dy
+    saved = z if name in ("gelu", "silu") else y
+    parameter = () if alpha is None else (None, alpha)
+    dz: Array = getattr(kernels, f"{name}_backward")(dy, saved, *parameter)
+    return dz
+
+
+# Rows of the other families ---------------------------------------------------------------------------------------------
+
+
+def _dense_gradient(kernels: Any, dy: Array, y: Array, a: dict[str, Any]) -> tuple[Array, ...]:
+    z = kernels.dense_forward(a["x"], a["w"], a["b"])
+    dz = _through(kernels, dy, z, y, a)
+    return kernels.dense_backward_input(dz, a["w"]), *kernels.dense_backward_params(a["x"], dz)
+
+
+def _bias_gradient(kernels: Any, dy: Array, y: Array, a: dict[str, Any]) -> tuple[Array, ...]:
+    dz = _through(kernels, dy, a["x"] + a["b"], y, a)
+    return dz, dz.sum(axis=0)
+
+
+_DENSE_ROWS = (
+    Kernel(
+        "dense_forward",
+        lambda draw, B, I, O: {
+            "x": draw.normal(B, I),
+            "w": draw.normal(I, O, scale=max(I, 1) ** -0.5),
+            "b": draw.normal(O),
+        },
+        _DENSE,
+        _BIG_DENSE,
+        variants=({}, {"b": None}, *_NAMED),
+        ulps=500,
+        differentiable=("x", "w", "b"),
+        gradient=_dense_gradient,
+        rowwise=True,
+        flops=lambda B, I, O: 2 * B * I * O,
+        moved=lambda B, I, O: B * I + I * O + O + B * O,
+        baseline=lambda x, w, b: x @ w + b,
+    ),
+    Kernel(
+        "dense_backward_input",
+        lambda draw, B, I, O: {"dy": draw.normal(B, O), "w": draw.normal(I, O, scale=max(O, 1) ** -0.5)},
+        _DENSE,
+        _BIG_DENSE,
+        ulps=500,
+        rowwise=True,
+        flops=lambda B, I, O: 2 * B * I * O,
+        moved=lambda B, I, O: B * I + I * O + B * O,
+    ),
+    Kernel(
+        "dense_backward_params",
+        lambda draw, B, I, O: {"x": draw.normal(B, I), "dy": draw.normal(B, O, scale=max(B, 1) ** -0.5)},
+        _DENSE,
+        _BIG_DENSE,
+        ulps=500,
+        flops=lambda B, I, O: 2 * B * I * O + B * O,
+        moved=lambda B, I, O: B * I + I * O + O + B * O,
+    ),
+    Kernel(
+        "bias_activation_forward",
+        lambda draw, B, O: {"x": draw.normal(B, O, scale=3), "b": draw.normal(O)},
+        _ROWS,
+        _BIG_ROWS,
+        variants=_NAMED,
+        differentiable=("x", "b"),
+        gradient=_bias_gradient,
+        rowwise=True,
+        moved=lambda B, O: 2 * B * O + O,
+        baseline=lambda x, b, activation: np.maximum(x + b, 0),
+    ),
+)
+
+
+def _softmax_rows(name: str, domain: tuple[float, float]) -> tuple[Kernel, Kernel]:
+    shared: dict[str, Any] = {"shapes": _ROWS, "big": _BIG_ROWS, "rowwise": True}
+    return (
+        Kernel(
+            name,
+            lambda draw, B, C: {"x": draw.normal(B, C, scale=3)},
+            differentiable=("x",),
+            gradient=lambda kernels, dy, y, a: (getattr(kernels, f"{name}_backward")(dy, y),),
+            moved=lambda B, C: 2 * B * C,
+            ulps=32,
+            **shared,
+        ),
+        Kernel(
+            f"{name}_backward",
+            lambda draw, B, C: {"dy": draw.normal(B, C), "y": draw.between(*domain, B, C)},
+            moved=lambda B, C: 3 * B * C,
+            ulps=400,
+            **shared,
+        ),
+    )
+
+
+def _softmax_cross_entropy_baseline(logits: Array, target: Array, sample_weight: Any) -> Any:
+    p = np.exp(logits - logits.max(axis=1, keepdims=True))
+    p /= p.sum(axis=1, keepdims=True)
+    rows = np.arange(len(p)), target
+    loss = -np.log(p[rows]).mean()
+    p[rows] -= 1
+    return loss, p / len(p)
+
+
+def _binary_baseline(logits: Array, target: Array, sample_weight: Any) -> Any:
+    loss = (np.maximum(logits, 0) - logits * target + np.log1p(np.exp(-np.abs(logits)))).mean()
+    return loss, (1 / (1 + np.exp(-logits)) - target) / logits.size
+
+
+def _squared_baseline(y_pred: Array, target: Array, sample_weight: Any) -> Any:
+    d = y_pred - target
+    return (d * d).mean(), d * (2 / d.size)
+
+
+def _loss(
+    name: str,
+    wrt: str,
+    prediction: Callable[..., Array],
+    target: Callable[..., Array],
+    label: str = "",
+    baseline: Callable[..., Any] | None = None,
+    ulps: float = 64,
+) -> Kernel:
+    """Make the row of a loss; `prediction` and `target` make their arrays from (draw, B, C)."""
+
+    def make(draw: Draw, B: int, C: int) -> dict[str, Any]:
+        weight = draw.between(0.25, 1.75, B)
+        return {wrt: prediction(draw, B, C), "target": target(draw, B, C), "sample_weight": weight}
+
+    return Kernel(
+        name,
+        make,
+        _ROWS,
+        _BIG_ROWS,
+        variants=({"sample_weight": None}, {}),
+        label=label,
+        ulps=ulps,
+        differentiable=(wrt,),
+        gradient=lambda kernels, dy, result, a: (dy * result[1],),
+        moved=lambda B, C: 3 * B * C if label == "soft" else 2 * B * C,
+        baseline=baseline,
+    )
+
+
+def _logits(draw: Draw, *shape: int) -> Array:
+    return draw.normal(*shape, scale=3)
+
+
+def _probabilities(draw: Draw, *shape: int) -> Array:
+    return draw.between(0.05, 0.95, *shape)
+
+
+_LOSSES = (
+    _loss("softmax_cross_entropy", "logits", _logits, Draw.classes, baseline=_softmax_cross_entropy_baseline),
+    _loss("softmax_cross_entropy", "logits", _logits, Draw.soft, label="soft"),
+    _loss("sigmoid_binary_cross_entropy", "logits", _logits, Draw.bits, baseline=_binary_baseline),
+    _loss("sigmoid_binary_cross_entropy", "logits", _logits, _probabilities, label="soft"),
+    _loss("categorical_cross_entropy", "y_pred", _probabilities, Draw.soft, ulps=1000),
+    _loss("categorical_cross_entropy", "y_pred", _probabilities, Draw.classes, label="classes", ulps=1000),
+    _loss("binary_cross_entropy", "y_pred", _probabilities, Draw.bits, ulps=1000),
+    _loss("binary_cross_entropy", "y_pred", _probabilities, _probabilities, label="soft", ulps=1000),
+    _loss("mean_squared_error", "y_pred", Draw.normal, Draw.normal, baseline=_squared_baseline),
+)
+
+
+def _sgd_baseline(w: Array, dw: Array, velocity: Array, learning_rate: float, momentum: float, **_: Any) -> None:
+    velocity *= momentum
+    velocity -= learning_rate * dw
+    w += velocity
+
+
+_OPTIMIZERS = (
+    Kernel(
+        "sgd_update",
+        lambda draw, *shape: {
+            "w": draw.normal(*shape),
+            "dw": draw.normal(*shape),
+            "velocity": draw.normal(*shape),
+            "learning_rate": 0.37,
+            "momentum": 0.83,
+        },
+        _ELEMENTS,
+        _BIG_ELEMENTS,
+        variants=(
+            {},
+            {"velocity": None, "momentum": 0.0},
+            {"nesterov": True},
+            {"weight_decay": 0.013},
+            {"l2": 0.0071},
+            {"weight_decay": 0.013, "l2": 0.0071, "nesterov": True},
+            {"velocity": None, "momentum": 0.0, "weight_decay": 0.013, "l2": 0.0071},
+        ),
+        in_place=("w", "velocity"),
+        moved=lambda *shape: 5 * int(np.prod(shape)),
+        baseline=_sgd_baseline,
+    ),
+)
+
+
+def _metric(name: str, prediction: Callable[..., Any], target: Callable[..., Any], **scalars: Any) -> Kernel:
+    return Kernel(
+        name,
+        lambda draw, B, C: {"y_pred": prediction(draw, B, C), "target": target(draw, B, C), **scalars},
+        _ROWS,
+        _BIG_ROWS,
+        ulps=32,
+        rowwise=True,
+        moved=lambda B, C: B * C if target is Draw.classes else 2 * B * C,
+    )
+
+
+_METRICS = (
+    _metric("sparse_categorical_accuracy", _probabilities, Draw.classes),
+    _metric("categorical_accuracy", _probabilities, Draw.soft),
+    _metric("binary_accuracy", _probabilities, Draw.bits, threshold=0.3),
+    _metric("squared_error", Draw.normal, Draw.normal),
+    _metric("absolute_error", Draw.normal, Draw.normal),
+)
+
+_RANDOM = (
+    Kernel(
+        "philox4x32",
+        lambda draw, n: {"counter": draw.words(n, 4), "key": draw.words(2)},
+        ((1,), (3,), (17,), (131,)),
+        (65537,),
+        ulps=0,
+        rowwise=True,
+        moved=lambda n: 8 * n,
+    ),
+)
+
+KERNELS: tuple[Kernel, ...] = (
+    *_DENSE_ROWS,
+    *_ACTIVATIONS,
+    *_softmax_rows("softmax", (0, 1)),
+    *_softmax_rows("log_softmax", (-6, 0)),
+    *_LOSSES,
+    *_OPTIMIZERS,
+    *_METRICS,
+    *_RANDOM,
+)
+"""One row per public kernel (two where a kernel takes two kinds of target)."""
+
+
+# Hostile arrays -----------------------------------------------------------------------------------------------------------
+
+
+def hostile_arrays(shape: Shape, dtype: Any, rng: np.random.Generator) -> Iterator[tuple[str, Any]]:
+    """Yield what users pass and kernels do not expect: odd values, odd layouts, odd types.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        At least one dimension; the array labelled "empty" has 0 rows instead.
+    dtype : dtype
+        Float32 or float64.
+    rng : numpy.random.Generator
+
+    Yields
+    ------
+    label : str
+    array : array_like
+        ``numpy.array(array, dtype)`` is the plain array of the same values.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> arrays = dict(hostile_arrays((3, 4), "float32", np.random.default_rng(1)))
+    >>> bool(np.isnan(arrays["nan"]).any()), arrays["byte-swapped"].dtype.isnative, arrays["strided"].flags.c_contiguous
+    (True, False, False)
+    """
+    dtype = np.dtype(dtype)
+    plain = rng.uniform(0.125, 0.875, shape).astype(dtype)  # in every kernel's domain
+    for value in (np.nan, np.inf, -np.inf):
+        array = plain.copy()
+        array.flat[rng.integers(plain.size)] = value
+        yield str(value), array
+    yield "denormal", plain * np.finfo(dtype).tiny
+    yield "offset", plain + dtype.type(1e9)
+
+    read_only = plain.copy()
+    read_only.flags.writeable = False
+    yield "read-only", read_only
+    yield "strided", np.repeat(plain, 2, axis=-1)[..., ::2]
+    yield "reversed", plain[::-1].copy()[::-1]
+    yield "Fortran", np.asfortranarray(plain)
+    yield "byte-swapped", plain.astype(dtype.newbyteorder())
+    unaligned = np.empty(plain.nbytes + 1, np.uint8)[1:].view(dtype).reshape(shape)
+    unaligned[...] = plain
+    yield "unaligned", unaligned
+
+    yield "list", plain.tolist()
+    yield "integer", rng.integers(1, 4, shape)
+    yield "float16", plain.astype(np.float16)
+    yield "empty", plain[:0]
+
+
+# Gradients ----------------------------------------------------------------------------------------------------------------
+
+
+def check_backward(
+    forward: Callable[..., Any],
+    backward: Callable[..., Any],
+    args: tuple[Any, ...],
+    *,
+    directions: int = 3,
+    step: float = 1e-4,
+    tolerance: float = 1e-6,
+    seed: int = 0,
+) -> float:
+    """Check a backward function against finite differences of its forward function, by random projection.
+
+    For random u and v, ``<u, J v>`` by central differences of the forward function must equal ``<backward(u), v>``.
+    Outputs that have a kink near the point along v (their slope changes with the step) are left out of u.
+
+    Parameters
+    ----------
+    forward : callable
+        ``forward(*args)`` gives one array or number.
+    backward : callable
+        ``backward(dy, *args)`` gives the gradient of ``sum(dy * forward(*args))`` with respect to each of `args`: a tuple,
+        or the array itself when there is one argument.
+    args : tuple of array_like
+        The point, as float64. Bind what has no gradient (targets, settings) into the functions.
+    directions : int
+        How many pairs (u, v) are tried.
+    step : float
+        Of the differences, which are of fourth order.
+    tolerance : float
+        The largest relative error accepted.
+    seed : int
+
+    Returns
+    -------
+    float
+        The largest relative error seen.
+
+    Raises
+    ------
+    AssertionError
+        If the gradient is wrong, or the forward function has no slope near `args`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> x = np.array([-1.5, 0.5, 2.0])
+    >>> check_backward(lambda x: x**2, lambda dy, x: 2 * x * dy, (x,)) < 1e-9
+    True
+    >>> check_backward(lambda x: x**2, lambda dy, x: x * dy, (x,))
+    Traceback (most recent call last):
+    AssertionError: check_backward: <u, J v> is 0.957, but <backward(u), v> is 0.479
+    """
+    rng = np.random.default_rng(seed)
+    point = [np.asarray(a, np.float64) for a in args]
+    worst, kept, total = 0.0, 0, 0
+    for _ in range(directions):
+        v = [rng.standard_normal(a.shape) for a in point]
+
+        def at(t: float, v: list[Array] = v) -> Array:
+            return np.asarray(forward(*(a + t * d for a, d in zip(point, v, strict=True))), np.float64)
+
+        def slope(h: float, at: Callable[[float], Array] = at) -> Array:
+            rise: Array = 8 * (at(h) - at(-h)) - (at(2 * h) - at(-2 * h))
+            return rise / (12 * h)
+
+        coarse, fine = slope(step), slope(step / 2)
+        smooth = np.abs(coarse - fine) <= 0.1 * tolerance * (_FLOOR + np.abs(fine).max(initial=0))
+        kept, total = kept + int(smooth.sum()), total + smooth.size
+        u = np.where(smooth, rng.standard_normal(fine.shape), 0)
+        fine = np.where(smooth, fine, 0)
+
+        gradients = backward(u, *point)
+        gradients = gradients if isinstance(gradients, tuple) else (gradients,)
+        shapes, wanted = [np.shape(g) for g in gradients], [a.shape for a in point]
+        if shapes != wanted:
+            raise AssertionError(f"check_backward: backward gives shapes {shapes}, but the arguments have {wanted}")
+        numeric = float((u * fine).sum())
+        analytic = float(sum((g * d).sum() for g, d in zip(gradients, v, strict=True)))
+        error = float(abs(numeric - analytic) / (_FLOOR + np.linalg.norm(u * fine)))
+        if not error <= tolerance:  # a nan is an error too
+            raise AssertionError(f"check_backward: <u, J v> is {numeric:.3g}, but <backward(u), v> is {analytic:.3g}")
+        worst = max(worst, error)
+    if 2 * kept < total:
+        raise AssertionError(f"check_backward: no slope at {total - kept} of {total} outputs: kinks, steps or nan")
+    return worst
+
+
+_FLOOR = 1e-6  # slopes much smaller than this are rounding errors of a function whose slope is 0

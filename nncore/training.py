@@ -1,0 +1,524 @@
+"""Training, evaluation and prediction of whatever has weights and emits a forward pass.
+
+A model has one program per purpose (fit, evaluate, predict), built when first needed. Each runs from the first batch to the last
+without coming back to Python, but for a moment every 50 ms.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from nncore import _checks, gradients, losses, metrics, optimizers, random
+from nncore.executor import Executor, RunError
+from nncore.history import History
+from nncore.program import Program
+from nncore.progress import Progress
+from nncore.variables import Variable, arrange
+
+__all__ = ["NonFiniteError", "Trainable"]
+
+PREDICT_ROWS = 256  # rows that go through all layers together in predict: their activations stay in the cache
+
+
+class NonFiniteError(FloatingPointError):
+    """Training met a nan or inf; the weights are those of the last good epoch."""
+
+
+class Feeds(NamedTuple):
+    """The arrays of one run, converted and checked: inputs, targets, weights of the rows or None."""
+
+    x: NDArray[Any]
+    y: NDArray[Any]
+    weight: NDArray[Any] | None
+
+
+class _Plan(NamedTuple):
+    """A program with the buffers that a run feeds, and its executor."""
+
+    executor: Any
+    x: int
+    y: int | None
+    weight: int | None
+    output: int
+
+    def feeds(self, feeds: Feeds) -> dict[int, NDArray[Any]]:
+        assert self.y is not None
+        found = {self.x: feeds.x, self.y: feeds.y}
+        if self.weight is not None and feeds.weight is not None:
+            found[self.weight] = feeds.weight
+        return found
+
+
+class Trainable:
+    """What `Sequential` can do once it has layers. A subclass defines `built`, `build`, `weights`, `emit` and the widths."""
+
+    weights: list[Variable]
+    seed: int
+    _arena: NDArray[np.uint8]
+    _dtype: np.dtype[Any]
+    _input_width: int
+    _output_width: int
+    executor_class: Callable[..., Any] = Executor
+
+    def __init__(self) -> None:
+        self.optimizer: optimizers.Optimizer | None = None
+        self.loss: losses.Loss | None = None
+        self.history: History | None = None
+        self._metric_names: list[Any] = []
+        self._slots: list[Variable] = []
+        self._slot_arena = arrange([])
+        self._plans: dict[tuple[str, bool], list[_Plan]] = {}  # those that no thread uses now
+        self._epochs_done = 0
+        self._busy = threading.Lock()
+
+    # ------------------------------------------------------------------ to be defined by a subclass
+    @property
+    def built(self) -> bool:
+        """Whether the model has its weights."""
+        raise NotImplementedError
+
+    def build(self, input_width: int) -> None:
+        """Make the weights."""
+        raise NotImplementedError
+
+    def emit(self, program: Program, x: int) -> int:
+        """Append the forward ops; return the output's buffer."""
+        raise NotImplementedError
+
+    # ------------------------------------------------------------------ compile
+    def compile(self, optimizer: Any = "sgd", loss: Any = None, metrics: Sequence[Any] | None = None) -> None:
+        """Say how the model is trained.
+
+        Parameters
+        ----------
+        optimizer : str or Optimizer
+            A name or an object of `nncore.optimizers`. (Keras's default, rmsprop, is not there yet.)
+        loss : str or Loss
+            A name or an object of `nncore.losses`. Without one the model can predict only.
+        metrics : sequence of str or Metric, optional
+            Names or objects of `nncore.metrics`.
+
+        Examples
+        --------
+        >>> import nncore as nn
+        >>> model = nn.Sequential([nn.Input((4,)), nn.layers.Dense(3)])
+        >>> model.compile("sgd", nn.losses.SparseCategoricalCrossentropy(from_logits=True), ["accuracy"])
+        """
+        found = optimizers.get(optimizer)
+        wanted = None if loss is None else losses.get(loss)
+        if isinstance(metrics, (str, bytes)) or (metrics is not None and not isinstance(metrics, Sequence)):
+            raise TypeError(f"compile: metrics must be a list of names or metrics, got {metrics!r}")
+        names = list(metrics or [])
+        if self.built and wanted is not None:
+            self._resolve_metrics(names, wanted)  # wrong names are reported here and not in fit
+        with self._alone("compile"):
+            self.optimizer, self.loss, self._metric_names = found, wanted, names
+            self._forget()
+
+    def _forget(self) -> None:
+        """Drop programs and optimizer state: they belong to what was compiled, and to the weights' places."""
+        self._plans, self._slots, self._slot_arena = {}, [], arrange([])
+
+    def _resolve_metrics(self, names: Sequence[Any], loss: losses.Loss) -> list[metrics.Metric]:
+        found = [metrics.get(name, loss, self._output_width) for name in names]
+        seen: set[str] = {"loss"}
+        for metric in found:
+            if metric.name in seen:
+                raise ValueError(f"compile: two metrics are called {metric.name!r}")
+            seen.add(metric.name)
+        return found
+
+    @contextmanager
+    def _alone(self, where: str) -> Iterator[None]:
+        """Refuse what would change the model while another thread trains it."""
+        if not self._busy.acquire(blocking=False):
+            raise RuntimeError(f"{where}: the model is being trained in another thread")
+        try:
+            yield
+        finally:
+            self._busy.release()
+
+    # ------------------------------------------------------------------ programs
+    def _ready(self, where: str, x: ArrayLike) -> NDArray[Any]:
+        """Return `x` as rows of the model's dtype; a model that has no input layer is built for their width."""
+        dtype = self._dtype
+        rows = _checks.as_float_array(x, where, "x", dtype)
+        if rows.ndim != 2:
+            raise ValueError(f"{where}: x must have shape (samples, features), got shape {rows.shape}")
+        if not self.built:
+            if rows.shape[1] == 0:
+                raise ValueError(f"{where}: x has shape {rows.shape}, but wants at least one feature")
+            self.build(rows.shape[1])
+        if rows.shape[1] != self._input_width:
+            raise ValueError(f"{where}: x must have shape (samples, {self._input_width}), got shape {rows.shape}")
+        return rows
+
+    def _feeds(self, where: str, x: ArrayLike, y: ArrayLike | None, sample_weight: ArrayLike | None,
+               names: tuple[str, str] = ("x", "y")) -> Feeds:
+        """Return checked data."""
+        if self.loss is None:
+            raise RuntimeError(f"{where}: the model has no loss; call compile(optimizer=..., loss=...) first")
+        rows = self._ready(where, x)
+        if len(rows) == 0:
+            raise ValueError(f"{where}: {names[0]} has no rows")
+        if y is None:
+            raise ValueError(f"{where}: {names[1]} is missing")
+        _checks.check_finite(rows, where, names[0])
+        target = self.loss.check_target(y, self._output_width, where, names[1], len(rows), self._dtype)
+        if target.dtype != np.int64:
+            _checks.check_finite(target, where, names[1])
+        elif np.may_share_memory(target, y):  # type: ignore[arg-type]
+            target = target.copy()  # ids index memory: nobody may change them once they are checked
+        weight = None
+        if sample_weight is not None:
+            weight = _checks.as_sample_weight(sample_weight, len(rows), where, self._dtype)
+            _checks.check_finite(weight, where, "sample_weight")
+        return Feeds(rows, target, weight)
+
+    @contextmanager
+    def _plan(self, purpose: str, weighted: bool, rows: int) -> Iterator[_Plan]:
+        """Lend a program for "fit", "evaluate" or "predict" in buffers for so many rows: each thread has one of its own."""
+        idle = self._plans.setdefault((purpose, weighted), [])
+        try:
+            plan = idle.pop()
+        except IndexError:
+            plan = self._build_plan(purpose, weighted, rows)
+        if plan.executor.batch_size < rows:
+            plan = self._build_plan(purpose, weighted, rows)
+        yield plan
+        idle.append(plan)
+
+    def _build_plan(self, purpose: str, weighted: bool, rows: int) -> _Plan:
+        program = Program(self._dtype)
+        x = program.rows(self._input_width, role="input")
+        output = self.emit(program, x)
+        if purpose == "predict":
+            program.results.append(output)
+            program.optimize()
+            return _Plan(self.executor_class(program, rows), x, None, None, output)
+        assert self.loss is not None
+        program.layer = ""
+        if self.loss.target_kind == "ids":
+            y = program.rows(None, role="target", dtype=np.dtype(np.int64))
+        else:
+            y = program.rows(self._output_width, role="target")
+        weight = program.rows(None, role="weight") if weighted else None
+        forward = list(program.ops)
+        loss_rows, gradient, wrt = self.loss.emit(program, output, y, weight)
+        program.totals["loss"] = loss_rows
+        for metric in self._resolve_metrics(self._metric_names, self.loss):
+            program.totals[metric.name] = metric.emit(program, output, y)
+        if purpose == "fit":
+            parameters = gradients.backward(program, forward, wrt, gradient)
+            self._emit_updates(program, parameters)
+        program.optimize()
+        return _Plan(self.executor_class(program, rows), x, y, weight, output)
+
+    def _make_slots(self) -> None:
+        """Make the optimizer's state for all trainable weights, zero at the start."""
+        assert self.optimizer is not None
+        self._slots = [Variable(np.zeros(weight.shape, weight.dtype), f"{weight.name}/{name}", trainable=False)
+                       for weight in self.weights if weight.trainable for name in self.optimizer.slots]
+        self._slot_arena = arrange(self._slots)
+
+    def _emit_updates(self, program: Program, parameters: Mapping[int, int]) -> None:
+        """Append an update for every parameter that has a gradient."""
+        assert self.optimizer is not None
+        if not self._slots:
+            self._make_slots()
+        slots = {slot.name: slot for slot in self._slots}
+        for number, gradient in parameters.items():
+            variable = program.buffers[number].variable
+            assert variable is not None
+            buffers = {name: program.parameter(slots[f"{variable.name}/{name}"], role="state")
+                       for name in self.optimizer.slots}
+            self.optimizer.emit_update(program, variable, number, gradient, buffers)
+
+    # ------------------------------------------------------------------ fit
+    def fit(self, x: ArrayLike, y: ArrayLike | None = None, batch_size: int | None = None, epochs: int = 1,
+            verbose: Any = "auto", *, validation_split: float = 0.0,
+            validation_data: tuple[ArrayLike, ...] | None = None, shuffle: bool = True,
+            sample_weight: ArrayLike | None = None) -> History:
+        """Train the model.
+
+        Parameters
+        ----------
+        x : array_like, shape (samples, features)
+            Inputs; finite.
+        y : array_like
+            Targets: class ids (samples,) or values (samples, outputs), as the loss takes them.
+        batch_size : int, optional
+            Rows in a step; 32 by default. The last batch may be smaller.
+        epochs : int
+            How often the data are gone through.
+        verbose : {"auto", 0, 1, 2}
+            Nothing (0), a bar per epoch (1, "auto"), or a line per epoch (2).
+        validation_split : float
+            Share of the rows, the last ones, that is kept for validation.
+        validation_data : tuple, optional
+            ``(x, y)`` or ``(x, y, sample_weight)`` for validation after each epoch.
+        shuffle : bool
+            Whether each epoch takes the rows in another order.
+        sample_weight : array_like, shape (samples,), optional
+            Weight of each row in the loss.
+
+        Returns
+        -------
+        History
+            Its ``history`` holds a value per epoch under "loss", the metrics' names, and these with "val_" before them.
+
+        Raises
+        ------
+        NonFiniteError
+            When the loss or a weight becomes nan or inf: says the epoch and the layer. The weights and the optimizer's
+            state are then those of the last good epoch.
+        KeyboardInterrupt
+            After the batch under way when Ctrl-C is pressed; ``model.history`` and the weights keep what was done.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import nncore as nn
+        >>> nn.utils.set_random_seed(1)
+        >>> x = np.linspace(-1, 1, 64).reshape(-1, 1)
+        >>> model = nn.Sequential([nn.Input((1,)), nn.layers.Dense(1)])
+        >>> model.compile(nn.optimizers.SGD(0.1), "mse")
+        >>> history = model.fit(x, 3 * x + 1, epochs=40, verbose=0)
+        >>> history.history["loss"][-1] < 1e-3
+        True
+        """
+        epochs = _checks.positive_int(epochs, "fit", "epochs")
+        batch_size = 32 if batch_size is None else _checks.positive_int(batch_size, "fit", "batch_size")
+        shuffle = _checks.boolean(shuffle, "fit", "shuffle")
+        split = _checks.fraction(validation_split, "fit", "validation_split")
+        with self._alone("fit"):
+            data = self._feeds("fit", x, y, sample_weight)
+            held_out = self._validation(validation_data)
+            if split and held_out is None:
+                data, held_out = _split(data, split)
+            samples = len(data.x)
+            batch_size = min(batch_size, samples)
+            history = History({"epochs": epochs, "steps": -(-samples // batch_size), "verbose": verbose})
+            self.history = history
+            with (Progress(verbose, epochs, samples) as progress,
+                  self._plan("fit", data.weight is not None, batch_size) as plan):
+                for epoch in range(epochs):
+                    progress.begin_epoch(epoch)
+                    logs = self._epoch(plan, data, batch_size, shuffle, epoch, progress)
+                    if held_out is not None:
+                        logs |= {f"val_{name}": value for name, value in self._evaluate(held_out, batch_size).items()}
+                    history.append(epoch, logs)
+                    progress.end_epoch(logs)
+        return history
+
+    def _validation(self, data: tuple[ArrayLike, ...] | None) -> Feeds | None:
+        if data is None:
+            return None
+        if not isinstance(data, (tuple, list)) or len(data) not in (2, 3):
+            raise ValueError("fit: validation_data must be (x, y) or (x, y, sample_weight), got "
+                             + (f"{len(data)} elements" if isinstance(data, (tuple, list)) else type(data).__name__))
+        x, y, *weight = data
+        return self._feeds("fit", x, y, weight[0] if weight else None, ("validation_data[0]", "validation_data[1]"))
+
+    def _epoch(self, plan: _Plan, data: Feeds, batch_size: int, shuffle: bool, epoch: int,
+               progress: Progress) -> dict[str, float]:
+        """Train on every row once."""
+        assert self.optimizer is not None
+        samples, seen = len(data.x), 0
+
+        def on_pause(done: int) -> None:
+            nonlocal seen
+            progress.update(done - seen)
+            seen = done
+
+        order = None
+        if shuffle:
+            order = random.permutation(samples, self.seed, self._epochs_done)
+            self._epochs_done += 1
+        arenas = (self._arena, self._slot_arena)
+        good = [arena.copy() for arena in arenas]
+        try:
+            totals = plan.executor.run(plan.feeds(data), samples, order, batch_size, watch="loss",
+                                       attributes=self.optimizer.hyperparameters(), on_pause=on_pause)
+            layer = next((weight.name for weight in self.weights if not np.isfinite(weight._value).all()), None)
+            if layer is not None:
+                raise NonFiniteError(f"fit: {layer} holds nan or inf after epoch {epoch + 1}; {_ADVICE}")
+        except FloatingPointError as error:
+            message = str(error)
+            if isinstance(error, RunError):
+                batch = -(-error.rows // batch_size)
+                message = (f"fit: the loss became {error.value} in epoch {epoch + 1}, batch {batch}"
+                           f"{self._culprit(plan)}; {_ADVICE}")
+            for arena, value in zip(arenas, good, strict=True):
+                arena[...] = value
+            raise NonFiniteError(message) from None
+        self.optimizer.iterations += -(-samples // batch_size)
+        return {name: total / samples for name, total in totals.items()}
+
+    def _culprit(self, plan: _Plan) -> str:
+        """Return words that name the first layer whose output is not finite."""
+        program = plan.executor.program
+        for op in program.ops:
+            for number in op.outputs:
+                if number is not None and program.buffers[number].role == "activation":
+                    if not np.isfinite(plan.executor.arrays[number]).all():
+                        return f"; the first output that is not finite is that of layer {program.buffers[number].name!r}"
+        return ""
+
+    def train_on_batch(self, x: ArrayLike, y: ArrayLike | None = None, sample_weight: ArrayLike | None = None,
+                       return_dict: bool = False) -> Any:
+        """Make one step on one batch.
+
+        Parameters
+        ----------
+        x, y, sample_weight : array_like
+            As of `fit`; all rows are one batch.
+        return_dict : bool
+            Whether to return a dict.
+
+        Returns
+        -------
+        float, list of float or dict
+            The loss before the step, and the metrics if there are any.
+
+        Examples
+        --------
+        >>> import nncore as nn
+        >>> model = nn.Sequential([nn.Input((1,)), nn.layers.Dense(1, kernel_initializer="zeros")])
+        >>> model.compile(nn.optimizers.SGD(0.1), "mse")
+        >>> model.train_on_batch([[1.0]], [[2.0]])
+        4.0
+        """
+        with self._alone("train_on_batch"):
+            data = self._feeds("train_on_batch", x, y, sample_weight)
+            with (Progress(0, 1, len(data.x)) as progress,
+                  self._plan("fit", data.weight is not None, len(data.x)) as plan):
+                logs = self._epoch(plan, data, len(data.x), False, 0, progress)
+        return logs if return_dict else _unpacked(logs)
+
+    # ------------------------------------------------------------------ evaluate and predict
+    def evaluate(self, x: ArrayLike, y: ArrayLike | None = None, batch_size: int | None = None, verbose: Any = "auto",
+                 sample_weight: ArrayLike | None = None, return_dict: bool = False) -> Any:
+        """Return the loss and the metrics on data.
+
+        Parameters
+        ----------
+        x, y, sample_weight : array_like
+            As of `fit`.
+        batch_size : int, optional
+            Rows at a time; changes no bit of a row's output.
+        verbose : {"auto", 0, 1, 2}
+            Whether to print the results (0: no).
+        return_dict : bool
+            Whether to return a dict.
+
+        Returns
+        -------
+        float, list of float or dict
+            The loss alone, or with the metrics.
+
+        Examples
+        --------
+        >>> import nncore as nn
+        >>> model = nn.Sequential([nn.Input((1,)), nn.layers.Dense(1, kernel_initializer="ones")])
+        >>> model.compile(loss="mse", metrics=["mae"])
+        >>> model.evaluate([[1.0], [2.0]], [[1.0], [4.0]], verbose=0)
+        [2.0, 1.0]
+        """
+        size = 32 if batch_size is None else _checks.positive_int(batch_size, "evaluate", "batch_size")
+        data = self._feeds("evaluate", x, y, sample_weight)
+        logs = self._evaluate(data, size)
+        if verbose:
+            print(" - ".join(f"{name}: {value:.4f}" for name, value in logs.items()))
+        return logs if return_dict else _unpacked(logs)
+
+    def _evaluate(self, data: Feeds, batch_size: int) -> dict[str, float]:
+        samples, batch_size = len(data.x), min(max(batch_size, PREDICT_ROWS), len(data.x))
+        with self._plan("evaluate", data.weight is not None, batch_size) as plan:
+            totals = plan.executor.run(plan.feeds(data), samples, None, batch_size)
+        return {name: total / samples for name, total in totals.items()}
+
+    def predict(self, x: ArrayLike, batch_size: int | None = None) -> NDArray[Any]:
+        """Return the model's outputs; nan and inf in x propagate.
+
+        Parameters
+        ----------
+        x : array_like, shape (samples, features)
+            Inputs.
+        batch_size : int, optional
+            Rows at a time; changes no bit of the result.
+
+        Returns
+        -------
+        ndarray, shape (samples, outputs)
+
+        Examples
+        --------
+        >>> import nncore as nn
+        >>> model = nn.Sequential([nn.Input((1,)), nn.layers.Dense(2, kernel_initializer="ones")])
+        >>> model.predict([[1.0], [2.0]])
+        array([[1., 1.],
+               [2., 2.]], dtype=float32)
+        """
+        rows = self._ready("predict", x)
+        size = PREDICT_ROWS if batch_size is None else _checks.positive_int(batch_size, "predict", "batch_size")
+        _checks.shape_size((len(rows), self._output_width), "predict")
+        out = np.empty((len(rows), self._output_width), self._dtype)
+        self._forward(rows, out, size)
+        return out
+
+    def __call__(self, x: ArrayLike, out: NDArray[Any] | None = None) -> NDArray[Any]:
+        """Return the model's outputs for a few rows, at the lowest latency.
+
+        Parameters
+        ----------
+        x : array_like, shape (samples, features)
+            Inputs.
+        out : ndarray, shape (samples, outputs), optional
+            Where the result goes.
+
+        Returns
+        -------
+        ndarray, shape (samples, outputs)
+        """
+        rows = self._ready("model(x)", x)
+        shape = (len(rows), self._output_width)
+        if out is None:
+            out = np.empty(shape, self._dtype)
+        elif not isinstance(out, np.ndarray) or out.shape != shape or out.dtype != self._dtype or not out.flags.carray:
+            raise ValueError(f"model(x): out must be a writable C-contiguous {self._dtype} array of shape {shape}")
+        self._forward(rows, out, PREDICT_ROWS)
+        return out
+
+    def _forward(self, x: NDArray[Any], out: NDArray[Any], batch_size: int) -> None:
+        """Run the forward pass; any number of threads may do so at once, each with buffers of its own."""
+        if len(x) == 0:
+            return
+        batch_size = min(batch_size, len(x))
+        with self._plan("predict", False, batch_size) as plan:
+            plan.executor.run({plan.x: x}, len(x), None, batch_size, results={plan.output: out})
+
+
+_ADVICE = ("the weights are those before this epoch. Often the cure is a lower learning rate, inputs of mean 0 and variance 1, "
+           "or a loss on logits")
+
+
+def _split(data: Feeds, share: float) -> tuple[Feeds, Feeds]:
+    """Return the first rows and the last ones, as Keras does: before any shuffling."""
+    at = int(len(data.x) * (1 - share))
+    if at in (0, len(data.x)):
+        raise ValueError(f"fit: validation_split={share} of {len(data.x)} rows leaves one part without rows")
+    parts = [Feeds(*(None if a is None else a[part] for a in data)) for part in (slice(None, at), slice(at, None))]
+    return parts[0], parts[1]
+
+
+def _unpacked(logs: Mapping[str, float]) -> Any:
+    """Return the loss alone, or a list with the metrics, as Keras does."""
+    values = list(logs.values())
+    return values[0] if len(values) == 1 else values

@@ -1,0 +1,358 @@
+/* The float64 half of vmath.h: include that. */
+#ifndef NN_VMATH_F64_H
+#define NN_VMATH_F64_H
+
+NN_INLINE double nn_fma_f64(double a, double b, double c) { return NN_FMA(a, b, c); }
+
+/* NumPy's rule: a NaN on either side wins. */
+NN_INLINE double nn_min_f64(double a, double b) { return (a < b || a != a) ? a : b; }
+NN_INLINE double nn_max_f64(double a, double b) { return (a > b || a != a) ? a : b; }
+
+/* Clamps that let a NaN through. */
+NN_INLINE double nn_at_most_f64(double x, double top) { return x > top ? top : x; }
+NN_INLINE double nn_at_least_f64(double x, double low) { return x < low ? low : x; }
+
+NN_INLINE uint64_t nn_bits_f64(double x)
+{
+    uint64_t u;
+    memcpy(&u, &x, sizeof u);
+    return u;
+}
+
+NN_INLINE double nn_from_bits_f64(uint64_t u)
+{
+    double x;
+    memcpy(&x, &u, sizeof x);
+    return x;
+}
+
+NN_INLINE double nn_abs_f64(double x) { return nn_from_bits_f64(nn_bits_f64(x) & UINT64_C(0x7fffffffffffffff)); }
+
+/* x with the sign of s; x >= 0. */
+NN_INLINE double nn_with_sign_f64(double x, double s)
+{
+    return nn_from_bits_f64(nn_bits_f64(x) | (nn_bits_f64(s) & UINT64_C(0x8000000000000000)));
+}
+
+/* e^r = 1 + r + r^2 q(r), |r| <= log(2)/2; error relative to e^r - 1: 2^-54.7 */
+static const double NN_EXP_F64[10] = {
+    0x1.0000000000005p-1, 0x1.5555555555539p-3, 0x1.55555555522b1p-5,
+    0x1.1111111118fdcp-7, 0x1.6c16c17eddcefp-10, 0x1.a01a0175044fdp-13,
+    0x1.a019a7680d8d4p-16, 0x1.71de88259f936p-19, 0x1.28a1e7c27139ep-22,
+    0x1.ae6b853913f2p-26,
+};
+/* (e^2r - 1)/2 = r + r^2 q(r), |r| <= log(2)/4; error relative to the left side: 2^-54.7 */
+static const double NN_TANH_F64[10] = {
+    0x1.0000000000005p+0, 0x1.5555555555539p-1, 0x1.55555555522b1p-2,
+    0x1.1111111118fdcp-3, 0x1.6c16c17eddcefp-5, 0x1.a01a0175044fdp-7,
+    0x1.a019a7680d8d4p-9, 0x1.71de88259f936p-11, 0x1.28a1e7c27139ep-13,
+    0x1.ae6b853913f2p-16,
+};
+/* log(1+f) = f + f^2 q(f), sqrt(1/2) <= 1+f <= sqrt(2); relative error: 2^-54.9 */
+static const double NN_LOG_F64[20] = {
+    -0x1.0000000000003p-1, 0x1.555555555551ep-2, -0x1.fffffffffdcb6p-3,
+    0x1.99999999a117cp-3, -0x1.55555556f1b2ap-3, 0x1.249249227a9fp-3,
+    -0x1.fffffef0416c5p-4, 0x1.c71c71be9b264p-4, -0x1.9999c9bf8e568p-4,
+    0x1.745d488e7d3a1p-4, -0x1.555069d4a74d1p-4, 0x1.3b0a8569dcb3bp-4,
+    -0x1.24dc85e08c941p-4, 0x1.11db1b17aae12p-4, -0x1.fb71546057ea1p-5,
+    0x1.cf9554218984ap-5, -0x1.d12662cd677d1p-5, 0x1.0b72d2c99a756p-4,
+    -0x1.ec05407dba5d7p-5, 0x1.acd6c8c5ce226p-6,
+};
+/* erf(x) = x + x p(x^2), |x| <= 1; relative error: 2^-56.3 */
+static const double NN_ERF_LOW_F64[13] = {
+    0x1.06eba8214db69p-3, -0x1.812746b0379e6p-2, 0x1.ce2f21a042b2p-4,
+    -0x1.b82ce31284999p-6, 0x1.565bcd0db027cp-8, -0x1.c02db3d8ec166p-11,
+    0x1.f9a321a100f47p-14, -0x1.f4d1df373922cp-17, 0x1.b9def1844c7bfp-20,
+    -0x1.5f1d35ef45a02p-23, 0x1.f7a4098f21f52p-27, -0x1.386aa6d594d86p-30,
+    0x1.0579666b4c905p-34,
+};
+/* erfc(a) = e^p(a), 1 <= a <= 5.95; error relative to erf(a): 2^-59.4 */
+static const double NN_ERF_HIGH_F64[21] = {
+    0x1.cd3e21fda7bdfp-26, -0x1.20dd7ac2c5899p+0, -0x1.45f2c191f3a39p-1,
+    -0x1.a4fd1a285e4aap-4, 0x1.39be97c8abe3ap-6, 0x1.5e1603b96607ep-13,
+    -0x1.ab43a95e7c798p-10, 0x1.09cfef2012e9p-11, 0x1.eba1d98654964p-15,
+    -0x1.1a7623c818437p-13, 0x1.44ed7025e08d1p-14, -0x1.f3c1720fa98a8p-16,
+    0x1.24d1747aea804p-17, -0x1.0faf7ab9b599cp-19, 0x1.92a64bd328081p-22,
+    -0x1.d94481d9e9e35p-25, 0x1.b0850fe9c0088p-28, -0x1.28b176964a19bp-31,
+    0x1.1f8dd7c3d8c94p-35, -0x1.5f0ccee209e16p-40, 0x1.95d0c5accc3e4p-46,
+};
+/* Phi(-a) e^(a^2/2) = g(y)/d, d = 1 + 0.28125 a, y = (a - 2)/d, 0 <= a <= 38.8; relative error, the last entry added to the first: 2^-55.9 */
+static const double NN_MILLS_F64[25] = {
+    0x1.0cf6946749125p-2, -0x1.44cc96e3028cep-4, 0x1.04d728aec33bp-6,
+    -0x1.e95ed2d6785c3p-10, 0x1.8b96fd0df3837p-15, 0x1.2d5aef8a9eb57p-16,
+    -0x1.58a0a5473bde8p-20, -0x1.0715f2a390cbcp-22, 0x1.2ed00f74e5e45p-26,
+    0x1.40c47a4733ef6p-28, -0x1.ab8326f9ffc1ap-34, -0x1.9e543751e56adp-34,
+    -0x1.6f35c1ca19b68p-38, 0x1.9fa83091c4d07p-40, 0x1.22253b5d6d5f4p-42,
+    -0x1.1de20964b919cp-48, -0x1.c0cb5a163ab7bp-48, -0x1.b9c4b15f9a69ep-51,
+    0x1.67b01e81cdd9p-55, 0x1.329e4541e483bp-55, 0x1.d5e4f768077aep-59,
+    -0x1.1bc35604b1fbdp-60, -0x1.b4b4f9c0ad953p-64, 0x1.494fab993e4ebp-66,
+    0x1.677b7b0d51271p-56,
+};
+
+/* 1.5 * 2^52: adding it rounds to an integer and leaves that integer in the low bits. */
+#define NN_ROUND_F64 0x1.8p52
+#define NN_LOG2E_F64 0x1.71547652b82fep+0
+/* log 2 in two parts; the first has so few bits that n * NN_LN2_HI is exact for every exponent n, FMA or not. */
+#define NN_LN2_HI_F64 0x1.62e42feep-1
+#define NN_LN2_LO_F64 0x1.a39ef35793c76p-33
+
+/* c - n log 2, |c| < 2^20: the inner product-and-sum is exact. */
+NN_INLINE double nn_reduce_f64(double c, double n)
+{
+    return NN_FMA(n, -NN_LN2_LO_F64, NN_FMA(n, -NN_LN2_HI_F64, c));
+}
+
+/* (e^r - 1 - r)/r^2 for |r| <= log(2)/2. */
+NN_INLINE double nn_exp_tail_f64(double r, double r2)
+{
+    return NN_POLY_2(NN_FMA, r, r2, NN_EXP_F64, 0, 4, 4);
+}
+
+/*
+ * exp: e^x = 2^n e^r, n = rint(x / log 2). 2^n is applied as two factors, because n runs from -1076 to 1024,
+ * further than one exponent field, and because the product with the second one rounds a subnormal result.
+ */
+NN_INLINE double nn_exp_f64(double x)
+{
+    const double c = nn_at_least_f64(nn_at_most_f64(x, 710.0), -746.0);
+    const double big = NN_ROUND_F64 + 2046.0, half = NN_ROUND_F64 + 1023.0;
+    const double t = NN_FMA(c, NN_LOG2E_F64, big), n = t - big; /* low bits of t: n + 2 bias */
+    const double t2 = NN_FMA(n, 0.5, half);                      /* low bits of t2: n/2 + bias */
+    const double r = nn_reduce_f64(c, n), r2 = r * r;
+    const double s1 = nn_from_bits_f64(nn_bits_f64(t2) << 52);
+    const double s2 = nn_from_bits_f64((nn_bits_f64(t) - nn_bits_f64(t2)) << 52);
+    return NN_FMA(s1, NN_FMA(r2, nn_exp_tail_f64(r, r2), r), s1) * s2;
+}
+
+/*
+ * e^-(a + lo) = s (1 + m) 2^-512 for 0 <= a <= 760.0 and a tiny lo; returns s, a power of 2. The lift 2^512 keeps
+ * s normal; who multiplies by NN_DROP_F64 last rounds a subnormal result only once. m is left apart because
+ * a factor 1 + m is best applied as fma(y, m, y): the rounding of m then counts for little.
+ */
+#define NN_DROP_F64 0x1p-512
+NN_INLINE double nn_exp_parts_f64(double a, double lo, double *m)
+{
+    const double big = NN_ROUND_F64 + (1023.0 + 512.0);
+    const double t = NN_FMA(a, -NN_LOG2E_F64, big), n = t - big;
+    const double r = nn_reduce_f64(-a, n) - lo, r2 = r * r;
+    *m = NN_FMA(r2, nn_exp_tail_f64(r, r2), r);
+    return nn_from_bits_f64(nn_bits_f64(t) << 52);
+}
+
+/* e^-a for a >= 0. */
+NN_INLINE double nn_exp_neg_f64(double a)
+{
+    double m;
+    const double s = nn_exp_parts_f64(nn_at_most_f64(a, 760.0), 0.0, &m);
+    return NN_FMA(s, m, s) * NN_DROP_F64;
+}
+
+/*
+ * expm1: e^x - 1 = (2^n - 1 + 2^n r) + 2^n r^2 q(r). Where n = 1 cancels, the bracket is exact; summing e^r - 1
+ * first would cost an ULP more there. The largest n exceeds the exponent field: its last factor 2 is applied
+ * apart. The sign is x's (the sum loses that of -0).
+ */
+NN_INLINE double nn_expm1_f64(double x)
+{
+    const double c = nn_at_least_f64(nn_at_most_f64(x, 710.0), -38.0);
+    const double big = NN_ROUND_F64 + 1023.0;
+    const double t = NN_FMA(c, NN_LOG2E_F64, big), n = t - big;
+    const double r = nn_reduce_f64(c, n), r2 = r * r;
+    const double s = nn_from_bits_f64((nn_bits_f64(t) - (n > 1023.0 ? 1 : 0)) << 52);
+    const double y = NN_FMA(s, r2 * nn_exp_tail_f64(r, r2), NN_FMA(s, r, s - 1.0));
+    return nn_with_sign_f64(nn_abs_f64(y * (n > 1023.0 ? 2.0 : 1.0)), x);
+}
+
+/*
+ * tanh(a) = h/(h + 1), h = (e^2a - 1)/2, which loses nothing near 0; the sign is put back last. For h < 1/2 the
+ * rounding of h + 1 would cost an ULP: there h - h y, y the quotient, is the same value with that error scaled by
+ * h. Clamped where tanh has long rounded to 1.
+ */
+NN_INLINE double nn_tanh_f64(double x)
+{
+    const double a = nn_at_most_f64(nn_abs_f64(x), 19.2);
+    const double big = NN_ROUND_F64 + 1023.0;
+    const double t = NN_FMA(a, 2.0 * NN_LOG2E_F64, big), n = t - big;
+    const double r = NN_FMA(n, -0.5 * NN_LN2_LO_F64, NN_FMA(n, -0.5 * NN_LN2_HI_F64, a)), r2 = r * r;
+    const double s = nn_from_bits_f64(nn_bits_f64(t) << 52);
+    const double u = NN_FMA(s, r, NN_FMA(s, 0.5, -0.5)); /* exact where it cancels, as in expm1 */
+    const double h = NN_FMA(s, r2 * NN_POLY_2(NN_FMA, r, r2, NN_TANH_F64, 0, 4, 4), u);
+    const double y = h / (h + 1.0);
+    return nn_with_sign_f64(h < 0.5 ? NN_FMA(-h, y, h) : y, x);
+}
+
+/* The exponent field of d as a number: AVX2 converts no 64-bit integers, so it is laid into the low bits of 2^52. */
+NN_INLINE double nn_exponent_f64(uint64_t d)
+{
+    return nn_from_bits_f64(d >> 52 | UINT64_C(0x4330000000000000)) - 0x1p52;
+}
+
+/* log(1 + f) + k log 2 for sqrt(1/2) <= 1 + f <= sqrt(2). */
+NN_INLINE double nn_log_reduced_f64(double f, double k)
+{
+    const double f2 = f * f, f4 = f2 * f2;
+    const double tail = NN_FMA(k, NN_LN2_LO_F64, f2 * NN_POLY_4(NN_FMA, f, f2, f4, NN_LOG_F64, 0, 4, 4, 4, 4));
+    return NN_FMA(k, NN_LN2_HI_F64, f + tail);
+}
+
+/* The bits of sqrt(1/2) taken from those of u > 0 and 1 put in their place: the exponent field is that of
+ * 2^k, u 2^-k in [sqrt(1/2), sqrt(2)]. */
+NN_INLINE uint64_t nn_scale_bits_f64(double u)
+{
+    return nn_bits_f64(u) - UINT64_C(0x3fe6a09e667f3bcd) + UINT64_C(0x3ff0000000000000);
+}
+
+/* log: x = 2^k (1 + f), f exact. Subnormal x is lifted first; what has no logarithm is chosen at the end. */
+NN_INLINE double nn_log_f64(double x)
+{
+    const double z = x < 0x1p-1022 ? x * 0x1p52 : x, bias = x < 0x1p-1022 ? 1075.0 : 1023.0;
+    const uint64_t d = nn_scale_bits_f64(z);
+    const double f = nn_from_bits_f64(nn_bits_f64(z) - (d & UINT64_C(0xfff0000000000000)) + UINT64_C(0x3ff0000000000000)) - 1.0;
+    double y = nn_log_reduced_f64(f, nn_exponent_f64(d) - bias);
+    y = x < __builtin_inf() ? y : x; /* inf and NaN */
+    y = x == 0.0 ? -__builtin_inf() : y;
+    return x < 0.0 ? __builtin_nan("") : y;
+}
+
+/*
+ * log1p: u = 1 + x only chooses k; then 2^-k (1 + x) - 1 = fma(2^-k, x, 2^-k - 1) is rounded once, so that the
+ * rounding of u does no harm. Above 2^54, where 1 is below x's last bit, f comes from the bits of u instead
+ * (2^-k may be subnormal there).
+ */
+NN_INLINE double nn_log1p_f64(double x)
+{
+    const double u = 1.0 + x;
+    const uint64_t d = nn_scale_bits_f64(u), field = d & UINT64_C(0xfff0000000000000);
+    const double s = nn_from_bits_f64(2 * UINT64_C(0x3ff0000000000000) - field);
+    const double far = nn_from_bits_f64(nn_bits_f64(u) - field + UINT64_C(0x3ff0000000000000)) - 1.0;
+    const double near = NN_FMA(s, x, s - 1.0);
+    double y = nn_log_reduced_f64(x > 0x1p54 ? far : near, nn_exponent_f64(d) - 1023.0);
+    y = x < __builtin_inf() ? y : x;
+    y = x == 0.0 ? x : y; /* keeps -0 */
+    y = x == -1.0 ? -__builtin_inf() : y;
+    return x < -1.0 ? __builtin_nan("") : y;
+}
+
+/*
+ * softplus(x) = log(1 + e^x) = max(x, 0) + log(1 + e), e = e^-|x| in [0, 1]; 1 + e is halved where it exceeds sqrt(2).
+ */
+NN_INLINE double nn_softplus_f64(double x)
+{
+    const double e = nn_exp_neg_f64(nn_abs_f64(x));
+    const double f = e > 0.41421356 ? NN_FMA(e, 0.5, -0.5) : e;
+    const double k = e > 0.41421356 ? 1.0 : 0.0;
+    return (x > 0.0 ? x : 0.0) + nn_log_reduced_f64(f, k);
+}
+
+/*
+ * sigmoid(-a) = e/(1 + e) = s (1 + m) 2^-512 for a >= 0, e = e^-a = s_e (1 + m_e); parts as in nn_exp_parts.
+ * Where s_e is 1: 1/2 (1 + m_e/(1 + e)). Else, with y = e/(1 + e): e - e y, in which the rounding errors of y count
+ * only e-fold and that of e not at all.
+ */
+NN_INLINE double nn_sigmoid_parts_f64(double a, double *m)
+{
+    double me;
+    const double s = nn_exp_parts_f64(a, 0.0, &me), p = 1.0 + me;
+    const double e = p * s * NN_DROP_F64, one = 1.0 / NN_DROP_F64;
+    const double y = (s == one ? me : e) / (1.0 + e);
+    *m = s == one ? y : NN_FMA(-p, y, me);
+    return s == one ? 0.5 * one : s;
+}
+
+/* sigmoid: s (1 + m) on the left, 1 - s (1 + m) on the right. */
+NN_INLINE double nn_sigmoid_f64(double x)
+{
+    double m;
+    const double s = nn_sigmoid_parts_f64(nn_at_most_f64(nn_abs_f64(x), 760.0), &m);
+    const double sign = x < 0.0 ? NN_DROP_F64 : -NN_DROP_F64, base = x < 0.0 ? 0.0 : 1.0;
+    return NN_FMA(NN_FMA(s, m, s), sign, base);
+}
+
+/* silu(x) = x sigmoid(x) = max(x, 0) - |x| sigmoid(-|x|), one form for both signs. */
+NN_INLINE double nn_silu_f64(double x)
+{
+    double m;
+    const double a = nn_at_most_f64(nn_abs_f64(x), 760.0), as = a * nn_sigmoid_parts_f64(a, &m);
+    return NN_FMA(NN_FMA(as, m, as), -NN_DROP_F64, x < 0.0 ? 0.0 : x);
+}
+
+/*
+ * silu'(x) = s (1 + x (1 - s)): with q = sigmoid(-|x|), g = q (1 - |x| (1 - q)) on the left, 1 - g on the right. The
+ * bracket is (1 - a) + a q, whose first part is exact for a >= 1/2. Has a root at -1.278: the error is in ULP
+ * of the larger of s and |x s (1 - s)|.
+ */
+NN_INLINE double nn_silu_grad_f64(double x)
+{
+    double m;
+    const double a = nn_at_most_f64(nn_abs_f64(x), 760.0), s = nn_sigmoid_parts_f64(a, &m);
+    const double z = s * NN_FMA(a, NN_FMA(s, m, s) * NN_DROP_F64, 1.0 - a);
+    const double sign = x < 0.0 ? NN_DROP_F64 : -NN_DROP_F64, base = x < 0.0 ? 0.0 : 1.0;
+    return NN_FMA(NN_FMA(z, m, z), sign, base);
+}
+
+/*
+ * erf: x + x p(x^2) up to 1.0, beyond that 1 - e^p(|x|), which only needs erfc to an absolute error. Clamped
+ * where erf has rounded to 1.
+ */
+NN_INLINE double nn_erf_f64(double x)
+{
+    const double a = nn_at_most_f64(nn_abs_f64(x), 5.95), t = a * a, t2 = t * t;
+    const double low = NN_FMA(a, NN_POLY_2(NN_FMA, t, t2, NN_ERF_LOW_F64, 0, 6, 5), a);
+    const double high = 1.0 - nn_exp_neg_f64(-NN_POLY_4(NN_FMA, a, t, t2, NN_ERF_HIGH_F64, 0, 5, 4, 4, 4));
+    return nn_with_sign_f64(a < 1.0 ? low : high, x);
+}
+
+/*
+ * Phi(-a) = 2^-512 s (1 + m) (g + g_lo) for 0 <= a <= 38.8: s (1 + m) is e^(-a^2/2), with the square in two parts
+ * because its rounding error alone would cost a^2/2 ULP, and g + g_lo the Mills ratio: a polynomial in
+ * y = (a - 2)/d times 1/d, d = 1 + k a. The rounding errors of d, 1/d (also in y), the polynomial's last step and
+ * the product are carried in g_lo.
+ */
+NN_INLINE double nn_normal_parts_f64(double a, double *m, double *g, double *g_lo)
+{
+    const double *c = NN_MILLS_F64;
+    const double k = 0.28125, hi = a * (0.5 * a);
+#if NN_HAVE_FMA
+    const double lo = NN_FMA(a, 0.5 * a, -hi);
+#else
+    const double w = a * 134217729.0, ah = w - (w - a), al = a - ah;
+    const double lo = 0.5 * (((ah * ah - 2.0 * hi) + 2.0 * ah * al) + al * al);
+#endif
+    const double s = nn_exp_parts_f64(hi, lo, m);
+    const double d = NN_FMA(k, a, 1.0), d_lo = NN_FMA(k, a, 1.0 - d), t = 1.0 / d;
+    const double t_lo = NN_FMA(-t, d_lo, NN_FMA(-t, d, 1.0)); /* relative */
+    const double y = (a - 2.0) * t, y2 = y * y, y4 = y2 * y2;
+    const double q = NN_POLY_4(NN_FMA, y, y2, y4, NN_MILLS_F64, 1, 5, 5, 5, 4), p = NN_FMA(y, q, c[0]);
+    const double p_lo = NN_FMA(y, q, c[0] - p) + c[24];
+    *g = p * t;
+    *g_lo = NN_FMA(t, NN_FMA(t_lo, NN_FMA(y, q, p), p_lo), NN_FMA(p, t, -*g));
+    return s;
+}
+
+/*
+ * gelu(x) = x Phi(x) = max(x, 0) - a Phi(-a), a = |x|, one form for both signs. a s is exact (s is a power of 2) and a
+ * s g is kept in two parts, so that little but the last sum is rounded.
+ */
+NN_INLINE double nn_gelu_f64(double x)
+{
+    double m, g, g_lo;
+    const double a = nn_at_most_f64(nn_abs_f64(x), 38.8), as = a * nn_normal_parts_f64(a, &m, &g, &g_lo);
+    const double h = as * g, h_lo = NN_FMA(as, NN_FMA(g, m, g_lo), NN_FMA(as, g, -h));
+    return NN_FMA(h + h_lo, -NN_DROP_F64, x < 0.0 ? 0.0 : x);
+}
+
+/*
+ * gelu'(x) = Phi(x) + x phi(x): with b = Phi(-a) - a phi(a), b on the left, 1 - b on the right. Has a root at -0.7518: the
+ * error is in ULP of the larger of the two terms.
+ */
+NN_INLINE double nn_gelu_grad_f64(double x)
+{
+    double m, g, g_lo;
+    const double a = nn_at_most_f64(nn_abs_f64(x), 38.8), s = nn_normal_parts_f64(a, &m, &g, &g_lo);
+    const double c = 0.39894228040143267794; /* 1/sqrt(2 pi) */
+    const double z = NN_FMA(a, -c, g), z_lo = NN_FMA(a, -c, g - z) + g_lo;
+    const double sign = x < 0.0 ? NN_DROP_F64 : -NN_DROP_F64, base = x < 0.0 ? 0.0 : 1.0;
+    return NN_FMA(s * (z + NN_FMA(z, m, z_lo)), sign, base);
+}
+
+#endif
