@@ -22,8 +22,9 @@ from nncore.io import load_weights_file
 
 __all__ = ["main"]
 
-# Epochs, batch size and learning rate for some thousand rows (digits, .csv) and for tens of thousands of images (.npz).
-DEFAULTS = {"digits": (30, 32, 0.1), "csv": (30, 32, 0.05), "npz": (5, 128, 0.05)}
+# Epochs, batch size, learning rate. The last was chosen on the digits, on California housing and on MNIST, with several
+# seeds: large steps suit the few, well-scaled digits, but make regression on columns with long tails diverge.
+DEFAULTS = {"digits": (30, 32, 0.1), "csv": (30, 32, 0.02), "npz": (5, 64, 0.03)}
 TEST_FRACTION = 0.2
 MIN_ROWS = 10
 MOMENTUM = 0.9
@@ -286,6 +287,8 @@ def _check_writable(out: str, data: str) -> None:
     """Fail before the work is done, not after it."""
     if os.path.isdir(out) or not os.path.basename(out):
         raise DataError(f"--out {out}: is a folder; wanted is a file name")
+    if os.path.exists(out) and not os.path.isfile(out):  # a device would be renamed away
+        raise DataError(f"--out {out}: is not a regular file")
     if os.path.exists(data) and os.path.exists(out) and os.path.samefile(data, out):
         raise DataError(f"--out {out}: is the data itself")
     try:
@@ -394,7 +397,7 @@ def _predict(args: argparse.Namespace) -> int:
     _check_width(args, recipe, table)
     if args.out is not None:
         _check_writable(args.out, args.data)
-    y = model.predict(recipe.transform(table.x), verbose=0)
+    y = model.predict(recipe.transform(table.x))
     with _output(args.out) as file:
         writer = csv.writer(file, lineterminator="\n")
         if recipe.task == "regression":
@@ -446,7 +449,7 @@ def _report(recipe: Recipe, model: Any, x: NDArray[np.float32], y: NDArray[Any])
         accuracy = model.evaluate(x, y, verbose=0, return_dict=True)["accuracy"]
         print(f"test accuracy  {accuracy:.4f} ({round(accuracy * len(x)):,} of {len(x):,})")
         return
-    error = (model.predict(x, verbose=0).astype(np.float64) - y) * recipe.target_scale
+    error = (model.predict(x).astype(np.float64) - y) * recipe.target_scale
     spread = (y.astype(np.float64) * recipe.target_scale).std()
     print(f"test RMSE      {np.sqrt((error**2).mean()):.6g} (the target's standard deviation is {spread:.6g})")
 

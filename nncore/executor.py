@@ -162,7 +162,7 @@ def _allocate(program: Program, batch_size: int) -> list[NDArray[Any]]:
 
 
 _ROWWISE = ("softmax", "softmax_backward", "log_softmax", "log_softmax_backward")
-_METRICS = {"sparse_categorical_accuracy": "sparse_categorical_accuracy", "categorical_accuracy": "categorical_accuracy",
+_METRICS = {"sparse_categorical_accuracy": "categorical_accuracy", "categorical_accuracy": "categorical_accuracy",
             "binary_accuracy": "binary_accuracy", "absolute_error": "absolute_error",
             "squared_error": "mean_squared_error"}
 _LOSSES = ("softmax_cross_entropy", "sigmoid_binary_cross_entropy", "categorical_cross_entropy", "binary_cross_entropy",

@@ -1,4 +1,4 @@
-"""What a run shows while it goes on: nothing, a bar per epoch, or a line per epoch."""
+"""What a run shows while it goes on: nothing, or a line per epoch, with a bar in its place until the epoch ends."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ class Progress:
     Parameters
     ----------
     verbose : {"auto", 0, 1, 2}
-        0 shows nothing, 1 a bar per epoch, 2 a line per epoch; "auto" is 1, as in Keras. Where the stream is
-        not a terminal, 1 is 2.
+        0 shows nothing, 2 a line when an epoch ends, 1 also a bar until then; "auto" is 1, as in Keras. Where
+        the stream is not a terminal, 1 is 2.
     epochs : int
         The number of epochs.
     samples : int
@@ -56,15 +56,21 @@ class Progress:
         self._epoch = epoch
         self._start = time.perf_counter()
         if self.level == 1:
+            from shutil import get_terminal_size
+
             from tqdm import tqdm
 
+            # Terminals of containers may say that they have 0 columns and lines, where tqdm would show nothing.
+            columns, lines = get_terminal_size()
             self._bar = tqdm(
                 total=self.samples,
                 desc=f"Epoch {epoch + 1}/{self.epochs}",
                 unit=" samples",
                 unit_scale=True,
                 file=self.stream,
-                dynamic_ncols=True,
+                ncols=columns,
+                nrows=lines,
+                leave=False,  # the line that takes its place has room for all results
             )
 
     def update(self, samples: int) -> None:
@@ -74,18 +80,15 @@ class Progress:
 
     def end_epoch(self, logs: Mapping[str, float]) -> None:
         """Finish the epoch with its results."""
-        results = [f"{name}: {_formatted(value)}" for name, value in logs.items()]
-        if self._bar is not None:
-            self._bar.update(self.samples - self._bar.n)
-            self._bar.set_postfix_str(" - ".join(results))
-            self.close()
-        elif self.level == 2:
+        self.close()
+        if self.level:
+            results = [f"{name}: {_formatted(value)}" for name, value in logs.items()]
             seconds = f"{time.perf_counter() - self._start:.2f}s"
             line = " - ".join([f"Epoch {self._epoch + 1}/{self.epochs}", seconds, *results])
             print(line, file=self.stream, flush=True)
 
     def close(self) -> None:
-        """Leave the bar as it is and end its line."""
+        """Take the bar away."""
         if self._bar is not None:
             self._bar.close()
             self._bar = None

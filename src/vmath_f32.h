@@ -8,10 +8,6 @@ NN_INLINE float nn_fma_f32(float a, float b, float c) { return NN_FMAF(a, b, c);
 NN_INLINE float nn_min_f32(float a, float b) { return (a < b || a != a) ? a : b; }
 NN_INLINE float nn_max_f32(float a, float b) { return (a > b || a != a) ? a : b; }
 
-/* Clamps that let a NaN through. */
-NN_INLINE float nn_at_most_f32(float x, float top) { return x > top ? top : x; }
-NN_INLINE float nn_at_least_f32(float x, float low) { return x < low ? low : x; }
-
 NN_INLINE uint32_t nn_bits_f32(float x)
 {
     uint32_t u;
@@ -60,11 +56,12 @@ static const float NN_ERF_HIGH_F32[8] = {
     0x1.7eb2b8p-13f, -0x1.212a54p+0f, -0x1.443c42p-1f, -0x1.bbd98ep-4f,
     0x1.9c6ad2p-6f, -0x1.12a7d2p-8f, 0x1.cbd816p-12f, -0x1.67d05ap-16f,
 };
-/* Phi(-a) e^(a^2/2) = g(y)/d, d = 1 + 0.375 a, y = (a - 2)/d, 0 <= a <= 14.7; relative error, the last entry added to the first: 2^-24.6 */
-static const float NN_MILLS_F32[11] = {
-    0x1.2d3d2p-2f, -0x1.4f2176p-4f, 0x1.787ecep-7f, 0x1.465e26p-14f,
-    -0x1.cf213cp-13f, -0x1.a83dd2p-19f, 0x1.772efcp-18f, 0x1.ea628ap-22f,
-    -0x1.fa21b2p-24f, -0x1.53bc22p-26f, 0x1.e1739cp-27f,
+/* Phi(-a) e^(a^2/2) = g(y)/d, d = 1 + 0.375 a, y = (a - 2)/d, 0 <= a <= 14.7;
+   the last entry is the low part of the first; relative error: 2^-25.0 */
+static const float NN_MILLS_F32[12] = {
+    0x1.2d3d22p-2f, -0x1.4f2178p-4f, 0x1.787f0ep-7f, 0x1.4686e8p-14f,
+    -0x1.cf46f4p-13f, -0x1.acfe24p-19f, 0x1.7add1cp-18f, 0x1.f74f2p-22f,
+    -0x1.218ffap-23f, -0x1.6aee98p-26f, 0x1.f1fa1ep-30f, -0x1.daa01ep-27f,
 };
 
 /* 1.5 * 2^23: adding it rounds to an integer and leaves that integer in the low bits. */
@@ -83,7 +80,7 @@ NN_INLINE float nn_reduce_f32(float c, float n)
 /* (e^r - 1 - r)/r^2 for |r| <= log(2)/2. */
 NN_INLINE float nn_exp_tail_f32(float r, float r2)
 {
-    return NN_POLY_2(NN_FMAF, r, r2, NN_EXP_F32, 0, 2, 1);
+    return NN_PAIRS4(NN_FMAF, r, r2, NN_EXP_F32, 0);
 }
 
 /*
@@ -92,71 +89,75 @@ NN_INLINE float nn_exp_tail_f32(float r, float r2)
  */
 NN_INLINE float nn_exp_f32(float x)
 {
-    const float c = nn_at_least_f32(nn_at_most_f32(x, 89.0f), -104.0f);
     const float big = NN_ROUND_F32 + 254.0f, half = NN_ROUND_F32 + 127.0f;
-    const float t = NN_FMAF(c, NN_LOG2E_F32, big), n = t - big; /* low bits of t: n + 2 bias */
+    const float t = NN_FMAF(x, NN_LOG2E_F32, big), n = t - big; /* low bits of t: n + 2 bias */
     const float t2 = NN_FMAF(n, 0.5f, half);                      /* low bits of t2: n/2 + bias */
-    const float r = nn_reduce_f32(c, n), r2 = r * r;
+    const float r = nn_reduce_f32(x, n), r2 = r * r;
     const float s1 = nn_from_bits_f32(nn_bits_f32(t2) << 23);
     const float s2 = nn_from_bits_f32((nn_bits_f32(t) - nn_bits_f32(t2)) << 23);
-    return NN_FMAF(s1, NN_FMAF(r2, nn_exp_tail_f32(r, r2), r), s1) * s2;
+    const float y = NN_FMAF(s1, NN_FMAF(r2, nn_exp_tail_f32(r, r2), r), s1) * s2;
+    const float edge = x > 0.0f ? __builtin_inff() : 0.0f;
+    return nn_abs_f32(x + 7.5f) > 96.5f ? edge : y;
 }
 
 /*
- * e^-(a + lo) = s (1 + m) 2^-64 for 0 <= a <= 110.0f and a tiny lo; returns s, a power of 2. The lift 2^64 keeps
- * s normal; who multiplies by NN_DROP_F32 last rounds a subnormal result only once. m is left apart because
- * a factor 1 + m is best applied as fma(y, m, y): the rounding of m then counts for little.
+ * e^-a = s (1 + m) 2^-64 for 0 <= a <= 110.0f; returns s, a power of 2. The lift 2^64 keeps s normal; who
+ * multiplies by NN_DROP_F32 last rounds a subnormal result only once. m is left apart because a factor 1 + m is best
+ * applied as fma(y, m, y): the rounding of m then counts for little. Ranges are cut by a select on the result, not
+ * by a clamp of the argument, which would stand at the head of the longest chain.
  */
 #define NN_DROP_F32 0x1p-64f
-NN_INLINE float nn_exp_parts_f32(float a, float lo, float *m)
+#define NN_FAR_F32 110.0f /* e^-a and a e^-a are 0 from here on; s above is nonsense */
+NN_INLINE float nn_exp_parts_f32(float a, float *m)
 {
     const float big = NN_ROUND_F32 + (127.0f + 64.0f);
     const float t = NN_FMAF(a, -NN_LOG2E_F32, big), n = t - big;
-    const float r = nn_reduce_f32(-a, n) - lo, r2 = r * r;
+    const float r = nn_reduce_f32(-a, n), r2 = r * r;
     *m = NN_FMAF(r2, nn_exp_tail_f32(r, r2), r);
     return nn_from_bits_f32(nn_bits_f32(t) << 23);
 }
 
-/* e^-a for a >= 0. */
+/* e^-a for 0 <= a <= NN_FAR_F32; nonsense beyond. */
 NN_INLINE float nn_exp_neg_f32(float a)
 {
     float m;
-    const float s = nn_exp_parts_f32(nn_at_most_f32(a, 110.0f), 0.0f, &m);
+    const float s = nn_exp_parts_f32(a, &m);
     return NN_FMAF(s, m, s) * NN_DROP_F32;
 }
 
 /*
- * expm1: e^x - 1 = (2^n - 1 + 2^n r) + 2^n r^2 q(r). Where n = 1 cancels, the bracket is exact; summing e^r - 1
- * first would cost an ULP more there. The largest n exceeds the exponent field: its last factor 2 is applied
- * apart. The sign is x's (the sum loses that of -0).
+ * expm1: (e^x - 1)/2 = (2^(n-1) - 1/2 + 2^(n-1) r) + 2^(n-1) r^2 q(r). Where n = 1 cancels, the bracket is exact;
+ * summing e^r - 1 first would cost an ULP more there. Half the value, because the largest 2^n exceeds the exponent
+ * field; x itself where halving could lose a bit (this also keeps -0).
  */
 NN_INLINE float nn_expm1_f32(float x)
 {
-    const float c = nn_at_least_f32(nn_at_most_f32(x, 89.0f), -18.0f);
-    const float big = NN_ROUND_F32 + 127.0f;
-    const float t = NN_FMAF(c, NN_LOG2E_F32, big), n = t - big;
-    const float r = nn_reduce_f32(c, n), r2 = r * r;
-    const float s = nn_from_bits_f32((nn_bits_f32(t) - (n > 127.0f ? 1 : 0)) << 23);
-    const float y = NN_FMAF(s, r2 * nn_exp_tail_f32(r, r2), NN_FMAF(s, r, s - 1.0f));
-    return nn_with_sign_f32(nn_abs_f32(y * (n > 127.0f ? 2.0f : 1.0f)), x);
+    const float big = NN_ROUND_F32 + (127.0f - 1.0f);
+    const float t = NN_FMAF(x, NN_LOG2E_F32, big), n = t - big;
+    const float r = nn_reduce_f32(x, n), r2 = r * r;
+    const float s = nn_from_bits_f32(nn_bits_f32(t) << 23);
+    const float h = NN_FMAF(s, r2 * nn_exp_tail_f32(r, r2), NN_FMAF(s, r, s - 0.5f));
+    const float y = nn_abs_f32(x) < 0x1p-40f ? x : h + h;
+    const float edge = x > 0.0f ? __builtin_inff() : -1.0f;
+    return nn_abs_f32(x - 35.5f) > 53.5f ? edge : y;
 }
 
 /*
  * tanh(a) = h/(h + 1), h = (e^2a - 1)/2, which loses nothing near 0; the sign is put back last. For h < 1/2 the
  * rounding of h + 1 would cost an ULP: there h - h y, y the quotient, is the same value with that error scaled by
- * h. Clamped where tanh has long rounded to 1.
+ * h.
  */
 NN_INLINE float nn_tanh_f32(float x)
 {
-    const float a = nn_at_most_f32(nn_abs_f32(x), 9.1f);
+    const float a = nn_abs_f32(x);
     const float big = NN_ROUND_F32 + 127.0f;
     const float t = NN_FMAF(a, 2.0f * NN_LOG2E_F32, big), n = t - big;
     const float r = NN_FMAF(n, -0.5f * 0x1.62e43p-1f, a), r2 = r * r; /* off by 2^-30 n only: no second part */
     const float s = nn_from_bits_f32(nn_bits_f32(t) << 23);
-    const float m = NN_FMAF(r2, NN_POLY_2(NN_FMAF, r, r2, NN_TANH_F32, 0, 2, 1), r);
+    const float m = NN_FMAF(r2, NN_PAIRS4(NN_FMAF, r, r2, NN_TANH_F32, 0), r);
     const float h = NN_FMAF(s, m, NN_FMAF(s, 0.5f, -0.5f));
-    const float y = h / (h + 1.0f);
-    return nn_with_sign_f32(h < 0.5f ? NN_FMAF(-h, y, h) : y, x);
+    const float y = h / (h + 1.0f), z = h < 0.5f ? NN_FMAF(-h, y, h) : y;
+    return nn_with_sign_f32(a > 9.1f ? 1.0f : z, x);
 }
 
 /* The exponent field of d as a number. */
@@ -166,15 +167,21 @@ NN_INLINE float nn_exponent_f32(uint32_t d) { return (float)(int32_t)(d >> 23); 
 NN_INLINE float nn_log_reduced_f32(float f, float k)
 {
     const float f2 = f * f;
-    const float tail = NN_FMAF(k, NN_LN2_LO_F32, f2 * NN_POLY_2(NN_FMAF, f, f2, NN_LOG_F32, 0, 4, 3));
+    const float tail = NN_FMAF(k, NN_LN2_LO_F32, f2 * NN_PAIRS8(NN_FMAF, f, f2, NN_LOG_F32, 0));
     return NN_FMAF(k, NN_LN2_HI_F32, f + tail);
 }
 
-/* The bits of sqrt(1/2) taken from those of u > 0 and 1 put in their place: the exponent field is that of
- * 2^k, u 2^-k in [sqrt(1/2), sqrt(2)]. */
+/* The bits of u > 0 less those of sqrt(1/2) plus those of 1: the exponent field is that of 2^k, with u 2^-k in
+ * [sqrt(1/2), sqrt(2)]. */
 NN_INLINE uint32_t nn_scale_bits_f32(float u)
 {
     return nn_bits_f32(u) - 0x3f3504f3u + 0x3f800000u;
+}
+
+/* u 2^-k from the same bits. */
+NN_INLINE float nn_scaled_f32(uint32_t d)
+{
+    return nn_from_bits_f32((d & ~0xff800000u) + 0x3f3504f3u);
 }
 
 /* log: x = 2^k (1 + f), f exact. Subnormal x is lifted first; what has no logarithm is chosen at the end. */
@@ -182,11 +189,11 @@ NN_INLINE float nn_log_f32(float x)
 {
     const float z = x < 0x1p-126f ? x * 0x1p23f : x, bias = x < 0x1p-126f ? 150.0f : 127.0f;
     const uint32_t d = nn_scale_bits_f32(z);
-    const float f = nn_from_bits_f32(nn_bits_f32(z) - (d & 0xff800000u) + 0x3f800000u) - 1.0f;
-    float y = nn_log_reduced_f32(f, nn_exponent_f32(d) - bias);
-    y = x < __builtin_inff() ? y : x; /* inf and NaN */
-    y = x == 0.0f ? -__builtin_inff() : y;
-    return x < 0.0f ? __builtin_nanf("") : y;
+    const float f = nn_scaled_f32(d) - 1.0f;
+    const float y = nn_log_reduced_f32(f, nn_exponent_f32(d) - bias);
+    /* the last x: inf and NaN */
+    const float edge = x == 0.0f ? -__builtin_inff() : x < 0.0f ? __builtin_nanf("") : x;
+    return nn_bits_f32(x) - 1 < 0x7f800000u - 1 ? y : edge;
 }
 
 /*
@@ -197,111 +204,124 @@ NN_INLINE float nn_log_f32(float x)
 NN_INLINE float nn_log1p_f32(float x)
 {
     const float u = 1.0f + x;
-    const uint32_t d = nn_scale_bits_f32(u), field = d & 0xff800000u;
-    const float s = nn_from_bits_f32(2 * 0x3f800000u - field);
-    const float far = nn_from_bits_f32(nn_bits_f32(u) - field + 0x3f800000u) - 1.0f;
+    const uint32_t d = nn_scale_bits_f32(u);
+    const float s = nn_from_bits_f32(2 * 0x3f800000u - (d & 0xff800000u));
+    const float far = nn_scaled_f32(d) - 1.0f;
     const float near = NN_FMAF(s, x, s - 1.0f);
-    float y = nn_log_reduced_f32(x > 0x1p25f ? far : near, nn_exponent_f32(d) - 127.0f);
-    y = x < __builtin_inff() ? y : x;
-    y = x == 0.0f ? x : y; /* keeps -0 */
-    y = x == -1.0f ? -__builtin_inff() : y;
-    return x < -1.0f ? __builtin_nanf("") : y;
+    const float y = nn_log_reduced_f32(x > 0x1p25f ? far : near, nn_exponent_f32(d) - 127.0f);
+    /* the last x: inf, NaN and -0 */
+    const float edge = x == -1.0f ? -__builtin_inff() : x < -1.0f ? __builtin_nanf("") : x;
+    return nn_bits_f32(u) - 1 < 0x7f800000u - 1 && x != 0.0f ? y : edge;
 }
 
 /*
- * softplus(x) = log(1 + e^x) = max(x, 0) + log(1 + e), e = e^-|x| in [0, 1]; 1 + e is halved where it exceeds sqrt(2).
+ * softplus(x) = log(1 + e^x) = max(x, 0) + log(1 + e), e = e^-|x| in [0, 1]; 1 + e is halved where it exceeds about
+ * sqrt(2), that is where |x| < -log(sqrt(2) - 1).
  */
 NN_INLINE float nn_softplus_f32(float x)
 {
-    const float e = nn_exp_neg_f32(nn_abs_f32(x));
-    const float f = e > 0.41421356f ? NN_FMAF(e, 0.5f, -0.5f) : e;
-    const float k = e > 0.41421356f ? 1.0f : 0.0f;
-    return (x > 0.0f ? x : 0.0f) + nn_log_reduced_f32(f, k);
+    const float a = nn_abs_f32(x), e = nn_exp_neg_f32(a);
+    const float f = a < 0.8813736f ? NN_FMAF(e, 0.5f, -0.5f) : e, k = a < 0.8813736f ? 1.0f : 0.0f;
+    const float y = nn_log_reduced_f32(f, k);
+    return (x > 0.0f ? x : 0.0f) + (a > NN_FAR_F32 ? 0.0f : y);
 }
 
 /*
  * sigmoid(-a) = e/(1 + e) = s (1 + m) 2^-64 for a >= 0, e = e^-a = s_e (1 + m_e); parts as in nn_exp_parts.
  * Where s_e is 1: 1/2 (1 + m_e/(1 + e)). Else, with y = e/(1 + e): e - e y, in which the rounding errors of y count
- * only e-fold and that of e not at all.
+ * only e-fold and that of e not at all. (The dividend is chosen by
+ * a mask: gcc makes two divisions of a ?: there.)
  */
 NN_INLINE float nn_sigmoid_parts_f32(float a, float *m)
 {
     float me;
-    const float s = nn_exp_parts_f32(a, 0.0f, &me), p = 1.0f + me;
+    const float s = nn_exp_parts_f32(a, &me), p = 1.0f + me;
     const float e = p * s * NN_DROP_F32, one = 1.0f / NN_DROP_F32;
-    const float y = (s == one ? me : e) / (1.0f + e);
-    *m = s == one ? y : NN_FMAF(-p, y, me);
-    return s == one ? 0.5f * one : s;
+    const uint32_t same = s == one ? 0xffffffffu : 0;
+    const float top = nn_from_bits_f32((nn_bits_f32(me) & same) | (nn_bits_f32(e) & ~same));
+    const float y = top / (1.0f + e);
+    *m = same ? y : NN_FMAF(-p, y, me);
+    return same ? 0.5f * one : s;
+}
+
+/* 2^-64 q where x < 0, 1 - 2^-64 q where x >= 0, and 0 or 1 where |x| > far. */
+NN_INLINE float nn_mirror_f32(float q, float x, float far)
+{
+    const float sign = x < 0.0f ? NN_DROP_F32 : -NN_DROP_F32, base = x < 0.0f ? 0.0f : 1.0f;
+    return NN_FMAF(nn_abs_f32(x) > far ? 0.0f : q, sign, base);
 }
 
 /* sigmoid: s (1 + m) on the left, 1 - s (1 + m) on the right. */
 NN_INLINE float nn_sigmoid_f32(float x)
 {
     float m;
-    const float s = nn_sigmoid_parts_f32(nn_at_most_f32(nn_abs_f32(x), 110.0f), &m);
-    const float sign = x < 0.0f ? NN_DROP_F32 : -NN_DROP_F32, base = x < 0.0f ? 0.0f : 1.0f;
-    return NN_FMAF(NN_FMAF(s, m, s), sign, base);
+    const float s = nn_sigmoid_parts_f32(nn_abs_f32(x), &m);
+    return nn_mirror_f32(NN_FMAF(s, m, s), x, NN_FAR_F32);
 }
 
 /* silu(x) = x sigmoid(x) = max(x, 0) - |x| sigmoid(-|x|), one form for both signs. */
 NN_INLINE float nn_silu_f32(float x)
 {
     float m;
-    const float a = nn_at_most_f32(nn_abs_f32(x), 110.0f), as = a * nn_sigmoid_parts_f32(a, &m);
-    return NN_FMAF(NN_FMAF(as, m, as), -NN_DROP_F32, x < 0.0f ? 0.0f : x);
+    const float a = nn_abs_f32(x), as = a * nn_sigmoid_parts_f32(a, &m);
+    const float h = a > NN_FAR_F32 ? 0x1p-100f : NN_FMAF(as, m, as); /* not 0: the limit on the left is -0 */
+    return NN_FMAF(h, -NN_DROP_F32, x < 0.0f ? 0.0f : x);
 }
 
 /*
  * silu'(x) = s (1 + x (1 - s)): with q = sigmoid(-|x|), g = q (1 - |x| (1 - q)) on the left, 1 - g on the right. The
- * bracket is (1 - a) + a q, whose first part is exact for a >= 1/2. Has a root at -1.278: the error is in ULP
+ * bracket is (1 - a) + a q with its rounding errors in z_lo. Has a root at -1.278: the error is in ULP
  * of the larger of s and |x s (1 - s)|.
  */
 NN_INLINE float nn_silu_grad_f32(float x)
 {
     float m;
-    const float a = nn_at_most_f32(nn_abs_f32(x), 110.0f), s = nn_sigmoid_parts_f32(a, &m);
-    const float z = s * NN_FMAF(a, NN_FMAF(s, m, s) * NN_DROP_F32, 1.0f - a);
-    const float sign = x < 0.0f ? NN_DROP_F32 : -NN_DROP_F32, base = x < 0.0f ? 0.0f : 1.0f;
-    return NN_FMAF(NN_FMAF(z, m, z), sign, base);
+    const float a = nn_abs_f32(x), s = nn_sigmoid_parts_f32(a, &m), q = NN_FMAF(s, m, s) * NN_DROP_F32;
+    const float u = 1.0f - a, z = NN_FMAF(a, q, u), z_lo = NN_FMAF(a, q, u - z) + ((1.0f - u) - a);
+    return nn_mirror_f32(s * (z + NN_FMAF(z, m, z_lo)), x, NN_FAR_F32);
 }
 
 /*
- * erf: x + x p(x^2) up to 0.95f, beyond that 1 - e^p(|x|), which only needs erfc to an absolute error. Clamped
- * where erf has rounded to 1.
+ * erf: x + x p(x^2) up to 0.95f, beyond that 1 - e^p(|x|), which only needs erfc to an absolute error.
  */
 NN_INLINE float nn_erf_f32(float x)
 {
-    const float a = nn_at_most_f32(nn_abs_f32(x), 3.95f), t = a * a, t2 = t * t;
-    const float low = NN_FMAF(a, NN_POLY_2(NN_FMAF, t, t2, NN_ERF_LOW_F32, 0, 3, 2), a);
-    const float high = 1.0f - nn_exp_neg_f32(-NN_POLY_2(NN_FMAF, a, t, NN_ERF_HIGH_F32, 0, 3, 3));
-    return nn_with_sign_f32(a < 0.95f ? low : high, x);
+    const float a = nn_abs_f32(x), t = a * a, t2 = t * t;
+    const float low = NN_FMAF(a, NN_PAIRS6(NN_FMAF, t, t2, NN_ERF_LOW_F32, 0), a);
+    const float high = 1.0f - nn_exp_neg_f32(-NN_PAIRS7(NN_FMAF, a, t, NN_ERF_HIGH_F32, 0));
+    const float y = a < 0.95f ? low : high;
+    return nn_with_sign_f32(a > 3.95f ? 1.0f : y, x);
 }
 
 /*
- * Phi(-a) = 2^-64 s (1 + m) (g + g_lo) for 0 <= a <= 14.7f: s (1 + m) is e^(-a^2/2), with the square in two parts
- * because its rounding error alone would cost a^2/2 ULP, and g + g_lo the Mills ratio: a polynomial in
- * y = (a - 2)/d times 1/d, d = 1 + k a. The rounding errors of d, 1/d (also in y), the polynomial's last step and
- * the product are carried in g_lo.
+ * Phi(-a) = 2^-64 s (1 + r + w) (g + g_lo) for 0 <= a <= 14.7f. s (1 + r + w) is e^(-a^2/2), with the square in two
+ * parts because its rounding error alone would cost a^2/2 ULP. g + g_lo is the Mills ratio: a polynomial in
+ * y = (a - 2)/d times 1/d, d = 1 + k a. The rounding errors of d, 1/d, y, the polynomial's last step and the product
+ * are carried in g_lo. (A quotient of polynomials in a is as long, but both halves grow fast: 3 ULP.)
  */
-NN_INLINE float nn_normal_parts_f32(float a, float *m, float *g, float *g_lo)
+NN_INLINE float nn_normal_parts_f32(float a, float *r, float *w, float *g, float *g_lo)
 {
     const float *c = NN_MILLS_F32;
     const float k = 0.375f, hi = a * (0.5f * a);
 #if NN_HAVE_FMA
     const float lo = NN_FMAF(a, 0.5f * a, -hi);
 #else
-    const float w = a * 4097.0f, ah = w - (w - a), al = a - ah;
+    const float v = a * 4097.0f, ah = v - (v - a), al = a - ah;
     const float lo = 0.5f * (((ah * ah - 2.0f * hi) + 2.0f * ah * al) + al * al);
 #endif
-    const float s = nn_exp_parts_f32(hi, lo, m);
+    const float big = NN_ROUND_F32 + (127.0f + 64.0f);
+    const float e = NN_FMAF(hi, -NN_LOG2E_F32, big), n = e - big;
+    const float r1 = NN_FMAF(n, -NN_LN2_HI_F32, -hi), r2 = NN_FMAF(n, -NN_LN2_LO_F32, -lo), rr = r1 + r2;
+    *r = rr;
+    *w = NN_FMAF(rr * rr, nn_exp_tail_f32(rr, rr * rr), (r1 - rr) + r2);
     const float d = NN_FMAF(k, a, 1.0f), d_lo = NN_FMAF(k, a, 1.0f - d), t = 1.0f / d;
     const float t_lo = NN_FMAF(-t, d_lo, NN_FMAF(-t, d, 1.0f)); /* relative */
-    const float y = (a - 2.0f) * t, y2 = y * y;
-    const float q = NN_POLY_2(NN_FMAF, y, y2, NN_MILLS_F32, 1, 4, 3), p = NN_FMAF(y, q, c[0]);
-    const float p_lo = NN_FMAF(y, q, c[0] - p) + c[10];
+    const float a2 = a - 2.0f, y = a2 * t, y_lo = NN_FMAF(a2, t, -y), y2 = y * y;
+    const float q = NN_PAIRS9(NN_FMAF, y, y2, NN_MILLS_F32, 1), p = NN_FMAF(y, q, c[0]);
+    const float p_lo = NN_FMAF(y_lo, q, NN_FMAF(y, q, c[0] - p) + c[11]);
     *g = p * t;
     *g_lo = NN_FMAF(t, NN_FMAF(t_lo, NN_FMAF(y, q, p), p_lo), NN_FMAF(p, t, -*g));
-    return s;
+    return nn_from_bits_f32(nn_bits_f32(e) << 23);
 }
 
 /*
@@ -310,24 +330,25 @@ NN_INLINE float nn_normal_parts_f32(float a, float *m, float *g, float *g_lo)
  */
 NN_INLINE float nn_gelu_f32(float x)
 {
-    float m, g, g_lo;
-    const float a = nn_at_most_f32(nn_abs_f32(x), 14.7f), as = a * nn_normal_parts_f32(a, &m, &g, &g_lo);
-    const float h = as * g, h_lo = NN_FMAF(as, NN_FMAF(g, m, g_lo), NN_FMAF(as, g, -h));
-    return NN_FMAF(h + h_lo, -NN_DROP_F32, x < 0.0f ? 0.0f : x);
+    float r, w, g, g_lo;
+    const float a = nn_abs_f32(x), as = a * nn_normal_parts_f32(a, &r, &w, &g, &g_lo);
+    const float h = as * g, h_lo = NN_FMAF(as, NN_FMAF(g, r, NN_FMAF(g, w, g_lo)), NN_FMAF(as, g, -h));
+    const float y = a > 14.7f ? 0x1p-100f : h + h_lo; /* not 0: the limit on the left is -0 */
+    return NN_FMAF(y, -NN_DROP_F32, x < 0.0f ? 0.0f : x);
 }
 
 /*
- * gelu'(x) = Phi(x) + x phi(x): with b = Phi(-a) - a phi(a), b on the left, 1 - b on the right. Has a root at -0.7518: the
- * error is in ULP of the larger of the two terms.
+ * gelu'(x) = Phi(x) + x phi(x): with q = Phi(-a) - a phi(a), q on the left, 1 - q on the right. Has a root at -0.7518:
+ * the error is in ULP of the larger of the two terms.
  */
 NN_INLINE float nn_gelu_grad_f32(float x)
 {
-    float m, g, g_lo;
-    const float a = nn_at_most_f32(nn_abs_f32(x), 14.7f), s = nn_normal_parts_f32(a, &m, &g, &g_lo);
-    const float c = 0.3989422804f; /* 1/sqrt(2 pi) */
-    const float z = NN_FMAF(a, -c, g), z_lo = NN_FMAF(a, -c, g - z) + g_lo;
-    const float sign = x < 0.0f ? NN_DROP_F32 : -NN_DROP_F32, base = x < 0.0f ? 0.0f : 1.0f;
-    return NN_FMAF(s * (z + NN_FMAF(z, m, z_lo)), sign, base);
+    float r, w, g, g_lo;
+    const float a = nn_abs_f32(x), s = nn_normal_parts_f32(a, &r, &w, &g, &g_lo);
+    const float c = 0x1.988454p-2f, c_lo = -0x1.857936p-27f; /* 1/sqrt(2 pi) */
+    const float b = a * c, z = g - b, z_lo = a < 1.0f ? (g - z) - b : g - (z + b); /* exact: the larger one first */
+    const float rest = NN_FMAF(a, -c_lo, NN_FMAF(-a, c, b) + (z_lo + g_lo));
+    return nn_mirror_f32(s * (z + NN_FMAF(z, r, NN_FMAF(z, w, rest))), x, 14.7f);
 }
 
 #endif

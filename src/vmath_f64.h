@@ -8,10 +8,6 @@ NN_INLINE double nn_fma_f64(double a, double b, double c) { return NN_FMA(a, b, 
 NN_INLINE double nn_min_f64(double a, double b) { return (a < b || a != a) ? a : b; }
 NN_INLINE double nn_max_f64(double a, double b) { return (a > b || a != a) ? a : b; }
 
-/* Clamps that let a NaN through. */
-NN_INLINE double nn_at_most_f64(double x, double top) { return x > top ? top : x; }
-NN_INLINE double nn_at_least_f64(double x, double low) { return x < low ? low : x; }
-
 NN_INLINE uint64_t nn_bits_f64(double x)
 {
     uint64_t u;
@@ -48,15 +44,12 @@ static const double NN_TANH_F64[10] = {
     0x1.a019a7680d8d4p-9, 0x1.71de88259f936p-11, 0x1.28a1e7c27139ep-13,
     0x1.ae6b853913f2p-16,
 };
-/* log(1+f) = f + f^2 q(f), sqrt(1/2) <= 1+f <= sqrt(2); relative error: 2^-54.9 */
-static const double NN_LOG_F64[20] = {
-    -0x1.0000000000003p-1, 0x1.555555555551ep-2, -0x1.fffffffffdcb6p-3,
-    0x1.99999999a117cp-3, -0x1.55555556f1b2ap-3, 0x1.249249227a9fp-3,
-    -0x1.fffffef0416c5p-4, 0x1.c71c71be9b264p-4, -0x1.9999c9bf8e568p-4,
-    0x1.745d488e7d3a1p-4, -0x1.555069d4a74d1p-4, 0x1.3b0a8569dcb3bp-4,
-    -0x1.24dc85e08c941p-4, 0x1.11db1b17aae12p-4, -0x1.fb71546057ea1p-5,
-    0x1.cf9554218984ap-5, -0x1.d12662cd677d1p-5, 0x1.0b72d2c99a756p-4,
-    -0x1.ec05407dba5d7p-5, 0x1.acd6c8c5ce226p-6,
+/* log(1+f) = f - f^2/2 + s (f^2/2 + z p(z)), s = f/(2 + f), z = s^2,
+   sqrt(1/2) <= 1+f <= sqrt(2); relative error: 2^-58.9 */
+static const double NN_LOG_F64[7] = {
+    0x1.5555555555592p-1, 0x1.999999997fdc2p-2, 0x1.24924941f0512p-2,
+    0x1.c71c520a2d021p-3, 0x1.74663eb7f7044p-3, 0x1.39a1c013f0d02p-3,
+    0x1.2f052989fe1c7p-3,
 };
 /* erf(x) = x + x p(x^2), |x| <= 1; relative error: 2^-56.3 */
 static const double NN_ERF_LOW_F64[13] = {
@@ -76,7 +69,8 @@ static const double NN_ERF_HIGH_F64[21] = {
     -0x1.d94481d9e9e35p-25, 0x1.b0850fe9c0088p-28, -0x1.28b176964a19bp-31,
     0x1.1f8dd7c3d8c94p-35, -0x1.5f0ccee209e16p-40, 0x1.95d0c5accc3e4p-46,
 };
-/* Phi(-a) e^(a^2/2) = g(y)/d, d = 1 + 0.28125 a, y = (a - 2)/d, 0 <= a <= 38.8; relative error, the last entry added to the first: 2^-55.9 */
+/* Phi(-a) e^(a^2/2) = g(y)/d, d = 1 + 0.28125 a, y = (a - 2)/d, 0 <= a <= 38.8;
+   the last entry is the low part of the first; relative error: 2^-55.9 */
 static const double NN_MILLS_F64[25] = {
     0x1.0cf6946749125p-2, -0x1.44cc96e3028cep-4, 0x1.04d728aec33bp-6,
     -0x1.e95ed2d6785c3p-10, 0x1.8b96fd0df3837p-15, 0x1.2d5aef8a9eb57p-16,
@@ -105,7 +99,7 @@ NN_INLINE double nn_reduce_f64(double c, double n)
 /* (e^r - 1 - r)/r^2 for |r| <= log(2)/2. */
 NN_INLINE double nn_exp_tail_f64(double r, double r2)
 {
-    return NN_POLY_2(NN_FMA, r, r2, NN_EXP_F64, 0, 4, 4);
+    return NN_PAIRS9(NN_FMA, r, r2, NN_EXP_F64, 0);
 }
 
 /*
@@ -114,71 +108,75 @@ NN_INLINE double nn_exp_tail_f64(double r, double r2)
  */
 NN_INLINE double nn_exp_f64(double x)
 {
-    const double c = nn_at_least_f64(nn_at_most_f64(x, 710.0), -746.0);
     const double big = NN_ROUND_F64 + 2046.0, half = NN_ROUND_F64 + 1023.0;
-    const double t = NN_FMA(c, NN_LOG2E_F64, big), n = t - big; /* low bits of t: n + 2 bias */
+    const double t = NN_FMA(x, NN_LOG2E_F64, big), n = t - big; /* low bits of t: n + 2 bias */
     const double t2 = NN_FMA(n, 0.5, half);                      /* low bits of t2: n/2 + bias */
-    const double r = nn_reduce_f64(c, n), r2 = r * r;
+    const double r = nn_reduce_f64(x, n), r2 = r * r;
     const double s1 = nn_from_bits_f64(nn_bits_f64(t2) << 52);
     const double s2 = nn_from_bits_f64((nn_bits_f64(t) - nn_bits_f64(t2)) << 52);
-    return NN_FMA(s1, NN_FMA(r2, nn_exp_tail_f64(r, r2), r), s1) * s2;
+    const double y = NN_FMA(s1, NN_FMA(r2, nn_exp_tail_f64(r, r2), r), s1) * s2;
+    const double edge = x > 0.0 ? __builtin_inf() : 0.0;
+    return nn_abs_f64(x + 18.0) > 728.0 ? edge : y;
 }
 
 /*
- * e^-(a + lo) = s (1 + m) 2^-512 for 0 <= a <= 760.0 and a tiny lo; returns s, a power of 2. The lift 2^512 keeps
- * s normal; who multiplies by NN_DROP_F64 last rounds a subnormal result only once. m is left apart because
- * a factor 1 + m is best applied as fma(y, m, y): the rounding of m then counts for little.
+ * e^-a = s (1 + m) 2^-512 for 0 <= a <= 760.0; returns s, a power of 2. The lift 2^512 keeps s normal; who
+ * multiplies by NN_DROP_F64 last rounds a subnormal result only once. m is left apart because a factor 1 + m is best
+ * applied as fma(y, m, y): the rounding of m then counts for little. Ranges are cut by a select on the result, not
+ * by a clamp of the argument, which would stand at the head of the longest chain.
  */
 #define NN_DROP_F64 0x1p-512
-NN_INLINE double nn_exp_parts_f64(double a, double lo, double *m)
+#define NN_FAR_F64 760.0 /* e^-a and a e^-a are 0 from here on; s above is nonsense */
+NN_INLINE double nn_exp_parts_f64(double a, double *m)
 {
     const double big = NN_ROUND_F64 + (1023.0 + 512.0);
     const double t = NN_FMA(a, -NN_LOG2E_F64, big), n = t - big;
-    const double r = nn_reduce_f64(-a, n) - lo, r2 = r * r;
+    const double r = nn_reduce_f64(-a, n), r2 = r * r;
     *m = NN_FMA(r2, nn_exp_tail_f64(r, r2), r);
     return nn_from_bits_f64(nn_bits_f64(t) << 52);
 }
 
-/* e^-a for a >= 0. */
+/* e^-a for 0 <= a <= NN_FAR_F64; nonsense beyond. */
 NN_INLINE double nn_exp_neg_f64(double a)
 {
     double m;
-    const double s = nn_exp_parts_f64(nn_at_most_f64(a, 760.0), 0.0, &m);
+    const double s = nn_exp_parts_f64(a, &m);
     return NN_FMA(s, m, s) * NN_DROP_F64;
 }
 
 /*
- * expm1: e^x - 1 = (2^n - 1 + 2^n r) + 2^n r^2 q(r). Where n = 1 cancels, the bracket is exact; summing e^r - 1
- * first would cost an ULP more there. The largest n exceeds the exponent field: its last factor 2 is applied
- * apart. The sign is x's (the sum loses that of -0).
+ * expm1: (e^x - 1)/2 = (2^(n-1) - 1/2 + 2^(n-1) r) + 2^(n-1) r^2 q(r). Where n = 1 cancels, the bracket is exact;
+ * summing e^r - 1 first would cost an ULP more there. Half the value, because the largest 2^n exceeds the exponent
+ * field; x itself where halving could lose a bit (this also keeps -0).
  */
 NN_INLINE double nn_expm1_f64(double x)
 {
-    const double c = nn_at_least_f64(nn_at_most_f64(x, 710.0), -38.0);
-    const double big = NN_ROUND_F64 + 1023.0;
-    const double t = NN_FMA(c, NN_LOG2E_F64, big), n = t - big;
-    const double r = nn_reduce_f64(c, n), r2 = r * r;
-    const double s = nn_from_bits_f64((nn_bits_f64(t) - (n > 1023.0 ? 1 : 0)) << 52);
-    const double y = NN_FMA(s, r2 * nn_exp_tail_f64(r, r2), NN_FMA(s, r, s - 1.0));
-    return nn_with_sign_f64(nn_abs_f64(y * (n > 1023.0 ? 2.0 : 1.0)), x);
+    const double big = NN_ROUND_F64 + (1023.0 - 1.0);
+    const double t = NN_FMA(x, NN_LOG2E_F64, big), n = t - big;
+    const double r = nn_reduce_f64(x, n), r2 = r * r;
+    const double s = nn_from_bits_f64(nn_bits_f64(t) << 52);
+    const double h = NN_FMA(s, r2 * nn_exp_tail_f64(r, r2), NN_FMA(s, r, s - 0.5));
+    const double y = nn_abs_f64(x) < 0x1p-80 ? x : h + h;
+    const double edge = x > 0.0 ? __builtin_inf() : -1.0;
+    return nn_abs_f64(x - 336.0) > 374.0 ? edge : y;
 }
 
 /*
  * tanh(a) = h/(h + 1), h = (e^2a - 1)/2, which loses nothing near 0; the sign is put back last. For h < 1/2 the
  * rounding of h + 1 would cost an ULP: there h - h y, y the quotient, is the same value with that error scaled by
- * h. Clamped where tanh has long rounded to 1.
+ * h.
  */
 NN_INLINE double nn_tanh_f64(double x)
 {
-    const double a = nn_at_most_f64(nn_abs_f64(x), 19.2);
+    const double a = nn_abs_f64(x);
     const double big = NN_ROUND_F64 + 1023.0;
     const double t = NN_FMA(a, 2.0 * NN_LOG2E_F64, big), n = t - big;
     const double r = NN_FMA(n, -0.5 * NN_LN2_LO_F64, NN_FMA(n, -0.5 * NN_LN2_HI_F64, a)), r2 = r * r;
     const double s = nn_from_bits_f64(nn_bits_f64(t) << 52);
     const double u = NN_FMA(s, r, NN_FMA(s, 0.5, -0.5)); /* exact where it cancels, as in expm1 */
-    const double h = NN_FMA(s, r2 * NN_POLY_2(NN_FMA, r, r2, NN_TANH_F64, 0, 4, 4), u);
-    const double y = h / (h + 1.0);
-    return nn_with_sign_f64(h < 0.5 ? NN_FMA(-h, y, h) : y, x);
+    const double h = NN_FMA(s, r2 * NN_PAIRS9(NN_FMA, r, r2, NN_TANH_F64, 0), u);
+    const double y = h / (h + 1.0), z = h < 0.5 ? NN_FMA(-h, y, h) : y;
+    return nn_with_sign_f64(a > 19.2 ? 1.0 : z, x);
 }
 
 /* The exponent field of d as a number: AVX2 converts no 64-bit integers, so it is laid into the low bits of 2^52. */
@@ -187,19 +185,27 @@ NN_INLINE double nn_exponent_f64(uint64_t d)
     return nn_from_bits_f64(d >> 52 | UINT64_C(0x4330000000000000)) - 0x1p52;
 }
 
-/* log(1 + f) + k log 2 for sqrt(1/2) <= 1 + f <= sqrt(2). */
+/* log(1 + f) + k log 2 for sqrt(1/2) <= 1 + f <= sqrt(2). With s = f/(2 + f), log(1 + f) is
+ * 2 atanh(s); f - f^2/2 is kept apart, being exact or nearly so. A polynomial in f alone needs 20 terms. */
 NN_INLINE double nn_log_reduced_f64(double f, double k)
 {
-    const double f2 = f * f, f4 = f2 * f2;
-    const double tail = NN_FMA(k, NN_LN2_LO_F64, f2 * NN_POLY_4(NN_FMA, f, f2, f4, NN_LOG_F64, 0, 4, 4, 4, 4));
+    const double s = f / (2.0 + f), z = s * s, z2 = z * z, half = 0.5 * f;
+    const double u = NN_FMA(half, f, z * NN_PAIRS6(NN_FMA, z, z2, NN_LOG_F64, 0));
+    const double tail = NN_FMA(-half, f, NN_FMA(s, u, k * NN_LN2_LO_F64));
     return NN_FMA(k, NN_LN2_HI_F64, f + tail);
 }
 
-/* The bits of sqrt(1/2) taken from those of u > 0 and 1 put in their place: the exponent field is that of
- * 2^k, u 2^-k in [sqrt(1/2), sqrt(2)]. */
+/* The bits of u > 0 less those of sqrt(1/2) plus those of 1: the exponent field is that of 2^k, with u 2^-k in
+ * [sqrt(1/2), sqrt(2)]. */
 NN_INLINE uint64_t nn_scale_bits_f64(double u)
 {
     return nn_bits_f64(u) - UINT64_C(0x3fe6a09e667f3bcd) + UINT64_C(0x3ff0000000000000);
+}
+
+/* u 2^-k from the same bits. */
+NN_INLINE double nn_scaled_f64(uint64_t d)
+{
+    return nn_from_bits_f64((d & ~UINT64_C(0xfff0000000000000)) + UINT64_C(0x3fe6a09e667f3bcd));
 }
 
 /* log: x = 2^k (1 + f), f exact. Subnormal x is lifted first; what has no logarithm is chosen at the end. */
@@ -207,11 +213,11 @@ NN_INLINE double nn_log_f64(double x)
 {
     const double z = x < 0x1p-1022 ? x * 0x1p52 : x, bias = x < 0x1p-1022 ? 1075.0 : 1023.0;
     const uint64_t d = nn_scale_bits_f64(z);
-    const double f = nn_from_bits_f64(nn_bits_f64(z) - (d & UINT64_C(0xfff0000000000000)) + UINT64_C(0x3ff0000000000000)) - 1.0;
-    double y = nn_log_reduced_f64(f, nn_exponent_f64(d) - bias);
-    y = x < __builtin_inf() ? y : x; /* inf and NaN */
-    y = x == 0.0 ? -__builtin_inf() : y;
-    return x < 0.0 ? __builtin_nan("") : y;
+    const double f = nn_scaled_f64(d) - 1.0;
+    const double y = nn_log_reduced_f64(f, nn_exponent_f64(d) - bias);
+    /* the last x: inf and NaN */
+    const double edge = x == 0.0 ? -__builtin_inf() : x < 0.0 ? __builtin_nan("") : x;
+    return nn_bits_f64(x) - 1 < UINT64_C(0x7ff0000000000000) - 1 ? y : edge;
 }
 
 /*
@@ -222,111 +228,124 @@ NN_INLINE double nn_log_f64(double x)
 NN_INLINE double nn_log1p_f64(double x)
 {
     const double u = 1.0 + x;
-    const uint64_t d = nn_scale_bits_f64(u), field = d & UINT64_C(0xfff0000000000000);
-    const double s = nn_from_bits_f64(2 * UINT64_C(0x3ff0000000000000) - field);
-    const double far = nn_from_bits_f64(nn_bits_f64(u) - field + UINT64_C(0x3ff0000000000000)) - 1.0;
+    const uint64_t d = nn_scale_bits_f64(u);
+    const double s = nn_from_bits_f64(2 * UINT64_C(0x3ff0000000000000) - (d & UINT64_C(0xfff0000000000000)));
+    const double far = nn_scaled_f64(d) - 1.0;
     const double near = NN_FMA(s, x, s - 1.0);
-    double y = nn_log_reduced_f64(x > 0x1p54 ? far : near, nn_exponent_f64(d) - 1023.0);
-    y = x < __builtin_inf() ? y : x;
-    y = x == 0.0 ? x : y; /* keeps -0 */
-    y = x == -1.0 ? -__builtin_inf() : y;
-    return x < -1.0 ? __builtin_nan("") : y;
+    const double y = nn_log_reduced_f64(x > 0x1p54 ? far : near, nn_exponent_f64(d) - 1023.0);
+    /* the last x: inf, NaN and -0 */
+    const double edge = x == -1.0 ? -__builtin_inf() : x < -1.0 ? __builtin_nan("") : x;
+    return nn_bits_f64(u) - 1 < UINT64_C(0x7ff0000000000000) - 1 && x != 0.0 ? y : edge;
 }
 
 /*
- * softplus(x) = log(1 + e^x) = max(x, 0) + log(1 + e), e = e^-|x| in [0, 1]; 1 + e is halved where it exceeds sqrt(2).
+ * softplus(x) = log(1 + e^x) = max(x, 0) + log(1 + e), e = e^-|x| in [0, 1]; 1 + e is halved where it exceeds about
+ * sqrt(2), that is where |x| < -log(sqrt(2) - 1).
  */
 NN_INLINE double nn_softplus_f64(double x)
 {
-    const double e = nn_exp_neg_f64(nn_abs_f64(x));
-    const double f = e > 0.41421356 ? NN_FMA(e, 0.5, -0.5) : e;
-    const double k = e > 0.41421356 ? 1.0 : 0.0;
-    return (x > 0.0 ? x : 0.0) + nn_log_reduced_f64(f, k);
+    const double a = nn_abs_f64(x), e = nn_exp_neg_f64(a);
+    const double f = a < 0.8813736 ? NN_FMA(e, 0.5, -0.5) : e, k = a < 0.8813736 ? 1.0 : 0.0;
+    const double y = nn_log_reduced_f64(f, k);
+    return (x > 0.0 ? x : 0.0) + (a > NN_FAR_F64 ? 0.0 : y);
 }
 
 /*
  * sigmoid(-a) = e/(1 + e) = s (1 + m) 2^-512 for a >= 0, e = e^-a = s_e (1 + m_e); parts as in nn_exp_parts.
  * Where s_e is 1: 1/2 (1 + m_e/(1 + e)). Else, with y = e/(1 + e): e - e y, in which the rounding errors of y count
- * only e-fold and that of e not at all.
+ * only e-fold and that of e not at all. (The dividend is chosen by
+ * a mask: gcc makes two divisions of a ?: there.)
  */
 NN_INLINE double nn_sigmoid_parts_f64(double a, double *m)
 {
     double me;
-    const double s = nn_exp_parts_f64(a, 0.0, &me), p = 1.0 + me;
+    const double s = nn_exp_parts_f64(a, &me), p = 1.0 + me;
     const double e = p * s * NN_DROP_F64, one = 1.0 / NN_DROP_F64;
-    const double y = (s == one ? me : e) / (1.0 + e);
-    *m = s == one ? y : NN_FMA(-p, y, me);
-    return s == one ? 0.5 * one : s;
+    const uint64_t same = s == one ? UINT64_C(0xffffffffffffffff) : 0;
+    const double top = nn_from_bits_f64((nn_bits_f64(me) & same) | (nn_bits_f64(e) & ~same));
+    const double y = top / (1.0 + e);
+    *m = same ? y : NN_FMA(-p, y, me);
+    return same ? 0.5 * one : s;
+}
+
+/* 2^-512 q where x < 0, 1 - 2^-512 q where x >= 0, and 0 or 1 where |x| > far. */
+NN_INLINE double nn_mirror_f64(double q, double x, double far)
+{
+    const double sign = x < 0.0 ? NN_DROP_F64 : -NN_DROP_F64, base = x < 0.0 ? 0.0 : 1.0;
+    return NN_FMA(nn_abs_f64(x) > far ? 0.0 : q, sign, base);
 }
 
 /* sigmoid: s (1 + m) on the left, 1 - s (1 + m) on the right. */
 NN_INLINE double nn_sigmoid_f64(double x)
 {
     double m;
-    const double s = nn_sigmoid_parts_f64(nn_at_most_f64(nn_abs_f64(x), 760.0), &m);
-    const double sign = x < 0.0 ? NN_DROP_F64 : -NN_DROP_F64, base = x < 0.0 ? 0.0 : 1.0;
-    return NN_FMA(NN_FMA(s, m, s), sign, base);
+    const double s = nn_sigmoid_parts_f64(nn_abs_f64(x), &m);
+    return nn_mirror_f64(NN_FMA(s, m, s), x, NN_FAR_F64);
 }
 
 /* silu(x) = x sigmoid(x) = max(x, 0) - |x| sigmoid(-|x|), one form for both signs. */
 NN_INLINE double nn_silu_f64(double x)
 {
     double m;
-    const double a = nn_at_most_f64(nn_abs_f64(x), 760.0), as = a * nn_sigmoid_parts_f64(a, &m);
-    return NN_FMA(NN_FMA(as, m, as), -NN_DROP_F64, x < 0.0 ? 0.0 : x);
+    const double a = nn_abs_f64(x), as = a * nn_sigmoid_parts_f64(a, &m);
+    const double h = a > NN_FAR_F64 ? 0x1p-600 : NN_FMA(as, m, as); /* not 0: the limit on the left is -0 */
+    return NN_FMA(h, -NN_DROP_F64, x < 0.0 ? 0.0 : x);
 }
 
 /*
  * silu'(x) = s (1 + x (1 - s)): with q = sigmoid(-|x|), g = q (1 - |x| (1 - q)) on the left, 1 - g on the right. The
- * bracket is (1 - a) + a q, whose first part is exact for a >= 1/2. Has a root at -1.278: the error is in ULP
+ * bracket is (1 - a) + a q with its rounding errors in z_lo. Has a root at -1.278: the error is in ULP
  * of the larger of s and |x s (1 - s)|.
  */
 NN_INLINE double nn_silu_grad_f64(double x)
 {
     double m;
-    const double a = nn_at_most_f64(nn_abs_f64(x), 760.0), s = nn_sigmoid_parts_f64(a, &m);
-    const double z = s * NN_FMA(a, NN_FMA(s, m, s) * NN_DROP_F64, 1.0 - a);
-    const double sign = x < 0.0 ? NN_DROP_F64 : -NN_DROP_F64, base = x < 0.0 ? 0.0 : 1.0;
-    return NN_FMA(NN_FMA(z, m, z), sign, base);
+    const double a = nn_abs_f64(x), s = nn_sigmoid_parts_f64(a, &m), q = NN_FMA(s, m, s) * NN_DROP_F64;
+    const double u = 1.0 - a, z = NN_FMA(a, q, u), z_lo = NN_FMA(a, q, u - z) + ((1.0 - u) - a);
+    return nn_mirror_f64(s * (z + NN_FMA(z, m, z_lo)), x, NN_FAR_F64);
 }
 
 /*
- * erf: x + x p(x^2) up to 1.0, beyond that 1 - e^p(|x|), which only needs erfc to an absolute error. Clamped
- * where erf has rounded to 1.
+ * erf: x + x p(x^2) up to 1.0, beyond that 1 - e^p(|x|), which only needs erfc to an absolute error.
  */
 NN_INLINE double nn_erf_f64(double x)
 {
-    const double a = nn_at_most_f64(nn_abs_f64(x), 5.95), t = a * a, t2 = t * t;
-    const double low = NN_FMA(a, NN_POLY_2(NN_FMA, t, t2, NN_ERF_LOW_F64, 0, 6, 5), a);
-    const double high = 1.0 - nn_exp_neg_f64(-NN_POLY_4(NN_FMA, a, t, t2, NN_ERF_HIGH_F64, 0, 5, 4, 4, 4));
-    return nn_with_sign_f64(a < 1.0 ? low : high, x);
+    const double a = nn_abs_f64(x), t = a * a, t2 = t * t;
+    const double low = NN_FMA(a, NN_PAIRS12(NN_FMA, t, t2, NN_ERF_LOW_F64, 0), a);
+    const double high = 1.0 - nn_exp_neg_f64(-NN_QUADS20(NN_FMA, a, t, t2, NN_ERF_HIGH_F64, 0));
+    const double y = a < 1.0 ? low : high;
+    return nn_with_sign_f64(a > 5.95 ? 1.0 : y, x);
 }
 
 /*
- * Phi(-a) = 2^-512 s (1 + m) (g + g_lo) for 0 <= a <= 38.8: s (1 + m) is e^(-a^2/2), with the square in two parts
- * because its rounding error alone would cost a^2/2 ULP, and g + g_lo the Mills ratio: a polynomial in
- * y = (a - 2)/d times 1/d, d = 1 + k a. The rounding errors of d, 1/d (also in y), the polynomial's last step and
- * the product are carried in g_lo.
+ * Phi(-a) = 2^-512 s (1 + r + w) (g + g_lo) for 0 <= a <= 38.8. s (1 + r + w) is e^(-a^2/2), with the square in two
+ * parts because its rounding error alone would cost a^2/2 ULP. g + g_lo is the Mills ratio: a polynomial in
+ * y = (a - 2)/d times 1/d, d = 1 + k a. The rounding errors of d, 1/d, y, the polynomial's last step and the product
+ * are carried in g_lo. (A quotient of polynomials in a is as long, but both halves grow fast: 3 ULP.)
  */
-NN_INLINE double nn_normal_parts_f64(double a, double *m, double *g, double *g_lo)
+NN_INLINE double nn_normal_parts_f64(double a, double *r, double *w, double *g, double *g_lo)
 {
     const double *c = NN_MILLS_F64;
     const double k = 0.28125, hi = a * (0.5 * a);
 #if NN_HAVE_FMA
     const double lo = NN_FMA(a, 0.5 * a, -hi);
 #else
-    const double w = a * 134217729.0, ah = w - (w - a), al = a - ah;
+    const double v = a * 134217729.0, ah = v - (v - a), al = a - ah;
     const double lo = 0.5 * (((ah * ah - 2.0 * hi) + 2.0 * ah * al) + al * al);
 #endif
-    const double s = nn_exp_parts_f64(hi, lo, m);
+    const double big = NN_ROUND_F64 + (1023.0 + 512.0);
+    const double e = NN_FMA(hi, -NN_LOG2E_F64, big), n = e - big;
+    const double r1 = NN_FMA(n, -NN_LN2_HI_F64, -hi), r2 = NN_FMA(n, -NN_LN2_LO_F64, -lo), rr = r1 + r2;
+    *r = rr;
+    *w = NN_FMA(rr * rr, nn_exp_tail_f64(rr, rr * rr), (r1 - rr) + r2);
     const double d = NN_FMA(k, a, 1.0), d_lo = NN_FMA(k, a, 1.0 - d), t = 1.0 / d;
     const double t_lo = NN_FMA(-t, d_lo, NN_FMA(-t, d, 1.0)); /* relative */
-    const double y = (a - 2.0) * t, y2 = y * y, y4 = y2 * y2;
-    const double q = NN_POLY_4(NN_FMA, y, y2, y4, NN_MILLS_F64, 1, 5, 5, 5, 4), p = NN_FMA(y, q, c[0]);
-    const double p_lo = NN_FMA(y, q, c[0] - p) + c[24];
+    const double a2 = a - 2.0, y = a2 * t, y_lo = NN_FMA(a2, t, -y), y2 = y * y, y4 = y2 * y2;
+    const double q = NN_QUADS22(NN_FMA, y, y2, y4, NN_MILLS_F64, 1), p = NN_FMA(y, q, c[0]);
+    const double p_lo = NN_FMA(y_lo, q, NN_FMA(y, q, c[0] - p) + c[24]);
     *g = p * t;
     *g_lo = NN_FMA(t, NN_FMA(t_lo, NN_FMA(y, q, p), p_lo), NN_FMA(p, t, -*g));
-    return s;
+    return nn_from_bits_f64(nn_bits_f64(e) << 52);
 }
 
 /*
@@ -335,24 +354,25 @@ NN_INLINE double nn_normal_parts_f64(double a, double *m, double *g, double *g_l
  */
 NN_INLINE double nn_gelu_f64(double x)
 {
-    double m, g, g_lo;
-    const double a = nn_at_most_f64(nn_abs_f64(x), 38.8), as = a * nn_normal_parts_f64(a, &m, &g, &g_lo);
-    const double h = as * g, h_lo = NN_FMA(as, NN_FMA(g, m, g_lo), NN_FMA(as, g, -h));
-    return NN_FMA(h + h_lo, -NN_DROP_F64, x < 0.0 ? 0.0 : x);
+    double r, w, g, g_lo;
+    const double a = nn_abs_f64(x), as = a * nn_normal_parts_f64(a, &r, &w, &g, &g_lo);
+    const double h = as * g, h_lo = NN_FMA(as, NN_FMA(g, r, NN_FMA(g, w, g_lo)), NN_FMA(as, g, -h));
+    const double y = a > 38.8 ? 0x1p-600 : h + h_lo; /* not 0: the limit on the left is -0 */
+    return NN_FMA(y, -NN_DROP_F64, x < 0.0 ? 0.0 : x);
 }
 
 /*
- * gelu'(x) = Phi(x) + x phi(x): with b = Phi(-a) - a phi(a), b on the left, 1 - b on the right. Has a root at -0.7518: the
- * error is in ULP of the larger of the two terms.
+ * gelu'(x) = Phi(x) + x phi(x): with q = Phi(-a) - a phi(a), q on the left, 1 - q on the right. Has a root at -0.7518:
+ * the error is in ULP of the larger of the two terms.
  */
 NN_INLINE double nn_gelu_grad_f64(double x)
 {
-    double m, g, g_lo;
-    const double a = nn_at_most_f64(nn_abs_f64(x), 38.8), s = nn_normal_parts_f64(a, &m, &g, &g_lo);
-    const double c = 0.39894228040143267794; /* 1/sqrt(2 pi) */
-    const double z = NN_FMA(a, -c, g), z_lo = NN_FMA(a, -c, g - z) + g_lo;
-    const double sign = x < 0.0 ? NN_DROP_F64 : -NN_DROP_F64, base = x < 0.0 ? 0.0 : 1.0;
-    return NN_FMA(s * (z + NN_FMA(z, m, z_lo)), sign, base);
+    double r, w, g, g_lo;
+    const double a = nn_abs_f64(x), s = nn_normal_parts_f64(a, &r, &w, &g, &g_lo);
+    const double c = 0x1.9884533d43651p-2, c_lo = -0x1.cbc0d30ebfd15p-56; /* 1/sqrt(2 pi) */
+    const double b = a * c, z = g - b, z_lo = a < 1.0 ? (g - z) - b : g - (z + b); /* exact: the larger one first */
+    const double rest = NN_FMA(a, -c_lo, NN_FMA(-a, c, b) + (z_lo + g_lo));
+    return nn_mirror_f64(s * (z + NN_FMA(z, r, NN_FMA(z, w, rest))), x, 38.8);
 }
 
 #endif

@@ -8,6 +8,7 @@ import inspect
 import mmap
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -65,7 +66,7 @@ def test_the_guard_page_bites():
         [sys.executable, "-c", code],
         capture_output=True,
         text=True,
-        cwd=str(__import__("pathlib").Path(__file__).parent),
+        cwd=Path(__file__).parent,
     )
     assert done.stdout.strip() == "3.0"
     assert done.returncode < 0, "killed by a signal"

@@ -16,8 +16,8 @@ Only mpmath is needed.
 
 import argparse
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Callable
 
 import mpmath as mp
 
@@ -198,6 +198,12 @@ def log1p_tail(f):
     return (mp.log1p(f) - f) / f**2 if f else mp.mpf(-0.5)
 
 
+def atanh_tail(z):
+    """(2 atanh(s)/s - 2)/s^2 as a function of z = s^2."""
+    s = mp.sqrt(z)
+    return (2 * mp.atanh(s) / s - 2) / z
+
+
 def mills(a):
     """Phi(-a) / exp(-a^2/2): half the scaled complementary error function at a/sqrt(2)."""
     return mp.ncdf(-a) * mp.exp(a * a / 2)
@@ -229,8 +235,8 @@ def mills_poly(k, top, degree, bits):
         return mills(to_a(y)) * (1 + k * to_a(y))
 
     top = mp.mpf(top)
-    return Poly(f"Phi(-a) e^(a^2/2) = g(y)/d, d = 1 + {mp.nstr(k, 6)} a, y = (a - 2)/d, 0 <= a <= {mp.nstr(top, 4)}; "
-                "relative error, the last entry added to the first", target, lambda y: 1 / target(y),
+    return Poly(f"Phi(-a) e^(a^2/2) = g(y)/d, d = 1 + {mp.nstr(k, 6)} a, y = (a - 2)/d, 0 <= a <= {mp.nstr(top, 4)};\n"
+                "   the last entry is the low part of the first; relative error", target, lambda y: 1 / target(y),
                 -2, (top - 2) / (1 + k * top), degree, bits, split=True)
 
 
@@ -246,17 +252,18 @@ TABLES = {
     "EXP_F32": Poly("e^r = 1 + r + r^2 q(r), |r| <= log(2)/2; error relative to e^r - 1",
                     expm1_tail, lambda r: r**2 / mp.expm1(r), -LN2_2, LN2_2, 4, 24),
     "EXP_F64": Poly("e^r = 1 + r + r^2 q(r), |r| <= log(2)/2; error relative to e^r - 1",
-                    expm1_tail, lambda r: r**2 / mp.expm1(r), -LN2_2, LN2_2, 9, 53),
+                    expm1_tail, lambda r: r**2 / mp.expm1(r), -LN2_2, LN2_2, 10, 53),
     "TANH_F32": Poly("(e^2r - 1)/2 = r + r^2 q(r), |r| <= log(2)/4; error relative to the left side",
                      lambda r: 2 * expm1_tail(2 * r), lambda r: 2 * r**2 / mp.expm1(2 * r),
                      -LN2_2 / 2, LN2_2 / 2, 4, 24),
     "TANH_F64": Poly("(e^2r - 1)/2 = r + r^2 q(r), |r| <= log(2)/4; error relative to the left side",
                      lambda r: 2 * expm1_tail(2 * r), lambda r: 2 * r**2 / mp.expm1(2 * r),
-                     -LN2_2 / 2, LN2_2 / 2, 9, 53),
+                     -LN2_2 / 2, LN2_2 / 2, 10, 53),
     "LOG_F32": Poly("log(1+f) = f + f^2 q(f), sqrt(1/2) <= 1+f <= sqrt(2); relative error",
                     log1p_tail, lambda f: f**2 / mp.log1p(f), mp.sqrt(0.5) - 1, mp.sqrt(2) - 1, 8, 24),
-    "LOG_F64": Poly("log(1+f) = f + f^2 q(f), sqrt(1/2) <= 1+f <= sqrt(2); relative error",
-                    log1p_tail, lambda f: f**2 / mp.log1p(f), mp.sqrt(0.5) - 1, mp.sqrt(2) - 1, 19, 53),
+    "LOG_F64": Poly("log(1+f) = f - f^2/2 + s (f^2/2 + z p(z)), s = f/(2 + f), z = s^2,\n"
+                    "   sqrt(1/2) <= 1+f <= sqrt(2); relative error",
+                    atanh_tail, lambda z: z / 2, 0, (3 - 2 * mp.sqrt(2)) ** 2, 6, 53),
     "ERF_LOW_F32": Poly("erf(x) = x + x p(x^2), |x| <= 0.95; relative error",
                         erf_even, lambda t: 1 / (1 + erf_even(t)), 0, mp.mpf("0.95") ** 2, 6, 24),
     "ERF_HIGH_F32": Poly("erfc(a) = e^p(a), 0.95 <= a <= 3.95; error relative to erf(a)",

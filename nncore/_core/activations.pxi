@@ -82,7 +82,7 @@ cdef void activate_backward(
     cdef floating sixth = <floating>ONE_SIXTH, t
     if kind == SIGMOID:
         for i in range(n):
-            dx[i] = dx[i] * (s[i] * (1 - s[i]))
+            dx[i] = dx[i] * (s[i] * (<floating>1 - s[i]))
     elif kind == TANH:
         for i in range(n):
             dx[i] = dx[i] * fma(-s[i], s[i], <floating>1)

@@ -38,6 +38,16 @@ cdef extern from "tile.h" nogil:
     void nn_transpose_f32(const float* source, Py_ssize_t source_row, float* to, Py_ssize_t to_row)
     void nn_transpose_f64(const double* source, Py_ssize_t source_row, double* to, Py_ssize_t to_row)
 
+cdef extern from "line.h" nogil:
+    void nn_line_add_f32(float* y, const float* x)
+    void nn_line_add_f64(double* y, const double* x)
+    void nn_line_subtract_f32(float* y, const float* x, const float* s)
+    void nn_line_subtract_f64(double* y, const double* x, const double* s)
+    void nn_line_multiply_f32(float* y, const float* x)
+    void nn_line_multiply_f64(double* y, const double* x)
+    void nn_line_max_f32(float* y, const float* x)
+    void nn_line_max_f64(double* y, const double* x)
+
 cdef extern from "vmath.h" nogil:
     float nn_fma_f32(float a, float b, float c)
     double nn_fma_f64(double a, double b, double c)
@@ -90,6 +100,34 @@ cdef inline void transpose(const floating* source, Py_ssize_t source_row, floati
         nn_transpose_f32(source, source_row, to, to_row)
     else:
         nn_transpose_f64(source, source_row, to, to_row)
+
+
+cdef inline void line_add(floating* y, const floating* x) noexcept nogil:
+    if floating is float:
+        nn_line_add_f32(y, x)
+    else:
+        nn_line_add_f64(y, x)
+
+
+cdef inline void line_subtract(floating* y, const floating* x, const floating* s) noexcept nogil:
+    if floating is float:
+        nn_line_subtract_f32(y, x, s)
+    else:
+        nn_line_subtract_f64(y, x, s)
+
+
+cdef inline void line_multiply(floating* y, const floating* x) noexcept nogil:
+    if floating is float:
+        nn_line_multiply_f32(y, x)
+    else:
+        nn_line_multiply_f64(y, x)
+
+
+cdef inline void line_max(floating* y, const floating* x) noexcept nogil:
+    if floating is float:
+        nn_line_max_f32(y, x)
+    else:
+        nn_line_max_f64(y, x)
 
 
 cdef inline floating fma(floating a, floating b, floating c) noexcept nogil:

@@ -11,7 +11,7 @@ ACTIVATIONS = ("identity", "sigmoid", "tanh", "relu", "leaky_relu", "elu", "expo
 KERNELS = ("dense_forward", "dense_backward_input", "dense_backward_params", "bias_activation_forward",
            "activation_forward", "activation_backward", "softmax", "softmax_backward", "log_softmax",
            "log_softmax_backward", "softmax_cross_entropy", "sigmoid_binary_cross_entropy",
-           "categorical_cross_entropy", "binary_cross_entropy", "mean_squared_error", "sparse_categorical_accuracy",
+           "categorical_cross_entropy", "binary_cross_entropy", "mean_squared_error",
            "categorical_accuracy", "binary_accuracy", "absolute_error", "sgd_update", "gather", "store", "accumulate", "sum")
 ELEMENTARY = ("exp", "expm1", "log", "log1p", "erf", "gelu_grad", "silu_grad", "tanh", "sigmoid", "softplus", "gelu",
               "silu")
@@ -85,6 +85,12 @@ cdef inline bint same_shape(object a, object b):
     return cnp.PyArray_SAMESHAPE(<cnp.ndarray>a, <cnp.ndarray>b)
 
 
+cdef inline bint overlap(object a, object b):
+    cdef char* p = cnp.PyArray_BYTES(<cnp.ndarray>a)
+    cdef char* q = cnp.PyArray_BYTES(<cnp.ndarray>b)
+    return p < q + cnp.PyArray_NBYTES(<cnp.ndarray>b) and q < p + cnp.PyArray_NBYTES(<cnp.ndarray>a)
+
+
 def elementwise(int kernel, int kind, x, s, out, double alpha):
     """An activation or its derivative on arrays that need no conversion; NotImplemented on others.
 
@@ -99,8 +105,8 @@ def elementwise(int kernel, int kind, x, s, out, double alpha):
         out = cnp.PyArray_EMPTY(cnp.PyArray_NDIM(<cnp.ndarray>x), cnp.PyArray_DIMS(<cnp.ndarray>x), dtype, 0)
     elif not (plain(out, dtype) and same_shape(x, out) and cnp.PyArray_ISWRITEABLE(<cnp.ndarray>out)):
         return NotImplemented
-    if out is s and s is not x:
-        return NotImplemented
+    elif (out is not x and overlap(x, out)) or (s is not None and overlap(s, out)):
+        return NotImplemented  # computed a block at a time: it must not read what it wrote
     memset(&op, 0, sizeof(op))
     op.kernel, op.is_double = kernel, dtype == cnp.NPY_FLOAT64
     op.p[0] = data(x)

@@ -31,7 +31,6 @@ cdef enum Kernel:
     K_CATEGORICAL_CROSS_ENTROPY
     K_BINARY_CROSS_ENTROPY
     K_MEAN_SQUARED_ERROR
-    K_SPARSE_CATEGORICAL_ACCURACY
     K_CATEGORICAL_ACCURACY
     K_BINARY_ACCURACY
     K_ABSOLUTE_ERROR
@@ -85,31 +84,29 @@ cdef void run_op_typed(const Op* op, const Batch* batch, void* scratch, int thre
     elif kernel == K_ACTIVATION_BACKWARD:
         activation_backward(<int>op.n[2], p0, p1, p2, B * n0, s0, thread, n_threads)
     elif kernel == K_SOFTMAX:
-        softmax(p0, p1, B, n0, thread, n_threads)
+        softmax(p0, p1, B, n0, scratch, thread, n_threads)
     elif kernel == K_SOFTMAX_BACKWARD:
-        softmax_backward(p0, p1, p2, B, n0, thread, n_threads)
+        softmax_backward(p0, p1, p2, B, n0, scratch, thread, n_threads)
     elif kernel == K_LOG_SOFTMAX:
-        log_softmax(p0, p1, B, n0, thread, n_threads)
+        log_softmax(p0, p1, B, n0, scratch, thread, n_threads)
     elif kernel == K_LOG_SOFTMAX_BACKWARD:
-        log_softmax_backward(p0, p1, p2, B, n0, thread, n_threads)
+        log_softmax_backward(p0, p1, p2, B, n0, scratch, thread, n_threads)
     elif kernel == K_SOFTMAX_CROSS_ENTROPY:
-        softmax_cross_entropy(p0, ids, p1, p2, p3, p4, B, n0, thread, n_threads)
+        softmax_cross_entropy(p0, ids, p1, p2, p3, p4, B, n0, scratch, thread, n_threads)
     elif kernel == K_SIGMOID_BINARY_CROSS_ENTROPY:
-        sigmoid_binary_cross_entropy(p0, p1, p2, p3, p4, B, n0, thread, n_threads)
+        sigmoid_binary_cross_entropy(p0, p1, p2, p3, p4, B, n0, scratch, thread, n_threads)
     elif kernel == K_CATEGORICAL_CROSS_ENTROPY:
-        categorical_cross_entropy(p0, ids, p1, p2, p3, p4, B, n0, thread, n_threads)
+        categorical_cross_entropy(p0, ids, p1, p2, p3, p4, B, n0, scratch, thread, n_threads)
     elif kernel == K_BINARY_CROSS_ENTROPY:
-        binary_cross_entropy(p0, p1, p2, p3, p4, B, n0, thread, n_threads)
+        binary_cross_entropy(p0, p1, p2, p3, p4, B, n0, scratch, thread, n_threads)
     elif kernel == K_MEAN_SQUARED_ERROR:
-        mean_squared_error(p0, p1, p2, p3, p4, B, n0, thread, n_threads)
-    elif kernel == K_SPARSE_CATEGORICAL_ACCURACY:
-        sparse_categorical_accuracy(p0, ids, p3, B, n0, thread, n_threads)
+        mean_squared_error(p0, p1, p2, p3, p4, B, n0, scratch, thread, n_threads)
     elif kernel == K_CATEGORICAL_ACCURACY:
-        categorical_accuracy(p0, p1, p3, B, n0, thread, n_threads)
+        categorical_accuracy(p0, ids, p1, p3, B, n0, scratch, thread, n_threads)
     elif kernel == K_BINARY_ACCURACY:
         binary_accuracy(p0, p1, p3, B, n0, s0, thread, n_threads)
     elif kernel == K_ABSOLUTE_ERROR:
-        absolute_error(p0, p1, p3, B, n0, thread, n_threads)
+        absolute_error(p0, p1, p3, B, n0, scratch, thread, n_threads)
     elif kernel == K_SGD_UPDATE:
         sgd_update(p0, p1, p2, n0, op.s[0], op.s[1], op.s[2] != 0, op.s[3], op.s[4], thread, n_threads)
     elif kernel == K_GATHER:
@@ -176,6 +173,8 @@ cdef Py_ssize_t op_scratch(const Op* op) noexcept nogil:
         return product_scratch(op.n[0], op.n[1], size)
     if op.kernel == K_DENSE_BACKWARD_PARAMS:
         return product_scratch(op.n[1], CHUNK, size)
+    if K_SOFTMAX <= op.kernel <= K_ABSOLUTE_ERROR:
+        return block_scratch(op.n[0])
     return 0
 
 

@@ -1,13 +1,16 @@
 """Data sets in the package, and the readers behind the ``nncore`` command."""
 
+from __future__ import annotations
+
 import importlib.resources
 
 import numpy as np
+from numpy.typing import NDArray
 
 __all__ = ["load_digits"]
 
 
-def load_digits():
+def load_digits() -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """Return 1,797 real handwritten digits of 8x8 pixels.
 
     The test part of the UCI data set "Optical Recognition of Handwritten Digits" (E. Alpaydin and C. Kaynak, 1998; CC BY 4.0).

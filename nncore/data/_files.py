@@ -30,6 +30,7 @@ from nncore.data import load_digits
 
 MISSING = frozenset(["", "na", "n/a", "nan", "null", "none", "?"])
 MAX_AUTO_CLASSES = 20  # whole numbers with more distinct values than this are taken as quantities
+NO_TARGETS = np.empty(0)
 CHUNK = 8192  # rows converted at a time: text cells cost some twenty times the memory of a float64
 
 
@@ -42,7 +43,7 @@ class Table:
     """Rows of a file as they stand there: raw inputs and raw targets."""
 
     x: NDArray[Any]  # (rows, inputs), any real dtype
-    y: NDArray[Any] | None  # (rows,): numbers, or str where the column holds other text
+    y: NDArray[Any]  # (rows,): numbers, or str where the column holds other text; empty where not asked for
     where: str  # the file, for messages
     features: list[str] | None = None  # names of the columns of x (.csv)
     target: str | None = None
@@ -160,7 +161,7 @@ def hold_out(rows: int, fraction: float) -> tuple[NDArray[np.int64], NDArray[np.
 
 def take(table: Table, rows: NDArray[np.int64]) -> Table:
     """Return the table's rows of these numbers."""
-    return dataclasses.replace(table, x=table.x[rows], y=None if table.y is None else table.y[rows])
+    return dataclasses.replace(table, x=table.x[rows], y=table.y[rows])
 
 
 def _moments(x: NDArray[Any], table: Table) -> tuple[list[float], list[float]]:
@@ -275,7 +276,7 @@ def read_csv(
             convert()
     if not targets:
         raise DataError(f"{path}: no rows below the header")
-    y = None if target is None else _target_array(path, targets, target)
+    y = NO_TARGETS if target is None else _target_array(path, targets, target)
     return Table(np.concatenate(blocks), y, path, list(features), target)
 
 
@@ -320,7 +321,8 @@ def _numbers(
             return block
     except ValueError:
         pass
-    text_columns, bad = {}, None
+    text_columns: dict[str, str] = {}
+    bad = None
     for i, row in enumerate(rows):
         for c in columns:
             cell = row[c].strip()
@@ -360,16 +362,16 @@ def read_npz(path: str, x_key: str, y_key: str | None = None) -> Table:
                 if key not in arrays.files:
                     raise DataError(f"{path}: no array {key!r}; the file holds {listed(arrays.files) or 'nothing'}")
             x = arrays[x_key]
-            y = arrays[y_key] if y_key else None
+            y: NDArray[Any] = arrays[y_key] if y_key else NO_TARGETS
     if x.dtype.kind not in "uifb" or x.ndim < 2:
         raise DataError(f"{path}: {x_key} is {x.dtype} of shape {x.shape}; wanted are rows of real numbers")
     x = x.reshape(len(x), math.prod(x.shape[1:]))
     if x.size == 0:
         raise DataError(f"{path}: {x_key} is empty")
     if x.dtype.kind == "f" and not np.isfinite(x).all():
-        row, column = np.argwhere(~np.isfinite(x))[0]
+        row, column = np.unravel_index(int(np.isfinite(x).argmin()), x.shape)
         raise DataError(f"{path}: {x_key}: row {row + 1}, column {column + 1} is {x[row, column]}")
-    if y is not None:
+    if y_key is not None:
         if y.ndim == 2 and y.shape[1] == 1:
             y = y[:, 0]
         if y.ndim != 1 or y.dtype.kind not in "uifbU":
@@ -377,8 +379,8 @@ def read_npz(path: str, x_key: str, y_key: str | None = None) -> Table:
         if len(y) != len(x):
             raise DataError(f"{path}: {x_key} has {len(x):,} rows but {y_key} has {len(y):,}")
         if y.dtype.kind == "f" and not np.isfinite(y).all():
-            row = int(np.argmin(np.isfinite(y)))
-            raise DataError(f"{path}: {y_key}: row {row + 1} is {y[row]}")
+            first = int(np.isfinite(y).argmin())
+            raise DataError(f"{path}: {y_key}: row {first + 1} is {y[first]}")
     return Table(x, y, path)
 
 

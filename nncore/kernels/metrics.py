@@ -52,7 +52,7 @@ def sparse_categorical_accuracy(y_pred: ArrayLike, target: ArrayLike, rows_out: 
     ids = _checks.as_class_ids(target, where, "target", columns, rows)
     outputs = Outputs(where, y_pred.dtype, (y_pred,))
     out = outputs.array("rows_out", rows_out, (rows,))
-    run(where, rows, (y_pred, None, None, out, None, ids), (columns,), dtype=y_pred.dtype)
+    run("categorical_accuracy", rows, (y_pred, None, None, out, None, ids), (columns,), dtype=y_pred.dtype)
     return outputs.finish(out)
 
 
