@@ -7,8 +7,9 @@
 #    BLOCK_DEPTH x BLOCK_COLUMNS float32 are half of a 1 MiB second-level cache, and twelve rows of A beside them half
 #    of the first-level cache. Rows of w are turned into columns of w^T by register transposes while packing: a
 #    kernel of dot products would reach 55 to 69 % of the peak only.
-# C. A is read where it lies, except when its rows run along i at a stride that maps them all to few cache sets: then
-#    each strip of rows is copied first (2048 columns: 226 -> 240 GFLOP/s).
+# C. A is read where it lies, but for x^T at strides of whole pages: twelve columns of each row of x would cost an entry
+#    of the TLB per step. Then the strips of a block of A are copied together, so that a page is entered once for
+#    all of them (copying them one by one lost 5 to 15 %).
 # D. Few rows do not repay packing: then B is read in place, as many vectors at a time as there are registers.
 # E. dense_backward_params cuts the batch in chunks of CHUNK rows, sums each from +0 and adds the chunks in order: the
 #    error of a long sum grows with the chunk, not with the batch, and chunks could be shared out.
@@ -19,7 +20,8 @@ cdef enum:
     BLOCK_COLUMNS = 256
     CHUNK = 512
     PANEL_BYTES = NN_TILE_VECTORS * NN_VECTOR_BYTES
-    STRIDE_ALIAS_BYTES = 2048  # strides that are multiples of this share few sets of the first-level cache
+    BLOCK_STRIPS = 8           # strips of A that are copied together
+    PAGE = 4096
     EDGE = 512                 # elements of the largest tile, rounded up
 
 
@@ -32,11 +34,10 @@ cdef inline Py_ssize_t block_depth(Py_ssize_t k) noexcept nogil:
 
 
 cdef inline Py_ssize_t product_scratch(Py_ssize_t n, Py_ssize_t k, Py_ssize_t size) noexcept nogil:
-    """Bytes of scratch that one thread needs: a block of panels (or one narrow panel of all k) and a strip of A."""
+    """Bytes of scratch that one thread needs: a block of panels (or one narrow panel of all k), and strips of A."""
     cdef Py_ssize_t columns = min((n * size + PANEL_BYTES - 1) // PANEL_BYTES * PANEL_BYTES,
                                   <Py_ssize_t>BLOCK_COLUMNS * size)
-    cdef Py_ssize_t panels = max(block_depth(k) * columns, k * NN_VECTOR_BYTES)
-    return panels + NN_TILE_ROWS * block_depth(k) * size + 64
+    return max(block_depth(k) * columns, k * NN_VECTOR_BYTES) + BLOCK_STRIPS * NN_TILE_ROWS * block_depth(k) * size
 
 
 cdef void pack_panel(
@@ -107,13 +108,14 @@ cdef void product(
     """C := f(start + A B)"""
     cdef Py_ssize_t L = lanes(a), panel_columns = NN_TILE_VECTORS * L
     cdef Py_ssize_t depth = block_depth(k), columns, i, j, j0, k0, width, d
+    cdef Py_ssize_t whole = (n + panel_columns - 1) // panel_columns * panel_columns
     cdef floating* panels = <floating*>scratch
-    cdef floating* strip = panels + max(depth * min((n + panel_columns - 1) // panel_columns * panel_columns,
-                                                    <Py_ssize_t>BLOCK_COLUMNS), k * L)
+    cdef floating* strips = panels + max(depth * min(whole, <Py_ssize_t>BLOCK_COLUMNS), k * L)
     cdef const floating* from_a
-    cdef Py_ssize_t from_row, from_step
+    cdef Py_ssize_t from_row = a_row, from_step = a_step
     cdef int rows, vectors, step_mode, first_mode = mode & 3
-    cdef bint copy_a, pass_after = activation != IDENTITY and activation != RELU
+    cdef bint copy_a = a_row == 1 and a_step * <Py_ssize_t>sizeof(floating) % PAGE == 0 and n > 2 * panel_columns
+    cdef bint pass_after = activation != IDENTITY and activation != RELU
     if activation == RELU:
         mode |= NN_END_RELU
 
@@ -135,7 +137,6 @@ cdef void product(
                 activate(activation, c + i * c_row, n, alpha)
         return
 
-    copy_a = a_step != 1 and a_step * <Py_ssize_t>sizeof(floating) % STRIDE_ALIAS_BYTES == 0 and n > 2 * panel_columns
     for j0 from 0 <= j0 < n by BLOCK_COLUMNS:
         columns = min(<Py_ssize_t>BLOCK_COLUMNS, n - j0)
         for k0 from 0 <= k0 < max(k, <Py_ssize_t>1) by depth:
@@ -149,10 +150,12 @@ cdef void product(
                 step_mode |= mode & ~3
             for i from 0 <= i < m by NN_TILE_ROWS:
                 rows = <int>min(<Py_ssize_t>NN_TILE_ROWS, m - i)
-                from_a, from_row, from_step = a + i * a_row + k0 * a_step, a_row, a_step
+                from_a = a + i * a_row + k0 * a_step
                 if copy_a:
-                    copy_strip(strip, from_a, a_row, a_step, rows, d)
-                    from_a, from_row, from_step = strip, 1, NN_TILE_ROWS
+                    if i % (BLOCK_STRIPS * NN_TILE_ROWS) == 0:
+                        copy_strips(strips, from_a, a_step, min(<Py_ssize_t>BLOCK_STRIPS * NN_TILE_ROWS, m - i), d)
+                    from_a = strips + i % (BLOCK_STRIPS * NN_TILE_ROWS) * d
+                    from_row, from_step = 1, NN_TILE_ROWS
                 for j from 0 <= j < columns by panel_columns:
                     width = min(panel_columns, columns - j)
                     vectors = NN_TILE_VECTORS if width > L else 1
@@ -167,17 +170,14 @@ cdef void product(
                             activate(activation, c + j * c_row + j0, columns, alpha)
 
 
-cdef void copy_strip(floating* strip, const floating* a, Py_ssize_t a_row, Py_ssize_t a_step, int rows,
-                     Py_ssize_t depth) noexcept nogil:
-    """strip[k][i] := A[i][k]"""
-    cdef Py_ssize_t k, i
-    if a_row == 1 and rows == NN_TILE_ROWS:
-        for k in range(depth):
-            memcpy(strip + k * NN_TILE_ROWS, a + k * a_step, NN_TILE_ROWS * sizeof(floating))
-    else:
-        for k in range(depth):
-            for i in range(rows):
-                strip[k * NN_TILE_ROWS + i] = a[i * a_row + k * a_step]
+cdef void copy_strips(floating* strips, const floating* a, Py_ssize_t a_step, Py_ssize_t rows, Py_ssize_t depth) noexcept nogil:
+    """strips[i // R][k][i % R] := a[k * a_step + i], R rows in a strip"""
+    cdef Py_ssize_t k, i, full = rows // NN_TILE_ROWS * NN_TILE_ROWS
+    for k in range(depth):
+        for i from 0 <= i < full by NN_TILE_ROWS:
+            memcpy(strips + i * depth + k * NN_TILE_ROWS, a + k * a_step + i, NN_TILE_ROWS * sizeof(floating))
+        if full < rows:
+            memcpy(strips + full * depth + k * NN_TILE_ROWS, a + k * a_step + full, (rows - full) * sizeof(floating))
 
 
 cdef bint by_columns(Py_ssize_t m, Py_ssize_t n, Py_ssize_t panel_columns, int n_threads) noexcept nogil:
@@ -253,12 +253,12 @@ cdef void dense_backward_params(
 cdef void sum_rows(const floating* dy, floating* db, Py_ssize_t B, Py_ssize_t O, Py_ssize_t begin,
                    Py_ssize_t end) noexcept nogil:
     """db[begin:end] := sum over the rows of dy, in chunks"""
-    cdef floating[64] total
+    cdef floating[BLOCK] total
     cdef Py_ssize_t b0, b, j, j0, m
-    for j0 in range(begin, end, 64):
-        m = min(<Py_ssize_t>64, end - j0)
+    for j0 from begin <= j0 < end by BLOCK:
+        m = min(<Py_ssize_t>BLOCK, end - j0)
         for b0 from 0 <= b0 < max(B, <Py_ssize_t>1) by CHUNK:
-            memset(total, 0, sizeof(total))
+            memset(total, 0, m * sizeof(floating))
             for b in range(b0, min(B, b0 + CHUNK)):
                 for j in range(m):
                     total[j] += dy[b * O + j0 + j]
