@@ -60,26 +60,49 @@ class Executor:
         self.program, self.batch_size = program, batch_size
         self.arrays = _allocate(program, batch_size)
         self.sums = np.zeros(len(program.totals))
-        self._table: NDArray[Any] | None = None
 
     def run(self, feeds: Mapping[int, NDArray[Any]], samples: int, order: NDArray[np.int64] | None = None,
             batch_size: int | None = None, results: Mapping[int, NDArray[Any]] | None = None, watch: str | None = None,
             attributes: Mapping[str, float] | None = None,
             on_pause: Callable[[int], object] | None = None, n_threads: int = 0) -> dict[str, float]:
-        """Run the program over all batches.
+        """Run the program over all batches: `bind` and one call of what it returns."""
+        return self.bind(feeds, results)(samples, order, batch_size, watch, attributes, on_pause, n_threads)
+
+    def bind(self, feeds: Mapping[int, NDArray[Any]], results: Mapping[int, NDArray[Any]] | None = None) -> Bound:
+        """Return the program with its data, to be run as often as wanted.
 
         Parameters
         ----------
         feeds : mapping of int to ndarray
             For every buffer of role input, target or weight the array (samples, ...) that batches are gathered from.
+        results : mapping of int to ndarray, optional
+            Arrays (samples, ...) that the rows of those buffers are stored to.
+        """
+        return Bound(self, feeds, results or {})
+
+
+class Bound:
+    """A program with its data: made by `Executor.bind`, called for each pass over them."""
+
+    def __init__(self, executor: Executor, feeds: Mapping[int, NDArray[Any]], results: Mapping[int, NDArray[Any]]) -> None:
+        self.executor, self.data = executor, (feeds, results)  # the table holds their addresses
+        self.attributes: Mapping[str, float] = {}
+        self.updates: list[tuple[int, Op]] = []
+        self.table = self._lower(feeds, results)
+
+    def __call__(self, samples: int, order: NDArray[np.int64] | None = None, batch_size: int | None = None,
+                 watch: str | None = None, attributes: Mapping[str, float] | None = None,
+                 on_pause: Callable[[int], object] | None = None, n_threads: int = 0) -> dict[str, float]:
+        """Run the program over all batches.
+
+        Parameters
+        ----------
         samples : int
             Rows in the feeds.
         order : ndarray of int64, shape (samples,), optional
             The order in which rows are taken.
         batch_size : int, optional
             Rows in a batch; by default what buffers were made for.
-        results : mapping of int to ndarray, optional
-            Arrays (samples, ...) that the rows of those buffers are stored to.
         watch : str, optional
             The total that must stay finite.
         attributes : mapping, optional
@@ -99,44 +122,53 @@ class Executor:
         RunError
             When the watched total is no longer finite, after the batch in which that was seen.
         """
-        table = self._lower(feeds, results or {}, attributes or {})
-        self.sums[...] = 0
-        names = list(self.program.totals)
-        watched = None if watch is None else self.sums[names.index(watch) : names.index(watch) + 1]
-        done, batch_size = 0, batch_size or self.batch_size
-        assert batch_size <= self.batch_size and (order is None or len(order) == samples)
+        executor = self.executor
+        names, sums = list(executor.program.totals), executor.sums
+        sums[...] = 0
+        if attributes and attributes != self.attributes:
+            self._set_attributes(attributes)
+        watched = None if watch is None else sums[names.index(watch) : names.index(watch) + 1]
+        done, batch_size = 0, batch_size or executor.batch_size
+        assert batch_size <= executor.batch_size and (order is None or len(order) == samples)
         while done < samples:
-            done = core.run_program(table, order, samples, batch_size, done, watched, PAUSE, n_threads)
+            done = core.run_program(self.table, order, samples, batch_size, done, watched, PAUSE, n_threads)
             if watched is not None and not np.isfinite(watched[0]):
                 raise RunError(str(watch), float(watched[0]), done)
             if on_pause is not None:
                 on_pause(done)
-        return dict(zip(names, self.sums.tolist(), strict=True))
+        return dict(zip(names, sums.tolist(), strict=True))
 
-    def _lower(self, feeds: Mapping[int, NDArray[Any]], results: Mapping[int, NDArray[Any]],
-               attributes: Mapping[str, float]) -> NDArray[Any]:
+    def _set_attributes(self, attributes: Mapping[str, float]) -> None:
+        for line, op in self.updates:
+            changed = Op(op.kernel, op.inputs, op.outputs, {**op.attributes, **attributes})
+            scalars = lowered(self.executor.program, changed)[3]
+            self.table[line]["s"][: len(scalars)] = scalars
+        self.attributes = dict(attributes)
+
+    def _lower(self, feeds: Mapping[int, NDArray[Any]], results: Mapping[int, NDArray[Any]]) -> NDArray[Any]:
         """Return the table of ops: gathers, the program, sums of the totals, stores of the results."""
-        program = self.program
+        program, buffers, sums = self.executor.program, self.executor.arrays, self.executor.sums
+        is_double = program.dtype == np.float64
         lines: list[tuple[str, bool, list[NDArray[Any] | None], tuple[int, ...], tuple[float, ...]]] = []
         for number, source in feeds.items():
-            to = self.arrays[number]
+            to = buffers[number]
             assert source.dtype == to.dtype and source.shape[1:] == to.shape[1:] and source.flags.c_contiguous
             lines.append(("gather", False, [source, to], (to.nbytes // len(to),), ()))
         for op in program.ops:
-            if op.kernel.endswith("_update") and attributes:
-                op = Op(op.kernel, op.inputs, op.outputs, {**op.attributes, **attributes})
+            if op.kernel.endswith("_update"):
+                self.updates.append((len(lines), op))
             kernel, operands, sizes, scalars = lowered(program, op)
-            arrays = [None if number is None else self.arrays[number] for number in operands]
-            lines.append((kernel, program.dtype == np.float64, arrays, sizes, scalars))
+            arrays = [None if number is None else buffers[number] for number in operands]
+            lines.append((kernel, is_double, arrays, sizes, scalars))
         for place, number in enumerate(program.totals.values()):
-            lines.append(("accumulate", program.dtype == np.float64, [self.arrays[number], self.sums[place:]], (), ()))
+            lines.append(("accumulate", is_double, [buffers[number], sums[place:]], (), ()))
         for number, to in results.items():
-            source = self.arrays[number]
+            source = buffers[number]
             assert source.dtype == to.dtype and source.shape[1:] == to.shape[1:] and to.flags.carray
             lines.append(("store", False, [source, to], (source.nbytes // len(source),), ()))
         table = np.zeros(len(lines), OP)
-        for row, (kernel, is_double, arrays, sizes, scalars) in zip(table, lines, strict=True):
-            row["kernel"], row["is_double"] = KERNEL[kernel], is_double
+        for row, (kernel, double, arrays, sizes, scalars) in zip(table, lines, strict=True):
+            row["kernel"], row["is_double"] = KERNEL[kernel], double
             row["p"][: len(arrays)] = [0 if array is None else core.address(array) for array in arrays]
             row["n"][: len(sizes)], row["s"][: len(scalars)] = sizes, scalars
         return table

@@ -308,9 +308,10 @@ class Trainable:
             self.history = history
             with (Progress(verbose, epochs, samples) as progress,
                   self._plan("fit", data.weight is not None, batch_size) as plan):
+                run = plan.executor.bind(plan.feeds(data))
                 for epoch in range(epochs):
                     progress.begin_epoch(epoch)
-                    logs = self._epoch(plan, data, batch_size, shuffle, epoch, progress)
+                    logs = self._epoch(plan, run, samples, batch_size, shuffle, epoch, progress)
                     if held_out is not None:
                         logs |= {f"val_{name}": value for name, value in self._evaluate(held_out, batch_size).items()}
                     history.append(epoch, logs)
@@ -326,11 +327,11 @@ class Trainable:
         x, y, *weight = data
         return self._feeds("fit", x, y, weight[0] if weight else None, ("validation_data[0]", "validation_data[1]"))
 
-    def _epoch(self, plan: _Plan, data: Feeds, batch_size: int, shuffle: bool, epoch: int,
-               progress: Progress) -> dict[str, float]:
+    def _epoch(self, plan: _Plan, run: Callable[..., dict[str, float]], samples: int, batch_size: int, shuffle: bool,
+               epoch: int, progress: Progress) -> dict[str, float]:
         """Train on every row once."""
         assert self.optimizer is not None
-        samples, seen = len(data.x), 0
+        seen = 0
 
         def on_pause(done: int) -> None:
             nonlocal seen
@@ -344,10 +345,10 @@ class Trainable:
         arenas = (self._arena, self._slot_arena)
         good = [arena.copy() for arena in arenas]
         try:
-            totals = plan.executor.run(plan.feeds(data), samples, order, batch_size, watch="loss",
-                                       attributes=self.optimizer.hyperparameters(), on_pause=on_pause)
-            layer = next((weight.name for weight in self.weights if not np.isfinite(weight._value).all()), None)
-            if layer is not None:
+            totals = run(samples, order, batch_size, watch="loss", attributes=self.optimizer.hyperparameters(),
+                         on_pause=on_pause)
+            if not all(np.isfinite(arena.view(self._dtype)).all() for arena in arenas):
+                layer = next((w.name for w in [*self.weights, *self._slots] if not np.isfinite(w._value).all()), "a weight")
                 raise NonFiniteError(f"fit: {layer} holds nan or inf after epoch {epoch + 1}; {_ADVICE}")
         except FloatingPointError as error:
             message = str(error)
@@ -399,7 +400,7 @@ class Trainable:
             data = self._feeds("train_on_batch", x, y, sample_weight)
             with (Progress(0, 1, len(data.x)) as progress,
                   self._plan("fit", data.weight is not None, len(data.x)) as plan):
-                logs = self._epoch(plan, data, len(data.x), False, 0, progress)
+                logs = self._epoch(plan, plan.executor.bind(plan.feeds(data)), len(data.x), len(data.x), False, 0, progress)
         return logs if return_dict else _unpacked(logs)
 
     # ------------------------------------------------------------------ evaluate and predict

@@ -20,23 +20,48 @@ NN_INLINE VECTOR NN_NAME(nn_fma_lanes)(VECTOR a, VECTOR b, VECTOR c)
 #endif
 }
 
-NN_INLINE void NN_NAME(nn_tile_fixed)(const int rows, const int vectors, ptrdiff_t depth, const REAL *a, ptrdiff_t a_row,
-                                      ptrdiff_t a_step, const REAL *b, ptrdiff_t b_step, REAL *c, ptrdiff_t c_row,
-                                      const REAL *start, int mode)
+/* The first `width` lanes, from and to memory that may end behind them; a full vector when width is LANES. */
+NN_INLINE VECTOR NN_NAME(nn_load_part)(const REAL *from, int width)
 {
+#if defined(__AVX512F__)
+    return (VECTOR)_Generic((REAL)0, float: _mm512_maskz_loadu_ps((__mmask16)((1u << width) - 1), from),
+                            double: _mm512_maskz_loadu_pd((__mmask8)((1u << width) - 1), from));
+#else
+    VECTOR lanes = {0};
+    for (int l = 0; l < width; l++) lanes[l] = from[l];
+    return lanes;
+#endif
+}
+
+NN_INLINE void NN_NAME(nn_store_part)(REAL *to, VECTOR lanes, int width)
+{
+#if defined(__AVX512F__)
+    _Generic((REAL)0, float: _mm512_mask_storeu_ps(to, (__mmask16)((1u << width) - 1), (__m512)lanes),
+             double: _mm512_mask_storeu_pd(to, (__mmask8)((1u << width) - 1), (__m512d)lanes));
+#else
+    for (int l = 0; l < width; l++) to[l] = lanes[l];
+#endif
+}
+
+/* `width` is LANES, or where vectors is 1 the columns of a narrower tile. */
+NN_INLINE void NN_NAME(nn_tile_fixed)(const int rows, const int vectors, const int partial, int width, ptrdiff_t depth,
+                                      const REAL *a, ptrdiff_t a_row, ptrdiff_t a_step, const REAL *b, ptrdiff_t b_step,
+                                      REAL *c, ptrdiff_t c_row, const REAL *start, int mode)
+{
+#define NN_LOAD(from) (partial ? NN_NAME(nn_load_part)(from, width) : (VECTOR)*(const LOOSE *)(from))
     VECTOR sum[NN_TILE_ROWS][NN_TILE_MAX_VECTORS];
     const int from = mode & NN_START_MASK;
     NN_UNROLL for (int i = 0; i < rows; i++)
         NN_UNROLL for (int j = 0; j < vectors; j++) {
-            if (from == NN_START_ROW) sum[i][j] = *(const LOOSE *)(start + j * LANES);
-            else if (from == NN_START_C) sum[i][j] = *(const LOOSE *)(c + i * c_row + j * LANES);
+            if (from == NN_START_ROW) sum[i][j] = NN_LOAD(start + j * LANES);
+            else if (from == NN_START_C) sum[i][j] = NN_LOAD(c + i * c_row + j * LANES);
             else sum[i][j] = (VECTOR){0};
         }
     /* Three base pointers: twelve of them would not stay in registers. */
     const REAL *a0 = a, *a4 = a + 4 * a_row, *a8 = a + 8 * a_row;
     for (ptrdiff_t k = 0; k < depth; k++) {
         VECTOR column[NN_TILE_MAX_VECTORS];
-        NN_UNROLL for (int j = 0; j < vectors; j++) column[j] = *(const LOOSE *)(b + j * LANES);
+        NN_UNROLL for (int j = 0; j < vectors; j++) column[j] = NN_LOAD(b + j * LANES);
         NN_UNROLL for (int i = 0; i < rows; i++) {
             const REAL *at = i < 4 ? a0 + i * a_row : i < 8 ? a4 + (i - 4) * a_row : a8 + (i - 8) * a_row;
             VECTOR spread = (VECTOR){0} + *at;
@@ -48,10 +73,12 @@ NN_INLINE void NN_NAME(nn_tile_fixed)(const int rows, const int vectors, ptrdiff
         NN_UNROLL for (int j = 0; j < vectors; j++) {
             REAL *to = c + i * c_row + j * LANES;
             VECTOR value = sum[i][j];
-            if (mode & NN_END_ADD) value = *(const LOOSE *)to + value;
+            if (mode & NN_END_ADD) value = NN_LOAD(to) + value;
             if (mode & NN_END_RELU) value = (VECTOR)((BITS)value & ~(BITS)(value <= 0));
-            *(LOOSE *)to = value;
+            if (partial) NN_NAME(nn_store_part)(to, value, width);
+            else *(LOOSE *)to = value;
         }
+#undef NN_LOAD
 }
 
 #define NN_TILE(r, v)                                                                                              \
@@ -59,7 +86,7 @@ NN_INLINE void NN_NAME(nn_tile_fixed)(const int rows, const int vectors, ptrdiff
         ptrdiff_t depth, const REAL *a, ptrdiff_t a_row, ptrdiff_t a_step, const REAL *b, ptrdiff_t b_step, REAL *c, \
         ptrdiff_t c_row, const REAL *start, int mode)                                                              \
     {                                                                                                              \
-        NN_NAME(nn_tile_fixed)(r, v, depth, a, a_row, a_step, b, b_step, c, c_row, start, mode);                   \
+        NN_NAME(nn_tile_fixed)(r, v, 0, LANES, depth, a, a_row, a_step, b, b_step, c, c_row, start, mode);                   \
     }
 #define NN_TILE_1_2(r) NN_TILE(r, 1) NN_TILE(r, 2)
 NN_TILE_1_2(1) NN_TILE_1_2(2) NN_TILE_1_2(3) NN_TILE_1_2(4) NN_TILE_1_2(5) NN_TILE_1_2(6)
@@ -70,6 +97,38 @@ NN_TILE(2, 8) NN_TILE(3, 8) NN_TILE(4, 4) NN_TILE(5, 4) NN_TILE(6, 4)
 #endif
 #undef NN_TILE_1_2
 #undef NN_TILE
+
+#define NN_EDGE(r)                                                                                                 \
+    static __attribute__((noinline)) void NN_NAME(nn_edge_##r)(                                                    \
+        int width, ptrdiff_t depth, const REAL *a, ptrdiff_t a_row, ptrdiff_t a_step, const REAL *b, ptrdiff_t b_step, \
+        REAL *c, ptrdiff_t c_row, const REAL *start, int mode)                                                     \
+    {                                                                                                              \
+        NN_NAME(nn_tile_fixed)(r, 1, 1, width, depth, a, a_row, a_step, b, b_step, c, c_row, start, mode);         \
+    }
+NN_EDGE(1) NN_EDGE(2) NN_EDGE(3) NN_EDGE(4) NN_EDGE(5) NN_EDGE(6)
+#if NN_TILE_ROWS == 12
+NN_EDGE(7) NN_EDGE(8) NN_EDGE(9) NN_EDGE(10) NN_EDGE(11) NN_EDGE(12)
+#endif
+#undef NN_EDGE
+
+/* A tile of fewer columns than a vector has lanes. */
+static inline void NN_NAME(nn_edge_tile)(int rows, int width, ptrdiff_t depth, const REAL *a, ptrdiff_t a_row, ptrdiff_t a_step,
+                                         const REAL *b, ptrdiff_t b_step, REAL *c, ptrdiff_t c_row, const REAL *start,
+                                         int mode)
+{
+    nn_assert(rows >= 1 && rows <= NN_TILE_ROWS && width >= 1 && width < LANES && depth >= 0);
+#define NN_CASE(r)                                                                                  \
+    case r:                                                                                         \
+        NN_NAME(nn_edge_##r)(width, depth, a, a_row, a_step, b, b_step, c, c_row, start, mode);     \
+        break;
+    switch (rows) {
+        NN_CASE(1) NN_CASE(2) NN_CASE(3) NN_CASE(4) NN_CASE(5) NN_CASE(6)
+#if NN_TILE_ROWS == 12
+        NN_CASE(7) NN_CASE(8) NN_CASE(9) NN_CASE(10) NN_CASE(11) NN_CASE(12)
+#endif
+    }
+#undef NN_CASE
+}
 
 /* The number of vectors (1, 2, 4 or 8) to take at a time for so many rows when at most `most` are left. */
 static inline int NN_NAME(nn_tile_vectors)(int rows, ptrdiff_t most)

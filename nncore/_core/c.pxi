@@ -25,6 +25,7 @@ cdef extern from "tile.h" nogil:
     enum: NN_START_ZERO
     enum: NN_START_ROW
     enum: NN_START_C
+    enum: NN_START_MASK
     enum: NN_END_ADD
     enum: NN_END_RELU
     enum: NN_TILE_ROWS
@@ -33,6 +34,10 @@ cdef extern from "tile.h" nogil:
                      const float* b, Py_ssize_t b_step, float* c, Py_ssize_t c_row, const float* start, int mode)
     void nn_tile_f64(int rows, int vectors, Py_ssize_t depth, const double* a, Py_ssize_t a_row, Py_ssize_t a_step,
                      const double* b, Py_ssize_t b_step, double* c, Py_ssize_t c_row, const double* start, int mode)
+    void nn_edge_tile_f32(int rows, int width, Py_ssize_t depth, const float* a, Py_ssize_t a_row, Py_ssize_t a_step,
+                          const float* b, Py_ssize_t b_step, float* c, Py_ssize_t c_row, const float* start, int mode)
+    void nn_edge_tile_f64(int rows, int width, Py_ssize_t depth, const double* a, Py_ssize_t a_row, Py_ssize_t a_step,
+                          const double* b, Py_ssize_t b_step, double* c, Py_ssize_t c_row, const double* start, int mode)
     int nn_tile_vectors_f32(int rows, Py_ssize_t most)
     int nn_tile_vectors_f64(int rows, Py_ssize_t most)
     void nn_transpose_f32(const float* source, Py_ssize_t source_row, float* to, Py_ssize_t to_row)
@@ -89,6 +94,15 @@ cdef inline void tile(int rows, int vectors, Py_ssize_t depth, const floating* a
         nn_tile_f32(rows, vectors, depth, a, a_row, a_step, b, b_step, c, c_row, start, mode)
     else:
         nn_tile_f64(rows, vectors, depth, a, a_row, a_step, b, b_step, c, c_row, start, mode)
+
+
+cdef inline void edge_tile(int rows, int width, Py_ssize_t depth, const floating* a, Py_ssize_t a_row, Py_ssize_t a_step,
+                           const floating* b, Py_ssize_t b_step, floating* c, Py_ssize_t c_row, const floating* start,
+                           int mode) noexcept nogil:
+    if floating is float:
+        nn_edge_tile_f32(rows, width, depth, a, a_row, a_step, b, b_step, c, c_row, start, mode)
+    else:
+        nn_edge_tile_f64(rows, width, depth, a, a_row, a_step, b, b_step, c, c_row, start, mode)
 
 
 cdef inline int tile_vectors(const floating* unused, int rows, Py_ssize_t most) noexcept nogil:

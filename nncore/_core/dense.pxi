@@ -10,7 +10,8 @@
 # C. A is read where it lies, but for x^T at strides of whole pages: twelve columns of each row of x would cost an entry
 #    of the TLB per step. Then the strips of a block of A are copied together, so that a page is entered once for
 #    all of them (copying them one by one lost 5 to 15 %).
-# D. Few rows do not repay packing: then B is read in place, as many vectors at a time as there are registers.
+# D. Few rows do not repay packing, nor does a B that lies in the first-level cache as it is: then B is read in place,
+#    and where rows are few as many vectors at a time as there are registers.
 # E. dense_backward_params cuts the batch in chunks of CHUNK rows, sums each from +0 and adds the chunks in order: the
 #    error of a long sum grows with the chunk, not with the batch, and chunks could be shared out.
 
@@ -22,7 +23,7 @@ cdef enum:
     PANEL_BYTES = NN_TILE_VECTORS * NN_VECTOR_BYTES
     BLOCK_STRIPS = 8           # strips of A that are copied together
     PAGE = 4096
-    EDGE = 512                 # elements of the largest tile, rounded up
+    IN_PLACE_BYTES = 1 << 15
 
 
 cdef inline Py_ssize_t block_depth(Py_ssize_t k) noexcept nogil:
@@ -34,10 +35,10 @@ cdef inline Py_ssize_t block_depth(Py_ssize_t k) noexcept nogil:
 
 
 cdef inline Py_ssize_t product_scratch(Py_ssize_t n, Py_ssize_t k, Py_ssize_t size) noexcept nogil:
-    """Bytes of scratch that one thread needs: a block of panels (or one narrow panel of all k), and strips of A."""
+    """Bytes of scratch that one thread needs: a block of panels and strips of A."""
     cdef Py_ssize_t columns = min((n * size + PANEL_BYTES - 1) // PANEL_BYTES * PANEL_BYTES,
                                   <Py_ssize_t>BLOCK_COLUMNS * size)
-    return max(block_depth(k) * columns, k * NN_VECTOR_BYTES) + BLOCK_STRIPS * NN_TILE_ROWS * block_depth(k) * size
+    return block_depth(k) * columns + BLOCK_STRIPS * NN_TILE_ROWS * block_depth(k) * size
 
 
 cdef void pack_panel(
@@ -69,33 +70,6 @@ cdef void pack_panel(
             panel[k * columns + j] = b[j * b_row + k]
 
 
-cdef void edge_tile(int rows, int vectors, Py_ssize_t width, Py_ssize_t depth, const floating* a, Py_ssize_t a_row,
-                    Py_ssize_t a_step, const floating* b, Py_ssize_t b_step, floating* c, Py_ssize_t c_row,
-                    const floating* start, int mode) noexcept nogil:
-    """A tile of which only `width` columns belong to C: computed beside it and copied."""
-    cdef floating[EDGE] beside
-    cdef floating[64] start_beside
-    cdef Py_ssize_t i, columns = vectors * lanes(a)
-    if mode & (NN_START_C | NN_END_ADD):
-        for i in range(rows):
-            memcpy(beside + i * columns, c + i * c_row, width * sizeof(floating))
-    memset(start_beside, 0, sizeof(start_beside))
-    if start != NULL:
-        memcpy(start_beside, start, width * sizeof(floating))
-    tile(rows, vectors, depth, a, a_row, a_step, b, b_step, <floating*>beside, columns, <const floating*>start_beside, mode)
-    for i in range(rows):
-        memcpy(c + i * c_row, beside + i * columns, width * sizeof(floating))
-
-
-cdef inline void any_tile(int rows, int vectors, Py_ssize_t width, Py_ssize_t depth, const floating* a, Py_ssize_t a_row,
-                          Py_ssize_t a_step, const floating* b, Py_ssize_t b_step, floating* c, Py_ssize_t c_row,
-                          const floating* start, int mode) noexcept nogil:
-    if width == vectors * lanes(a):
-        tile(rows, vectors, depth, a, a_row, a_step, b, b_step, c, c_row, start, mode)
-    else:
-        edge_tile(rows, vectors, width, depth, a, a_row, a_step, b, b_step, c, c_row, start, mode)
-
-
 cdef void product(
     floating* c, Py_ssize_t c_row,                                    # OUT (m, n), rows c_row apart
     const floating* a, Py_ssize_t a_row, Py_ssize_t a_step,           # IN  a[i * a_row + k * a_step]
@@ -110,31 +84,35 @@ cdef void product(
     cdef Py_ssize_t depth = block_depth(k), columns, i, j, j0, k0, width, d
     cdef Py_ssize_t whole = (n + panel_columns - 1) // panel_columns * panel_columns
     cdef floating* panels = <floating*>scratch
-    cdef floating* strips = panels + max(depth * min(whole, <Py_ssize_t>BLOCK_COLUMNS), k * L)
+    cdef floating* strips = panels + depth * min(whole, <Py_ssize_t>BLOCK_COLUMNS)
     cdef const floating* from_a
+    cdef const floating* from_b
+    cdef const floating* from_start
+    cdef floating* to
     cdef Py_ssize_t from_row = a_row, from_step = a_step
-    cdef int rows, vectors, step_mode, first_mode = mode & 3
+    cdef int rows, vectors, step_mode, first_mode = mode & NN_START_MASK
     cdef bint copy_a = a_row == 1 and a_step * <Py_ssize_t>sizeof(floating) % PAGE == 0 and n > 2 * panel_columns
     cdef bint pass_after = activation != IDENTITY and activation != RELU
     if activation == RELU:
         mode |= NN_END_RELU
 
-    if m <= NN_TILE_ROWS and not transposed:  # D: B in place, over all of k at once
-        rows = <int>m
-        j = 0
-        while j < n:
-            if n - j >= L:
-                vectors = tile_vectors(a, rows, (n - j) // L)
-                tile(rows, vectors, k, a, a_row, a_step, b + j, b_row, c + j, c_row, start + j if start != NULL else NULL, mode)
-                j += vectors * L
-            else:
-                pack_panel(panels, b + j, b_row, False, k, n - j, L)
-                edge_tile(rows, 1, n - j, k, a, a_row, a_step, <const floating*>panels, L, c + j, c_row,
-                          start + j if start != NULL else NULL, mode)
-                j = n
-        if pass_after:
-            for i in range(m):
-                activate(activation, c + i * c_row, n, alpha)
+    if not transposed and (m <= NN_TILE_ROWS or k * b_row * <Py_ssize_t>sizeof(floating) <= IN_PLACE_BYTES):  # D
+        for i from 0 <= i < m by NN_TILE_ROWS:
+            rows = <int>min(<Py_ssize_t>NN_TILE_ROWS, m - i)
+            j = 0
+            while j < n:
+                from_start = start + j if start != NULL else NULL
+                if n - j >= L:
+                    vectors = tile_vectors(a, rows, (n - j) // L)
+                    tile(rows, vectors, k, a + i * a_row, a_row, a_step, b + j, b_row, c + i * c_row + j, c_row, from_start,
+                         mode)
+                    j += vectors * L
+                else:
+                    edge_tile(rows, <int>(n - j), k, a + i * a_row, a_row, a_step, b + j, b_row, c + i * c_row + j, c_row,
+                              from_start, mode)
+                    j = n
+            if pass_after:
+                activate_rows(activation, c + i * c_row, c_row, rows, n, alpha)
         return
 
     for j0 from 0 <= j0 < n by BLOCK_COLUMNS:
@@ -147,7 +125,7 @@ cdef void product(
                            transposed, d, width, panel_columns if width > L else L)
             step_mode = first_mode if k0 == 0 else NN_START_C
             if k0 + d == k:
-                step_mode |= mode & ~3
+                step_mode |= mode & ~NN_START_MASK
             for i from 0 <= i < m by NN_TILE_ROWS:
                 rows = <int>min(<Py_ssize_t>NN_TILE_ROWS, m - i)
                 from_a = a + i * a_row + k0 * a_step
@@ -156,18 +134,36 @@ cdef void product(
                         copy_strips(strips, from_a, a_step, min(<Py_ssize_t>BLOCK_STRIPS * NN_TILE_ROWS, m - i), d)
                     from_a = strips + i % (BLOCK_STRIPS * NN_TILE_ROWS) * d
                     from_row, from_step = 1, NN_TILE_ROWS
-                for j from 0 <= j < columns by panel_columns:
-                    width = min(panel_columns, columns - j)
-                    vectors = NN_TILE_VECTORS if width > L else 1
-                    any_tile(rows, vectors, width, d, from_a, from_row, from_step,
-                             <const floating*>(panels + j * d), vectors * L, c + i * c_row + j0 + j, c_row,
-                             start + j0 + j if start != NULL else NULL, step_mode)
-                if pass_after and k0 + d == k:
-                    if columns == c_row:
-                        activate(activation, c + i * c_row, rows * columns, alpha)
+                j = 0
+                while j < columns:
+                    from_b = panels + j // panel_columns * panel_columns * d + j % panel_columns
+                    to = c + i * c_row + j0 + j
+                    from_start = start + j0 + j if start != NULL else NULL
+                    width = min(panel_columns, columns - j // panel_columns * panel_columns)
+                    width = panel_columns if width > L else L  # between rows of the panel
+                    if columns - j >= panel_columns:
+                        tile(rows, NN_TILE_VECTORS, d, from_a, from_row, from_step, from_b, width, to, c_row, from_start,
+                             step_mode)
+                        j += panel_columns
+                    elif columns - j >= L:
+                        tile(rows, 1, d, from_a, from_row, from_step, from_b, width, to, c_row, from_start, step_mode)
+                        j += L
                     else:
-                        for j in range(i, i + rows):
-                            activate(activation, c + j * c_row + j0, columns, alpha)
+                        edge_tile(rows, <int>(columns - j), d, from_a, from_row, from_step, from_b, width, to, c_row,
+                                  from_start, step_mode)
+                        j = columns
+                if pass_after and k0 + d == k:
+                    activate_rows(activation, c + i * c_row + j0, c_row, rows, columns, alpha)
+
+
+cdef inline void activate_rows(int activation, floating* c, Py_ssize_t c_row, int rows, Py_ssize_t n,
+                               floating alpha) noexcept nogil:
+    cdef Py_ssize_t i
+    if n == c_row:
+        activate(activation, c, rows * n, alpha)
+    else:
+        for i in range(rows):
+            activate(activation, c + i * c_row, n, alpha)
 
 
 cdef void copy_strips(floating* strips, const floating* a, Py_ssize_t a_step, Py_ssize_t rows, Py_ssize_t depth) noexcept nogil:
@@ -238,29 +234,15 @@ cdef void dense_backward_params(
     Py_ssize_t B, Py_ssize_t I, Py_ssize_t O,
     void* scratch, int thread, int n_threads,
 ) noexcept nogil:
-    """dw := x^T dy; db := sum of dy over the batch"""
-    cdef Py_ssize_t b0, begin, end
+    """dw := x^T dy; db := sum of dy over the batch, as one more row of x^T that is 1"""
+    cdef Py_ssize_t b0, depth
     cdef int mode = NN_START_ZERO
+    cdef floating one = 1
     for b0 from 0 <= b0 < max(B, <Py_ssize_t>1) by CHUNK:
-        shared_product(dw, x + b0 * I, <Py_ssize_t>1, I, dy + b0 * O, O, False, I, O, min(<Py_ssize_t>CHUNK, B - b0),
-                       <const floating*>NULL, mode, IDENTITY, <floating>0, scratch, thread, n_threads)
+        depth = min(<Py_ssize_t>CHUNK, B - b0)
+        shared_product(dw, x + b0 * I, <Py_ssize_t>1, I, dy + b0 * O, O, False, I, O, depth, <const floating*>NULL, mode,
+                       IDENTITY, <floating>0, scratch, thread, n_threads)
+        if db != NULL:
+            shared_product(db, &one, <Py_ssize_t>0, <Py_ssize_t>0, dy + b0 * O, O, False, <Py_ssize_t>1, O, depth,
+                           <const floating*>NULL, mode, IDENTITY, <floating>0, scratch, thread, n_threads)
         mode = NN_START_ZERO | NN_END_ADD
-    if db != NULL:
-        nn_share(O, NN_TILE_VECTORS * lanes(x), thread, n_threads, &begin, &end)
-        sum_rows(dy, db, B, O, begin, end)
-
-
-cdef void sum_rows(const floating* dy, floating* db, Py_ssize_t B, Py_ssize_t O, Py_ssize_t begin,
-                   Py_ssize_t end) noexcept nogil:
-    """db[begin:end] := sum over the rows of dy, in chunks"""
-    cdef floating[BLOCK] total
-    cdef Py_ssize_t b0, b, j, j0, m
-    for j0 from begin <= j0 < end by BLOCK:
-        m = min(<Py_ssize_t>BLOCK, end - j0)
-        for b0 from 0 <= b0 < max(B, <Py_ssize_t>1) by CHUNK:
-            memset(total, 0, m * sizeof(floating))
-            for b in range(b0, min(B, b0 + CHUNK)):
-                for j in range(m):
-                    total[j] += dy[b * O + j0 + j]
-            for j in range(m):
-                db[j0 + j] = total[j] if b0 == 0 else db[j0 + j] + total[j]

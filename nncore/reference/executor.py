@@ -38,7 +38,7 @@ class Executor:
             batch_size: int | None = None, results: Mapping[int, NDArray[Any]] | None = None, watch: str | None = None,
             attributes: Mapping[str, float] | None = None, on_pause: Callable[[int], object] | None = None,
             n_threads: int = 0) -> dict[str, float]:
-        """Run the program over all batches; parameters as in `nncore.executor.Executor.run`, without threads."""
+        """Run the program over all batches; parameters as of `nncore.executor`, without threads."""
         batch_size = batch_size or self.batch_size
         sums = dict.fromkeys(self.program.totals, 0.0)
         for first in range(0, samples, batch_size):
@@ -59,6 +59,16 @@ class Executor:
             if on_pause is not None:
                 on_pause(rows.stop)
         return sums
+
+    def bind(self, feeds: Mapping[int, NDArray[Any]],
+             results: Mapping[int, NDArray[Any]] | None = None) -> Callable[..., dict[str, float]]:
+        """Return the program with its data, to be run as often as wanted."""
+        def run(samples: int, order: NDArray[np.int64] | None = None, batch_size: int | None = None,
+                watch: str | None = None, attributes: Mapping[str, float] | None = None,
+                on_pause: Callable[[int], object] | None = None, n_threads: int = 0) -> dict[str, float]:
+            return self.run(feeds, samples, order, batch_size, results, watch, attributes, on_pause, n_threads)
+
+        return run
 
     @staticmethod
     def _call(op: Op, arrays: list[NDArray[Any]], attributes: Mapping[str, float]) -> None:
