@@ -21,7 +21,4 @@ static inline void nn_philox4x32(const uint32_t counter[4], uint64_t seed, uint3
     out[0] = c0, out[1] = c1, out[2] = c2, out[3] = c3;
 }
 
-/* floor(random * n / 2^64): an index below n from 64 random bits. */
-static inline int64_t nn_below(uint64_t random, int64_t n) { return (int64_t)(((unsigned __int128)random * (uint64_t)n) >> 64); }
-
 #endif

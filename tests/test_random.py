@@ -87,7 +87,7 @@ def test_bits_do_not_change():
     # Within 1.43 standard deviations the normal distribution needs no logarithm, and so no certain ISA level.
     x = random.normal((300, 200), seed=1, dtype="float64")
     assert digest(x[np.abs(x) < 1.43]) == "e4ef9be71e3d7971"
-    assert digest(random.permutation(1000, seed=3, epoch=2)) == "2e49ec4e667332c9"
+    assert digest(random.permutation(1000, seed=3, epoch=2)) == "5dddbbde2be92d94"
 
 
 @pytest.mark.parametrize("n", [0, 1, random._CHUNK - 1, random._CHUNK, random._CHUNK + 1])

@@ -19,7 +19,6 @@ cdef extern from "cpu.h" nogil:
 
 cdef extern from "rng.h" nogil:
     void nn_philox4x32(const uint32_t* counter, uint64_t seed, uint32_t* out)
-    int64_t nn_below(uint64_t random, int64_t n)
 
 cdef extern from "tile.h" nogil:
     enum: NN_START_ZERO

@@ -223,7 +223,10 @@ def random_words(Py_ssize_t n, uint64_t seed, uint32_t purpose, uint32_t layer, 
 def permutation(Py_ssize_t n, uint64_t seed, uint32_t step):
     """(N,) int64: 0 .. N-1 in an order that is a function of (n, seed, step)."""
     cdef cnp.npy_intp size = n
-    cdef object out = cnp.PyArray_EMPTY(1, &size, cnp.NPY_INT64, 0)
+    cdef object out
+    if n > <Py_ssize_t>1 << 32:
+        raise OverflowError(f"permutation: {n} elements asked for, at most 2**32 can be shuffled")
+    out = cnp.PyArray_EMPTY(1, &size, cnp.NPY_INT64, 0)
     shuffled_indices(<int64_t*>data(out), n, seed, step)
     return out
 

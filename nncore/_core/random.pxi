@@ -27,19 +27,18 @@ cdef void shuffled_indices(
     int64_t* out,  # OUT (N,)
     Py_ssize_t n, uint64_t seed, uint32_t step,
 ) noexcept nogil:
-    """Fisher and Yates's shuffle of 0 .. N-1; element i takes words 2i and 2i + 1."""
+    """Fisher and Yates's shuffle of 0 .. N-1; element i takes word i."""
     cdef uint32_t[4] words
     cdef Py_ssize_t i
     cdef int64_t j, t
     for i in range(n):
         out[i] = i
-    if n == 0:
-        return
-    random_block(seed, <uint32_t>((n - 1) // 2), SHUFFLE, 0, step, words)
+    if n > 0:
+        random_block(seed, <uint32_t>((n - 1) // 4), SHUFFLE, 0, step, words)
     for i in range(n - 1, 0, -1):
-        j = nn_below(words[i % 2 * 2] | (<uint64_t>words[i % 2 * 2 + 1] << 32), i + 1)
+        j = <int64_t>((<uint64_t>words[i % 4] * <uint64_t>(i + 1)) >> 32)  # below i + 1
         t = out[i]
         out[i] = out[j]
         out[j] = t
-        if i % 2 == 0:
-            random_block(seed, <uint32_t>(i // 2 - 1), SHUFFLE, 0, step, words)
+        if i % 4 == 0:
+            random_block(seed, <uint32_t>(i // 4 - 1), SHUFFLE, 0, step, words)

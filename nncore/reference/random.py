@@ -91,8 +91,8 @@ def random_words(n: int, seed: int, purpose: int, layer: int, step: int) -> Arra
 def permutation(n: int, seed: int, step: int) -> Array:
     """Return a random order of 0 to n - 1 by the Fisher-Yates shuffle.
 
-    For i from n - 1 down to 1, element i changes places with element ``j = r * (i + 1) >> 64``, where r is the 64-bit
-    number made of words 2i (low) and 2i + 1 (high): a fraction of i + 1 in fixed point, with no division.
+    For i from n - 1 down to 1, element i changes places with element ``j = word[i] * (i + 1) >> 32``: a
+    fraction of i + 1 in fixed point, with no division.
 
     Parameters
     ----------
@@ -108,12 +108,11 @@ def permutation(n: int, seed: int, step: int) -> Array:
     Examples
     --------
     >>> permutation(6, seed=1, step=0).tolist()
-    [4, 3, 5, 0, 1, 2]
+    [2, 1, 4, 0, 3, 5]
     """
-    words = random_words(2 * n, seed, SHUFFLE, 0, step).tolist()
+    words = random_words(n, seed, SHUFFLE, 0, step).tolist()
     order = list(range(n))
     for i in range(n - 1, 0, -1):
-        r = words[2 * i] | words[2 * i + 1] << 32
-        j = r * (i + 1) >> 64
+        j = words[i] * (i + 1) >> 32
         order[i], order[j] = order[j], order[i]
     return np.array(order, np.int64)
