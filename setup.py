@@ -1,7 +1,7 @@
 """Build the compiled core, once per x86-64 level (once in all on other machines). All else is in pyproject.toml.
 
-Environment variables: NNCORE_DEBUG=1 (bounds checks, assertions, undefined-behaviour checks; slow),
-NNCORE_NO_OPENMP=1 (one thread).
+Environment variables: NNCORE_DEBUG=1 (bounds checks and assertions; slow), NNCORE_NO_OPENMP=1 (one thread),
+NNCORE_BUILD_ISA="v3 v4" (only these levels).
 """
 
 import os
@@ -17,15 +17,16 @@ from setuptools import Extension, setup
 
 HERE = Path(__file__).parent
 DEBUG = os.environ.get("NNCORE_DEBUG", "") not in ("", "0")
-LEVELS = ("v2", "v3", "v4") if platform.machine().lower() in ("x86_64", "amd64") else ("plain",)
+LEVELS = os.environ.get("NNCORE_BUILD_ISA", "v2 v3 v4").split()
+if platform.machine().lower() not in ("x86_64", "amd64"):
+    LEVELS = ["plain"]
 
 # Fused multiply-adds are written out: the compiler may neither contract nor reorder, or bits would depend on it.
 FLAGS = ["-std=gnu11", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math", "-Wall", "-Wextra",
          "-Wno-unused-parameter", "-Wno-unused-function", "-Wno-psabi", "-Wno-sign-compare",
          "-Wno-cpp", "-Wno-missing-field-initializers"]
-OPTIMIZE = ["-O1", "-g", "-UNDEBUG", "-DNNCORE_DEBUG", "-fsanitize=undefined", "-fno-sanitize-recover=all"] if DEBUG \
-    else ["-O3", "-g0"]
-LINK = ["-fsanitize=undefined"] if DEBUG else ["-Wl,-s"]
+OPTIMIZE = ["-O1", "-g", "-UNDEBUG", "-DNNCORE_DEBUG"] if DEBUG else ["-O3", "-g0"]
+LINK = [] if DEBUG else ["-Wl,-s"]
 DIRECTIVES = {"language_level": 3, "boundscheck": DEBUG, "wraparound": False, "cdivision": True,
               "initializedcheck": DEBUG, "embedsignature": False}
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-import platform
-from pathlib import Path
+import sys
 from typing import Any
 
 import numpy as np
@@ -23,17 +22,21 @@ def _quota(root: str = "/sys/fs/cgroup") -> int:
     OpenMP sees the affinity mask but not the quota: more threads than that only wait for each other.
     """
     try:
-        limit, period = Path(root, "cpu.max").read_text().split()
+        limit, period = _read(root, "cpu.max").split()
     except (OSError, ValueError):
         try:
-            limit = Path(root, "cpu/cpu.cfs_quota_us").read_text().strip()
-            period = Path(root, "cpu/cpu.cfs_period_us").read_text().strip()
+            limit, period = _read(root, "cpu/cpu.cfs_quota_us"), _read(root, "cpu/cpu.cfs_period_us")
         except OSError:
             return 0
     try:
         return max(1, math.ceil(int(limit) / int(period))) if int(limit) > 0 else 0
     except (ValueError, ZeroDivisionError):  # "max"
         return 0
+
+
+def _read(root: str, name: str) -> str:
+    with open(os.path.join(root, name)) as file:
+        return file.read().strip()
 
 
 _start_cap = _quota()
@@ -99,7 +102,7 @@ def config_info() -> dict[str, Any]:
         "compiler": core.compiler,
         "debug": core.debug,
         "numpy": np.__version__,
-        "python": platform.python_version(),
+        "python": sys.version.split()[0],
     }
 
 

@@ -9,8 +9,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -42,8 +41,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True)
-class Activation:
+class Activation(NamedTuple):
     """A row of the table.
 
     Parameters
@@ -71,7 +69,7 @@ class Activation:
     forward: str
     kernel: str
     needs: Literal["x", "y"] | None
-    parameters: Mapping[str, float] = field(default_factory=dict)
+    parameters: Mapping[str, float]
 
 
 def _row(name: str, needs: Literal["x", "y"] | None, kernel: str | None = None, **parameters: float) -> Activation:
@@ -147,7 +145,7 @@ def _with(activation: Activation, parameters: Mapping[str, Any]) -> Activation:
             known = ", ".join(activation.parameters) or "no parameters"
             raise TypeError(f"activation {activation.name}: {name} is not one of its parameters ({known})")
     checked = {name: _checks.real(value, activation.name, name, low=0.0) for name, value in parameters.items()}
-    return replace(activation, parameters={**activation.parameters, **checked})
+    return activation._replace(parameters={**activation.parameters, **checked})
 
 
 def serialize(activation: object) -> str | dict[str, Any]:

@@ -28,6 +28,7 @@ DEFAULTS = {"digits": (30, 32, 0.1), "csv": (30, 32, 0.02), "npz": (5, 64, 0.03)
 TEST_FRACTION = 0.2
 MIN_ROWS = 10
 MOMENTUM = 0.9
+WEIGHT_DECAY = 0.001
 RECIPE_KEY = "nncore.recipe"
 
 DESCRIPTION = {
@@ -133,7 +134,7 @@ def _parser() -> argparse.ArgumentParser:
         "--learning-rate",
         type=_positive_float,
         metavar="RATE",
-        help=f"of SGD with momentum {MOMENTUM} (default: {rates})",
+        help=f"of SGD with momentum {MOMENTUM} and weight decay {WEIGHT_DECAY} (default: {rates})",
     )
     add(
         "--seed",
@@ -335,9 +336,9 @@ def _build(recipe: Recipe, args: argparse.Namespace) -> Any:
         loss = nn.losses.SparseCategoricalCrossentropy(from_logits=True)
         metrics = ["accuracy"]
     try:
-        hidden = [nn.layers.Dense(units, activation=args.activation) for units in args.hidden]
+        hidden = [nn.layers.Dense(units, activation=args.activation, kernel_initializer="he_normal") for units in args.hidden]
         model = nn.Sequential([nn.Input((recipe.inputs,)), *hidden, nn.layers.Dense(outputs)])
-        optimizer = nn.optimizers.SGD(learning_rate=args.learning_rate, momentum=MOMENTUM)
+        optimizer = nn.optimizers.SGD(learning_rate=args.learning_rate, momentum=MOMENTUM, weight_decay=WEIGHT_DECAY)
         model.compile(optimizer=optimizer, loss=loss, metrics=metrics)
     except (ValueError, MemoryError, OverflowError) as error:
         raise DataError(f"the network cannot be built: {_line(error)}") from None
@@ -355,7 +356,7 @@ def _describe(args: argparse.Namespace, recipe: Recipe, model: Any, rows: int, t
     print(f"network        {layers}{activation}, {model.count_params():,} parameters")
     print(
         f"training       {args.epochs} epochs in batches of {args.batch_size}, "
-        f"SGD(learning_rate={args.learning_rate:g}, momentum={MOMENTUM})",
+        f"SGD(learning_rate={args.learning_rate:g}, momentum={MOMENTUM}, weight_decay={WEIGHT_DECAY})",
         flush=True,
     )
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,8 @@ __all__ = ["Executor", "RunError"]
 
 OP = np.dtype(core.OP_FIELDS)
 PAUSE = 0.05  # seconds after which a run comes back to see Ctrl-C and to show its progress
+TRIAL = 0.004  # seconds in which a number of threads shows how fast it is
+TRY_AGAIN = 20  # pauses after which the other number of threads is tried
 
 
 class RunError(FloatingPointError):
@@ -60,6 +63,8 @@ class Executor:
         self.program, self.batch_size = program, batch_size
         self.arrays = _allocate(program, batch_size)
         self.sums = np.zeros(len(program.totals))
+        self.pace: dict[int, float] = {}  # threads -> seconds a row took when they were last tried
+        self.pieces = 0
 
     def run(self, feeds: Mapping[int, NDArray[Any]], samples: int, order: NDArray[np.int64] | None = None,
             batch_size: int | None = None, results: Mapping[int, NDArray[Any]] | None = None, watch: str | None = None,
@@ -88,6 +93,7 @@ class Bound:
         self.executor, self.data = executor, (feeds, results)  # the table holds their addresses
         self.attributes: Mapping[str, float] = {}
         self.updates: list[tuple[int, Op]] = []
+        self.rows = min((len(array) for array in (*feeds.values(), *results.values())), default=0)
         self.table = self._lower(feeds, results)
 
     def __call__(self, samples: int, order: NDArray[np.int64] | None = None, batch_size: int | None = None,
@@ -129,14 +135,39 @@ class Bound:
             self._set_attributes(attributes)
         watched = None if watch is None else sums[names.index(watch) : names.index(watch) + 1]
         done, batch_size = 0, batch_size or executor.batch_size
-        assert batch_size <= executor.batch_size and (order is None or len(order) == samples)
+        if not 0 <= samples <= self.rows or not 0 < batch_size <= executor.batch_size:
+            raise ValueError(f"run: at most {self.rows} samples in batches of at most {executor.batch_size}, "
+                             f"got {samples} in batches of {batch_size}")
+        if order is not None:
+            _check_order(order, samples)
         while done < samples:
-            done = core.run_program(self.table, order, samples, batch_size, done, watched, PAUSE, n_threads)
+            done = self._piece(order, samples, batch_size, done, watched, n_threads)
             if watched is not None and not np.isfinite(watched[0]):
                 raise RunError(str(watch), float(watched[0]), done)
             if on_pause is not None:
                 on_pause(done)
         return dict(zip(names, sums.tolist(), strict=True))
+
+    def _piece(self, order: NDArray[np.int64] | None, samples: int, batch_size: int, done: int,
+               watched: NDArray[np.float64] | None, n_threads: int) -> int:
+        """Run from sample `done` on for a moment, on as many threads as have shown to be fastest; return the first not done.
+
+        More threads than idle processors wait for each other at every barrier, and how many are idle nobody can tell: on a
+        busy machine two threads were 20 times slower than one. So both are timed, and again now and then.
+        """
+        most = n_threads or core.program_threads(self.table, min(batch_size, samples - done))
+        if n_threads or most == 1:
+            return int(core.run_program(self.table, order, samples, batch_size, done, watched, PAUSE, most))
+        pace = self.executor.pace
+        self.executor.pieces += 1
+        untried = next((n for n in (most, 1) if n not in pace), None)
+        threads, seconds = untried or min((most, 1), key=lambda n: pace[n]), PAUSE
+        if untried or self.executor.pieces % TRY_AGAIN == 0:
+            threads, seconds = untried or (1 if threads == most else most), TRIAL
+        start = perf_counter()
+        after: int = core.run_program(self.table, order, samples, batch_size, done, watched, seconds, threads)
+        pace[threads] = (perf_counter() - start) / (after - done)
+        return after
 
     def _set_attributes(self, attributes: Mapping[str, float]) -> None:
         for line, op in self.updates:
@@ -152,7 +183,7 @@ class Bound:
         lines: list[tuple[str, bool, list[NDArray[Any] | None], tuple[int, ...], tuple[float, ...]]] = []
         for number, source in feeds.items():
             to = buffers[number]
-            assert source.dtype == to.dtype and source.shape[1:] == to.shape[1:] and source.flags.c_contiguous
+            _check_rows("feeds", number, source, to)
             lines.append(("gather", False, [source, to], (to.nbytes // len(to),), ()))
         for op in program.ops:
             if op.kernel.endswith("_update"):
@@ -164,7 +195,9 @@ class Bound:
             lines.append(("accumulate", is_double, [buffers[number], sums[place:]], (), ()))
         for number, to in results.items():
             source = buffers[number]
-            assert source.dtype == to.dtype and source.shape[1:] == to.shape[1:] and to.flags.carray
+            _check_rows("results", number, to, source)
+            if not to.flags.writeable:
+                raise ValueError(f"run: results[{number}] is read-only")
             lines.append(("store", False, [source, to], (source.nbytes // len(source),), ()))
         table = np.zeros(len(lines), OP)
         for row, (kernel, double, arrays, sizes, scalars) in zip(table, lines, strict=True):
@@ -172,6 +205,27 @@ class Bound:
             row["p"][: len(arrays)] = [0 if array is None else core.address(array) for array in arrays]
             row["n"][: len(sizes)], row["s"][: len(scalars)] = sizes, scalars
         return table
+
+
+def _check_rows(name: str, number: int, given: NDArray[Any], buffer: NDArray[Any]) -> None:
+    """Refuse what the core, which sees addresses only, would read or write beyond its end."""
+    if given.dtype != buffer.dtype or given.shape[1:] != buffer.shape[1:] or not _plain(given):
+        shape = ", ".join(["samples", *map(str, buffer.shape[1:])])
+        raise ValueError(f"run: {name}[{number}] must be a C-contiguous {buffer.dtype} array of shape ({shape}), "
+                         f"got {given.dtype} of shape {given.shape}")
+
+
+def _plain(array: NDArray[Any]) -> bool:
+    return array.flags.c_contiguous and array.flags.aligned
+
+
+def _check_order(order: NDArray[np.int64], samples: int) -> None:
+    """Refuse an order that points outside the rows."""
+    if order.dtype != np.int64 or order.shape != (samples,) or not _plain(order):
+        raise ValueError(f"run: order must be a C-contiguous int64 array of shape ({samples},), "
+                         f"got {order.dtype} of shape {order.shape}")
+    if samples and (order.min() < 0 or order.max() >= samples):
+        raise ValueError(f"run: order must hold row numbers in 0 ... {samples - 1}, got {order.min()} ... {order.max()}")
 
 
 def _allocate(program: Program, batch_size: int) -> list[NDArray[Any]]:

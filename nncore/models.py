@@ -92,10 +92,13 @@ class Sequential(Trainable):
             if self._built and self.optimizer is not None and self.optimizer.iterations:
                 raise ValueError("Sequential: no layer can be added after training")
             self._layers.append(layer)
-            self._built = False
+            try:
+                if self._built or isinstance(first, InputLayer):
+                    self._make(self._input_width if self._built else first.shape[0])  # type: ignore[attr-defined]
+            except BaseException:
+                self._layers.pop()
+                raise
             self._forget()
-            if isinstance(first, InputLayer):
-                self._make(first.shape[0])
 
     @property
     def layers(self) -> list[Layer]:
@@ -128,32 +131,62 @@ class Sequential(Trainable):
 
     @property
     def _dtype(self) -> np.dtype[Any]:  # type: ignore[override]
-        return self._layers[-1].dtype if self.layers or not self._layers else self._layers[0].dtype
+        if not self._layers:
+            raise ValueError("Sequential: the model has no layers")
+        return self._layers[-1].dtype
 
-    def build(self, input_width: int) -> None:
+    def build(self, input_shape: int | tuple[int | None, int]) -> None:
         """Make the weights for rows of a width.
 
         Parameters
         ----------
-        input_width : int
-            The features of a row.
+        input_shape : tuple or int
+            (None, features) as in Keras, or the features of a row alone.
+
+        Examples
+        --------
+        >>> import nncore as nn
+        >>> model = nn.Sequential([nn.layers.Dense(2)])
+        >>> model.build((None, 3))
+        >>> model.count_params()
+        8
         """
-        self._make(_checks.positive_int(input_width, "build", "input_width"))
+        shape = input_shape if isinstance(input_shape, (tuple, list)) else (None, input_shape)
+        if len(shape) != 2:
+            raise ValueError(f"build: input_shape must be (None, features), got {input_shape!r}")
+        width = _checks.integer(shape[1], "build", "input_shape", low=1, high=2**31 - 1)
+        with self._building:
+            if not self._built:
+                self._make(width)
+            elif width != self._input_width:
+                raise ValueError(f"build: the model is built for {self._input_width} features, got {width}")
 
     def _make(self, width: int) -> None:
-        """Build the layers that have no weights yet and move all weights into one arena."""
+        """Build the layers that have no weights yet and move all weights into one arena; or nothing at all changes."""
         if not self._layers:
             raise ValueError("Sequential: the model has no layers")
-        self._input_width = width
-        for number, layer in enumerate(self._layers):
-            if not layer.built:
-                layer.build(width, self.seed, number)
-                layer.input_width = width
-            width = layer.output_width(width)
-        self._output_width = width
-        self.weights = [weight for layer in self._layers for weight in layer.weights]
-        self._arena = arrange(self.weights)
+        input_width, made = width, []
+        try:
+            for number, layer in enumerate(self._layers):
+                if not layer.built:
+                    made.append(layer)
+                    layer.build(width, self.seed, number)
+                    layer.input_width = width
+                width = layer.output_width(width)
+            weights = [weight for layer in self._layers for weight in layer.weights]
+            self._arena = arrange(weights)
+        except BaseException:  # Ctrl-C too
+            for layer in made:
+                layer.forget_weights()
+            raise
+        self.weights, self._input_width, self._output_width = weights, input_width, width
         self._built = True
+
+    def _unmake(self) -> None:
+        """Take back a build: the seed makes the same weights again."""
+        self._built, self.weights = False, []
+        for layer in self._layers:
+            layer.forget_weights()
 
     def _wants_built(self, where: str) -> None:
         if not self._built:
@@ -322,12 +355,12 @@ def load_model(path: str | os.PathLike[str]) -> Sequential:
                           [name if isinstance(name, str) else _names.resolve("metric", name, metrics.Metric, metrics._NAMES)
                            for name in config.get("metrics", [])])
             assert model.optimizer is not None
-            model.optimizer.iterations = config["iterations"]
+            model.optimizer.iterations = _checks.integer(config["iterations"], "load_model", "iterations", low=0)
             model._make_slots()
             for slot in model._slots:
                 if f"optimizer/{slot.name}" in arrays:
-                    slot.assign(arrays[f"optimizer/{slot.name}"])
-        model._epochs_done = config["epochs_done"]
-    except (KeyError, TypeError, ValueError) as error:
+                    slot.assign(arrays.pop(f"optimizer/{slot.name}"))
+        model._epochs_done = _checks.integer(config["epochs_done"], "load_model", "epochs_done", low=0)
+    except (ArithmeticError, AttributeError, LookupError, MemoryError, RecursionError, TypeError, ValueError) as error:
         raise ValueError(f"load_model: {os.fspath(path)!r} is damaged or of another version: {error}") from error
     return model

@@ -8,8 +8,7 @@ the list.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -18,8 +17,7 @@ from nncore.variables import Variable
 __all__ = ["Buffer", "Op", "Program"]
 
 
-@dataclass(frozen=True)
-class Buffer:
+class Buffer(NamedTuple):
     """A numbered array of a program.
 
     Parameters
@@ -51,8 +49,7 @@ class Buffer:
         return int(np.prod(self.shape, dtype=object))
 
 
-@dataclass(frozen=True)
-class Op:
+class Op(NamedTuple):
     """A call of a kernel: ``kernel(*inputs, *outputs, **attributes)``; the operands are buffers, or None."""
 
     kernel: str
@@ -150,7 +147,7 @@ class Program:
                 fused = {"activation": name}
                 if op.attributes:
                     (fused["alpha"],) = op.attributes.values()
-                ops[ops.index(before)] = replace(before, outputs=op.outputs, attributes=fused)
+                ops[ops.index(before)] = before._replace(outputs=op.outputs, attributes=fused)
             else:
                 ops.append(op)
         self.ops = ops

@@ -73,9 +73,11 @@ class Trainable:
         self._metric_names: list[Any] = []
         self._slots: list[Variable] = []
         self._slot_arena = arrange([])
+        self._slot_kinds: tuple[str, ...] = ()
         self._plans: dict[tuple[str, bool], list[_Plan]] = {}  # those that no thread uses now
         self._epochs_done = 0
         self._busy = threading.Lock()
+        self._building = threading.RLock()  # two threads may be the first to predict
 
     # ------------------------------------------------------------------ to be defined by a subclass
     @property
@@ -83,8 +85,12 @@ class Trainable:
         """Whether the model has its weights."""
         raise NotImplementedError
 
-    def build(self, input_width: int) -> None:
+    def build(self, input_shape: int | tuple[int | None, int]) -> None:
         """Make the weights."""
+        raise NotImplementedError
+
+    def _unmake(self) -> None:
+        """Take back a build."""
         raise NotImplementedError
 
     def emit(self, program: Program, x: int) -> int:
@@ -115,7 +121,7 @@ class Trainable:
         if isinstance(metrics, (str, bytes)) or (metrics is not None and not isinstance(metrics, Sequence)):
             raise TypeError(f"compile: metrics must be a list of names or metrics, got {metrics!r}")
         names = list(metrics or [])
-        if self.built and wanted is not None:
+        if wanted is not None:
             self._resolve_metrics(names, wanted)  # wrong names are reported here and not in fit
         with self._alone("compile"):
             self.optimizer, self.loss, self._metric_names = found, wanted, names
@@ -123,10 +129,11 @@ class Trainable:
 
     def _forget(self) -> None:
         """Drop programs and optimizer state: they belong to what was compiled, and to the weights' places."""
-        self._plans, self._slots, self._slot_arena = {}, [], arrange([])
+        self._plans, self._slots, self._slot_arena, self._slot_kinds = {}, [], arrange([]), ()
 
     def _resolve_metrics(self, names: Sequence[Any], loss: losses.Loss) -> list[metrics.Metric]:
-        found = [metrics.get(name, loss, self._output_width) for name in names]
+        # Before the model is built any number of outputs does: it decides only which accuracy is meant.
+        found = [metrics.get(name, loss, self._output_width if self.built else 1) for name in names]
         seen: set[str] = {"loss"}
         for metric in found:
             if metric.name in seen:
@@ -144,19 +151,32 @@ class Trainable:
         finally:
             self._busy.release()
 
+    @contextmanager
+    def _unbuilt_again(self) -> Iterator[None]:
+        """Let a call that fails leave a model without weights as it was."""
+        was_built = self.built
+        try:
+            yield
+        except BaseException:
+            if self.built and not was_built:
+                self._unmake()
+            raise
+
     # ------------------------------------------------------------------ programs
-    def _ready(self, where: str, x: ArrayLike) -> NDArray[Any]:
+    def _ready(self, where: str, x: ArrayLike, name: str = "x") -> NDArray[Any]:
         """Return `x` as rows of the model's dtype; a model that has no input layer is built for their width."""
         dtype = self._dtype
-        rows = _checks.as_float_array(x, where, "x", dtype)
+        rows = _checks.as_float_array(x, where, name, dtype)
         if rows.ndim != 2:
-            raise ValueError(f"{where}: x must have shape (samples, features), got shape {rows.shape}")
+            raise ValueError(f"{where}: {name} must have shape (samples, features), got shape {rows.shape}")
         if not self.built:
             if rows.shape[1] == 0:
-                raise ValueError(f"{where}: x has shape {rows.shape}, but wants at least one feature")
-            self.build(rows.shape[1])
+                raise ValueError(f"{where}: {name} has shape {rows.shape}, but wants at least one feature")
+            with self._building:
+                if not self.built:
+                    self.build(rows.shape[1])
         if rows.shape[1] != self._input_width:
-            raise ValueError(f"{where}: x must have shape (samples, {self._input_width}), got shape {rows.shape}")
+            raise ValueError(f"{where}: {name} must have shape (samples, {self._input_width}), got shape {rows.shape}")
         return rows
 
     def _feeds(self, where: str, x: ArrayLike, y: ArrayLike | None, sample_weight: ArrayLike | None,
@@ -164,26 +184,29 @@ class Trainable:
         """Return checked data."""
         if self.loss is None:
             raise RuntimeError(f"{where}: the model has no loss; call compile(optimizer=..., loss=...) first")
-        rows = self._ready(where, x)
-        if len(rows) == 0:
-            raise ValueError(f"{where}: {names[0]} has no rows")
-        if y is None:
-            raise ValueError(f"{where}: {names[1]} is missing")
-        _checks.check_finite(rows, where, names[0])
-        target = self.loss.check_target(y, self._output_width, where, names[1], len(rows), self._dtype)
-        if target.dtype != np.int64:
-            _checks.check_finite(target, where, names[1])
-        elif np.may_share_memory(target, y):  # type: ignore[arg-type]
-            target = target.copy()  # ids index memory: nobody may change them once they are checked
-        weight = None
-        if sample_weight is not None:
-            weight = _checks.as_sample_weight(sample_weight, len(rows), where, self._dtype)
-            _checks.check_finite(weight, where, "sample_weight")
-        return Feeds(rows, target, weight)
+        with self._unbuilt_again():
+            rows = self._ready(where, x, names[0])
+            if len(rows) == 0:
+                raise ValueError(f"{where}: {names[0]} has no rows")
+            if y is None:
+                raise ValueError(f"{where}: {names[1]} is missing")
+            _checks.check_finite(rows, where, names[0])
+            target = self.loss.check_target(y, self._output_width, where, names[1], len(rows), self._dtype)
+            if target.dtype != np.int64:
+                _checks.check_finite(target, where, names[1])
+            elif np.may_share_memory(target, y):  # type: ignore[arg-type]
+                target = target.copy()  # ids index memory: nobody may change them once they are checked
+            weight = None
+            if sample_weight is not None:
+                weight = _checks.as_sample_weight(sample_weight, len(rows), where, self._dtype)
+                _checks.check_finite(weight, where, "sample_weight")
+            return Feeds(rows, target, weight)
 
     @contextmanager
     def _plan(self, purpose: str, weighted: bool, rows: int) -> Iterator[_Plan]:
         """Lend a program for "fit", "evaluate" or "predict" in buffers for so many rows: each thread has one of its own."""
+        if purpose == "fit":
+            self._make_slots()
         idle = self._plans.setdefault((purpose, weighted), [])
         try:
             plan = idle.pop()
@@ -221,8 +244,12 @@ class Trainable:
         return _Plan(self.executor_class(program, rows), x, y, weight, output)
 
     def _make_slots(self) -> None:
-        """Make the optimizer's state for all trainable weights, zero at the start."""
+        """Make the optimizer's state for all trainable weights, zero at the start, unless it is there."""
         assert self.optimizer is not None
+        if self._slot_kinds == self.optimizer.slots:
+            return
+        self._forget()  # somebody gave the optimizer momentum, or took it away
+        self._slot_kinds = self.optimizer.slots
         self._slots = [Variable(np.zeros(weight.shape, weight.dtype), f"{weight.name}/{name}", trainable=False)
                        for weight in self.weights if weight.trainable for name in self.optimizer.slots]
         self._slot_arena = arrange(self._slots)
@@ -230,8 +257,6 @@ class Trainable:
     def _emit_updates(self, program: Program, parameters: Mapping[int, int]) -> None:
         """Append an update for every parameter that has a gradient."""
         assert self.optimizer is not None
-        if not self._slots:
-            self._make_slots()
         slots = {slot.name: slot for slot in self._slots}
         for number, gradient in parameters.items():
             variable = program.buffers[number].variable
@@ -298,20 +323,21 @@ class Trainable:
         shuffle = _checks.boolean(shuffle, "fit", "shuffle")
         split = _checks.fraction(validation_split, "fit", "validation_split")
         with self._alone("fit"):
-            data = self._feeds("fit", x, y, sample_weight)
-            held_out = self._validation(validation_data)
-            if split and held_out is None:
-                data, held_out = _split(data, split)
+            with self._unbuilt_again():
+                data = self._feeds("fit", x, y, sample_weight)
+                held_out = self._validation(validation_data)
+                if split and held_out is None:
+                    data, held_out = _split(data, split)
             samples = len(data.x)
             batch_size = min(batch_size, samples)
             history = History({"epochs": epochs, "steps": -(-samples // batch_size), "verbose": verbose})
-            self.history = history
             with (Progress(verbose, epochs, samples) as progress,
                   self._plan("fit", data.weight is not None, batch_size) as plan):
                 run = plan.executor.bind(plan.feeds(data))
+                self.history = history
                 for epoch in range(epochs):
                     progress.begin_epoch(epoch)
-                    logs = self._epoch(plan, run, samples, batch_size, shuffle, epoch, progress)
+                    logs = self._epoch("fit", plan, run, samples, batch_size, shuffle, epoch, progress)
                     if held_out is not None:
                         logs |= {f"val_{name}": value for name, value in self._evaluate(held_out, batch_size).items()}
                     history.append(epoch, logs)
@@ -327,8 +353,8 @@ class Trainable:
         x, y, *weight = data
         return self._feeds("fit", x, y, weight[0] if weight else None, ("validation_data[0]", "validation_data[1]"))
 
-    def _epoch(self, plan: _Plan, run: Callable[..., dict[str, float]], samples: int, batch_size: int, shuffle: bool,
-               epoch: int, progress: Progress) -> dict[str, float]:
+    def _epoch(self, where: str, plan: _Plan, run: Callable[..., dict[str, float]], samples: int, batch_size: int,
+               shuffle: bool, epoch: int, progress: Progress) -> dict[str, float]:
         """Train on every row once."""
         assert self.optimizer is not None
         seen = 0
@@ -338,10 +364,7 @@ class Trainable:
             progress.update(done - seen)
             seen = done
 
-        order = None
-        if shuffle:
-            order = random.permutation(samples, self.seed, self._epochs_done)
-            self._epochs_done += 1
+        order = random.permutation(samples, self.seed, self._epochs_done) if shuffle else None
         arenas = (self._arena, self._slot_arena)
         good = [arena.copy() for arena in arenas]
         try:
@@ -349,28 +372,32 @@ class Trainable:
                          on_pause=on_pause)
             if not all(np.isfinite(arena.view(self._dtype)).all() for arena in arenas):
                 layer = next((w.name for w in [*self.weights, *self._slots] if not np.isfinite(w._value).all()), "a weight")
-                raise NonFiniteError(f"fit: {layer} holds nan or inf after epoch {epoch + 1}; {_ADVICE}")
+                raise NonFiniteError(f"{where}: {layer} holds nan or inf after epoch {epoch + 1}; {_ADVICE}")
         except FloatingPointError as error:
             message = str(error)
             if isinstance(error, RunError):
                 batch = -(-error.rows // batch_size)
-                message = (f"fit: the loss became {error.value} in epoch {epoch + 1}, batch {batch}"
+                message = (f"{where}: the loss became {error.value} in epoch {epoch + 1}, batch {batch}"
                            f"{self._culprit(plan)}; {_ADVICE}")
             for arena, value in zip(arenas, good, strict=True):
                 arena[...] = value
             raise NonFiniteError(message) from None
+        self._epochs_done += shuffle
         self.optimizer.iterations += -(-samples // batch_size)
         return {name: total / samples for name, total in totals.items()}
 
     def _culprit(self, plan: _Plan) -> str:
-        """Return words that name the first layer whose output is not finite."""
-        program = plan.executor.program
+        """Return words that name the first layer whose output is not finite, or else the one with the largest output."""
+        program, largest, at = plan.executor.program, 0.0, ""
         for op in program.ops:
             for number in op.outputs:
                 if number is not None and program.buffers[number].role == "activation":
-                    if not np.isfinite(plan.executor.arrays[number]).all():
-                        return f"; the first output that is not finite is that of layer {program.buffers[number].name!r}"
-        return ""
+                    name, size = program.buffers[number].name, float(np.abs(plan.executor.arrays[number]).max())
+                    if not np.isfinite(size):
+                        return f"; the first output that is not finite is that of layer {name!r}"
+                    if size > largest:
+                        largest, at = size, f"; the largest output, {size:.3g}, is that of layer {name!r}"
+        return at
 
     def train_on_batch(self, x: ArrayLike, y: ArrayLike | None = None, sample_weight: ArrayLike | None = None,
                        return_dict: bool = False) -> Any:
@@ -400,7 +427,8 @@ class Trainable:
             data = self._feeds("train_on_batch", x, y, sample_weight)
             with (Progress(0, 1, len(data.x)) as progress,
                   self._plan("fit", data.weight is not None, len(data.x)) as plan):
-                logs = self._epoch(plan, plan.executor.bind(plan.feeds(data)), len(data.x), len(data.x), False, 0, progress)
+                logs = self._epoch("train_on_batch", plan, plan.executor.bind(plan.feeds(data)), len(data.x), len(data.x),
+                                   False, 0, progress)
         return logs if return_dict else _unpacked(logs)
 
     # ------------------------------------------------------------------ evaluate and predict

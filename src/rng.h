@@ -1,5 +1,5 @@
-/* Philox4x32-10, the counter-based generator of Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy
- * as 1, 2, 3" (SC 2011). Integers only: the same words on every machine. */
+/* Philox4x32-10, the counter-based generator of Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as
+ * easy as 1, 2, 3" (SC 2011). Integers only: the same words on every machine. */
 #ifndef NNCORE_RNG_H
 #define NNCORE_RNG_H
 

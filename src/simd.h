@@ -80,8 +80,9 @@ static __attribute__((noinline)) void nn_fp_leave(uint64_t old)
 #endif
 }
 
-/* Where the threads of a run meet. Our own and not OpenMP's: libgomp spins for milliseconds before it gives its
- * processor up, which on a machine that is busy with other work made a step of 50 us last 4 ms. A zeroed one is ready. */
+/* Where the threads of a run meet. Our own and not OpenMP's: libgomp spins for milliseconds before it gives
+ * its processor up, which on a machine that is busy with other work made a step of 50 us last 4 ms. A zeroed
+ * one is ready. */
 typedef struct {
     int arrived;
     char apart[NN_LINE_BYTES - sizeof(int)]; /* arrivals must not steal the line that the others watch */
@@ -140,8 +141,9 @@ static inline const char *nn_compiler(void)
 #endif
 }
 
-/* One thread's share [*begin, *end) of n items, in pieces of `grain` items: a function of its arguments only. */
-static inline void nn_share(ptrdiff_t n, ptrdiff_t grain, int thread, int n_threads, ptrdiff_t *begin, ptrdiff_t *end)
+/* One thread's share [*begin, *end) of n items, in pieces of `grain` items: of its arguments only. */
+static inline void nn_share(ptrdiff_t n, ptrdiff_t grain, int thread, int n_threads, ptrdiff_t *begin,
+                            ptrdiff_t *end)
 {
     ptrdiff_t pieces = (n + grain - 1) / grain;
     ptrdiff_t first = pieces * thread / n_threads * grain, last = pieces * (thread + 1) / n_threads * grain;

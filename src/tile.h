@@ -1,15 +1,16 @@
 /* The register tile of every dense product: C (rows, columns) := start + sum over k of A[i][k] B[k][j].
  *
- * Each element of C is one chain of fused multiply-adds over ascending k, in one lane of one register. Where A is
- * broadcast from, how wide the tile is and where k is cut therefore cannot change a bit of the result.
+ * Each element of C is one chain of fused multiply-adds over ascending k, in one lane of one register. Where
+ * A is broadcast from, how wide the tile is and where k is cut therefore cannot change a bit of the result.
  *
- * A. `a[i * a_row + k * a_step]`: A is read where it lies, whether its rows run along k (the input of a layer:
- *    a_step = 1) or along i (the transposed input in the weight gradient: a_row = 1). Packing A was measured and
- *    lost 4 to 7 % (12x32 tile, 1008x1024x1024), except with rows along i at strides of many pages (dense.pxi).
+ * A. `a[i * a_row + k * a_step]`: A is read where it lies, whether its rows run along k (the input of a
+ *    layer: a_step = 1) or along i (the transposed input in the weight gradient: a_row = 1). Packing A was
+ *    measured and lost 4 to 7 % (12x32 tile, 1008x1024x1024), except with rows along i at strides of many
+ *    pages (dense.pxi).
  * B. `b[k * b_step + j]`: whole vectors of columns; a packed panel or the array itself.
  * C. 12 rows by 2 vectors on 32 registers (24 accumulators, 14 loads per 24 multiply-adds), 6 by 2 on 16;
- *    fewer rows take more vectors, to keep enough independent chains for the latency of a multiply-add (4 cycles).
- *    6 by 4 was as fast alone, but reads B twice as often from the second-level cache. */
+ *    fewer rows take more vectors, to keep enough independent chains for the latency of a multiply-add (4
+ *    cycles). 6 by 4 was as fast alone, but reads B twice as often from the second-level cache. */
 #ifndef NNCORE_TILE_H
 #define NNCORE_TILE_H
 

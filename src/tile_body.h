@@ -5,7 +5,8 @@
 #define BITS NN_NAME(nn_mask)
 
 typedef REAL VECTOR __attribute__((vector_size(NN_VECTOR_BYTES)));
-typedef __typeof__(_Generic((REAL)0, float: (int32_t)0, double: (int64_t)0)) BITS __attribute__((vector_size(NN_VECTOR_BYTES)));
+typedef __typeof__(_Generic((REAL)0, float: (int32_t)0, double: (int64_t)0)) BITS
+    __attribute__((vector_size(NN_VECTOR_BYTES)));
 /* The same lanes at any address of a REAL. */
 typedef REAL LOOSE __attribute__((vector_size(NN_VECTOR_BYTES), aligned(sizeof(REAL)), may_alias));
 
@@ -44,9 +45,9 @@ NN_INLINE void NN_NAME(nn_store_part)(REAL *to, VECTOR lanes, int width)
 }
 
 /* `width` is LANES, or where vectors is 1 the columns of a narrower tile. */
-NN_INLINE void NN_NAME(nn_tile_fixed)(const int rows, const int vectors, const int partial, int width, ptrdiff_t depth,
-                                      const REAL *a, ptrdiff_t a_row, ptrdiff_t a_step, const REAL *b, ptrdiff_t b_step,
-                                      REAL *c, ptrdiff_t c_row, const REAL *start, int mode)
+NN_INLINE void NN_NAME(nn_tile_fixed)(const int rows, const int vectors, const int partial, int width,
+                                      ptrdiff_t depth, const REAL *a, ptrdiff_t a_row, ptrdiff_t a_step,
+                                      const REAL *b, ptrdiff_t b_step, REAL *c, ptrdiff_t c_row, const REAL *start, int mode)
 {
 #define NN_LOAD(from) (partial ? NN_NAME(nn_load_part)(from, width) : (VECTOR)*(const LOOSE *)(from))
     VECTOR sum[NN_TILE_ROWS][NN_TILE_MAX_VECTORS];
@@ -65,7 +66,8 @@ NN_INLINE void NN_NAME(nn_tile_fixed)(const int rows, const int vectors, const i
         NN_UNROLL for (int i = 0; i < rows; i++) {
             const REAL *at = i < 4 ? a0 + i * a_row : i < 8 ? a4 + (i - 4) * a_row : a8 + (i - 8) * a_row;
             VECTOR spread = (VECTOR){0} + *at;
-            NN_UNROLL for (int j = 0; j < vectors; j++) sum[i][j] = NN_NAME(nn_fma_lanes)(spread, column[j], sum[i][j]);
+            NN_UNROLL for (int j = 0; j < vectors; j++)
+                sum[i][j] = NN_NAME(nn_fma_lanes)(spread, column[j], sum[i][j]);
         }
         a0 += a_step, a4 += a_step, a8 += a_step, b += b_step;
     }
@@ -81,12 +83,12 @@ NN_INLINE void NN_NAME(nn_tile_fixed)(const int rows, const int vectors, const i
 #undef NN_LOAD
 }
 
-#define NN_TILE(r, v)                                                                                              \
-    static __attribute__((noinline)) void NN_NAME(nn_tile_##r##_##v)(                                              \
-        ptrdiff_t depth, const REAL *a, ptrdiff_t a_row, ptrdiff_t a_step, const REAL *b, ptrdiff_t b_step, REAL *c, \
-        ptrdiff_t c_row, const REAL *start, int mode)                                                              \
-    {                                                                                                              \
-        NN_NAME(nn_tile_fixed)(r, v, 0, LANES, depth, a, a_row, a_step, b, b_step, c, c_row, start, mode);                   \
+#define NN_TILE(r, v)                                                                                       \
+    static __attribute__((noinline)) void NN_NAME(nn_tile_##r##_##v)(                                       \
+        ptrdiff_t depth, const REAL *a, ptrdiff_t a_row, ptrdiff_t a_step, const REAL *b, ptrdiff_t b_step, \
+        REAL *c, ptrdiff_t c_row, const REAL *start, int mode)                                              \
+    {                                                                                                       \
+        NN_NAME(nn_tile_fixed)(r, v, 0, LANES, depth, a, a_row, a_step, b, b_step, c, c_row, start, mode);  \
     }
 #define NN_TILE_1_2(r) NN_TILE(r, 1) NN_TILE(r, 2)
 NN_TILE_1_2(1) NN_TILE_1_2(2) NN_TILE_1_2(3) NN_TILE_1_2(4) NN_TILE_1_2(5) NN_TILE_1_2(6)
@@ -98,12 +100,12 @@ NN_TILE(2, 8) NN_TILE(3, 8) NN_TILE(4, 4) NN_TILE(5, 4) NN_TILE(6, 4)
 #undef NN_TILE_1_2
 #undef NN_TILE
 
-#define NN_EDGE(r)                                                                                                 \
-    static __attribute__((noinline)) void NN_NAME(nn_edge_##r)(                                                    \
-        int width, ptrdiff_t depth, const REAL *a, ptrdiff_t a_row, ptrdiff_t a_step, const REAL *b, ptrdiff_t b_step, \
-        REAL *c, ptrdiff_t c_row, const REAL *start, int mode)                                                     \
-    {                                                                                                              \
-        NN_NAME(nn_tile_fixed)(r, 1, 1, width, depth, a, a_row, a_step, b, b_step, c, c_row, start, mode);         \
+#define NN_EDGE(r)                                                                                         \
+    static __attribute__((noinline)) void NN_NAME(nn_edge_##r)(                                            \
+        int width, ptrdiff_t depth, const REAL *a, ptrdiff_t a_row, ptrdiff_t a_step, const REAL *b,       \
+        ptrdiff_t b_step, REAL *c, ptrdiff_t c_row, const REAL *start, int mode)                           \
+    {                                                                                                      \
+        NN_NAME(nn_tile_fixed)(r, 1, 1, width, depth, a, a_row, a_step, b, b_step, c, c_row, start, mode); \
     }
 NN_EDGE(1) NN_EDGE(2) NN_EDGE(3) NN_EDGE(4) NN_EDGE(5) NN_EDGE(6)
 #if NN_TILE_ROWS == 12
@@ -112,9 +114,9 @@ NN_EDGE(7) NN_EDGE(8) NN_EDGE(9) NN_EDGE(10) NN_EDGE(11) NN_EDGE(12)
 #undef NN_EDGE
 
 /* A tile of fewer columns than a vector has lanes. */
-static inline void NN_NAME(nn_edge_tile)(int rows, int width, ptrdiff_t depth, const REAL *a, ptrdiff_t a_row, ptrdiff_t a_step,
-                                         const REAL *b, ptrdiff_t b_step, REAL *c, ptrdiff_t c_row, const REAL *start,
-                                         int mode)
+static inline void NN_NAME(nn_edge_tile)(int rows, int width, ptrdiff_t depth, const REAL *a, ptrdiff_t a_row,
+                                         ptrdiff_t a_step, const REAL *b, ptrdiff_t b_step, REAL *c,
+                                         ptrdiff_t c_row, const REAL *start, int mode)
 {
     nn_assert(rows >= 1 && rows <= NN_TILE_ROWS && width >= 1 && width < LANES && depth >= 0);
 #define NN_CASE(r)                                                                                  \
@@ -139,8 +141,9 @@ static inline int NN_NAME(nn_tile_vectors)(int rows, ptrdiff_t most)
 }
 
 /* rows 1..NN_TILE_ROWS, vectors as nn_tile_vectors gave them. */
-static inline void NN_NAME(nn_tile)(int rows, int vectors, ptrdiff_t depth, const REAL *a, ptrdiff_t a_row, ptrdiff_t a_step,
-                                    const REAL *b, ptrdiff_t b_step, REAL *c, ptrdiff_t c_row, const REAL *start, int mode)
+static inline void NN_NAME(nn_tile)(int rows, int vectors, ptrdiff_t depth, const REAL *a, ptrdiff_t a_row,
+                                    ptrdiff_t a_step, const REAL *b, ptrdiff_t b_step, REAL *c, ptrdiff_t c_row,
+                                    const REAL *start, int mode)
 {
     nn_assert(rows >= 1 && rows <= NN_TILE_ROWS && depth >= 0);
 #define NN_CASE(r, v)                                                                                   \
@@ -162,8 +165,8 @@ static inline void NN_NAME(nn_tile)(int rows, int vectors, ptrdiff_t depth, cons
 #undef NN_CASE
 }
 
-/* to[j * to_row + i] = from[i * from_row + j] for a square block of LANES by LANES: log2(LANES) rounds of interleaving
- * row r with row r + LANES / 2. */
+/* to[j * to_row + i] = from[i * from_row + j] for a square block of LANES by LANES: log2(LANES) rounds of
+ * interleaving row r with row r + LANES / 2. */
 static inline void NN_NAME(nn_transpose)(const REAL *from, ptrdiff_t from_row, REAL *to, ptrdiff_t to_row)
 {
     BITS low, high;

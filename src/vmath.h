@@ -10,8 +10,9 @@
  *    -ffp-contract=off; never -ffast-math).
  * B. Without FMA hardware (x86-64-v2) NN_FMA* is a product and a sum: results differ there in the last bits.
  *    Software fma would be right and 15 times slower.
- * C. A NaN goes through because clamps are written so that a comparison with NaN keeps the argument, and
- *    because powers of two are multiplied, never added to the exponent field of the result.
+ * C. A NaN goes through because comparisons with NaN are false and choose the computed value, and because powers of
+ *    two are multiplied, never added to the exponent field of the result. Integers are taken from the low bits of a
+ *    float, never converted from one, so that no input is out of range.
  * D. Coefficients come from tools/minimax.py.
  */
 #ifndef NN_VMATH_H
@@ -36,7 +37,7 @@
 /*
  * Polynomials c[k] + c[k+1] x + ... + c[k+n] x^n; F is NN_FMAF or NN_FMA. NN_PAIRSn is Horner's rule in x^2 on pairs
  * of coefficients, NN_QUADSn in x^4 on fours. Plain Horner has as many operations but one long chain of them, and
- * the core cannot hold enough loop rounds in flight to hide its latency (float64 log: 0.76 ns against 0.5).
+ * the core cannot hold enough loop rounds in flight to hide its latency (float64 log: 0.76 ns against 0.56).
  */
 #define NN_PAIRS0(F, x, x2, c, k) (c)[k]
 #define NN_PAIRS1(F, x, x2, c, k) F(x, (c)[(k) + 1], (c)[k])

@@ -68,8 +68,8 @@ static const float NN_MILLS_F32[12] = {
 #define NN_ROUND_F32 0x1.8p23f
 #define NN_LOG2E_F32 0x1.715476p+0f
 /* log 2 in two parts; the first has so few bits that n * NN_LN2_HI is exact for every exponent n, FMA or not. */
-#define NN_LN2_HI_F32 0x1.63p-1f
-#define NN_LN2_LO_F32 -0x1.bd0106p-13f
+#define NN_LN2_HI_F32 (0x1.63p-1f)
+#define NN_LN2_LO_F32 (-0x1.bd0106p-13f)
 
 /* c - n log 2, |c| < 2^15: the inner product-and-sum is exact. */
 NN_INLINE float nn_reduce_f32(float c, float n)
@@ -101,7 +101,7 @@ NN_INLINE float nn_exp_f32(float x)
 }
 
 /*
- * e^-a = s (1 + m) 2^-64 for 0 <= a <= 110.0f; returns s, a power of 2. The lift 2^64 keeps s normal; who
+ * e^-a = s (1 + m) 2^-64 for 0 <= a <= 110; returns s, a power of 2. The lift 2^64 keeps s normal; who
  * multiplies by NN_DROP_F32 last rounds a subnormal result only once. m is left apart because a factor 1 + m is best
  * applied as fma(y, m, y): the rounding of m then counts for little. Ranges are cut by a select on the result, not
  * by a clamp of the argument, which would stand at the head of the longest chain.
@@ -144,8 +144,8 @@ NN_INLINE float nn_expm1_f32(float x)
 
 /*
  * tanh(a) = h/(h + 1), h = (e^2a - 1)/2, which loses nothing near 0; the sign is put back last. For h < 1/2 the
- * rounding of h + 1 would cost an ULP: there h - h y, y the quotient, is the same value with that error scaled by
- * h.
+ * rounding of h + 1 would cost an ULP: there h - h y, y the quotient, is the same value with
+ * that error scaled by h. (NumPy's way, a table by vpermt2ps, has no form in plain C or AVX2.)
  */
 NN_INLINE float nn_tanh_f32(float x)
 {
@@ -229,8 +229,9 @@ NN_INLINE float nn_softplus_f32(float x)
 /*
  * sigmoid(-a) = e/(1 + e) = s (1 + m) 2^-64 for a >= 0, e = e^-a = s_e (1 + m_e); parts as in nn_exp_parts.
  * Where s_e is 1: 1/2 (1 + m_e/(1 + e)). Else, with y = e/(1 + e): e - e y, in which the rounding errors of y count
- * only e-fold and that of e not at all. (The dividend is chosen by
- * a mask: gcc makes two divisions of a ?: there.)
+ * only e-fold and that of e not at all. 0.2 stands for e/(1 + e)^2 and
+ * takes off most of what the rounding of 1 + e does. (The dividend is chosen by a mask: gcc makes two divisions of
+ * a ?: there.)
  */
 NN_INLINE float nn_sigmoid_parts_f32(float a, float *m)
 {
@@ -239,8 +240,8 @@ NN_INLINE float nn_sigmoid_parts_f32(float a, float *m)
     const float e = p * s * NN_DROP_F32, one = 1.0f / NN_DROP_F32;
     const uint32_t same = s == one ? 0xffffffffu : 0;
     const float top = nn_from_bits_f32((nn_bits_f32(me) & same) | (nn_bits_f32(e) & ~same));
-    const float y = top / (1.0f + e);
-    *m = same ? y : NN_FMAF(-p, y, me);
+    const float d = 1.0f + e, y = top / d;
+    *m = same ? y : NN_FMAF(-p, y, NN_FMAF(e - (d - 1.0f), 0.2f, me));
     return same ? 0.5f * one : s;
 }
 
@@ -282,7 +283,7 @@ NN_INLINE float nn_silu_grad_f32(float x)
 }
 
 /*
- * erf: x + x p(x^2) up to 0.95f, beyond that 1 - e^p(|x|), which only needs erfc to an absolute error.
+ * erf: x + x p(x^2) up to 0.95, beyond that 1 - e^p(|x|), which only needs erfc to an absolute error.
  */
 NN_INLINE float nn_erf_f32(float x)
 {
@@ -294,7 +295,7 @@ NN_INLINE float nn_erf_f32(float x)
 }
 
 /*
- * Phi(-a) = 2^-64 s (1 + r + w) (g + g_lo) for 0 <= a <= 14.7f. s (1 + r + w) is e^(-a^2/2), with the square in two
+ * Phi(-a) = 2^-64 s (1 + r + w) (g + g_lo) for 0 <= a <= 14.7. s (1 + r + w) is e^(-a^2/2), with the square in two
  * parts because its rounding error alone would cost a^2/2 ULP. g + g_lo is the Mills ratio: a polynomial in
  * y = (a - 2)/d times 1/d, d = 1 + k a. The rounding errors of d, 1/d, y, the polynomial's last step and the product
  * are carried in g_lo. (A quotient of polynomials in a is as long, but both halves grow fast: 3 ULP.)
@@ -316,7 +317,7 @@ NN_INLINE float nn_normal_parts_f32(float a, float *r, float *w, float *g, float
     *w = NN_FMAF(rr * rr, nn_exp_tail_f32(rr, rr * rr), (r1 - rr) + r2);
     const float d = NN_FMAF(k, a, 1.0f), d_lo = NN_FMAF(k, a, 1.0f - d), t = 1.0f / d;
     const float t_lo = NN_FMAF(-t, d_lo, NN_FMAF(-t, d, 1.0f)); /* relative */
-    const float a2 = a - 2.0f, y = a2 * t, y_lo = NN_FMAF(a2, t, -y), y2 = y * y;
+    const float a_mid = a - 2.0f, y = a_mid * t, y_lo = NN_FMAF(a_mid, t, -y), y2 = y * y;
     const float q = NN_PAIRS9(NN_FMAF, y, y2, NN_MILLS_F32, 1), p = NN_FMAF(y, q, c[0]);
     const float p_lo = NN_FMAF(y_lo, q, NN_FMAF(y, q, c[0] - p) + c[11]);
     *g = p * t;
@@ -332,8 +333,9 @@ NN_INLINE float nn_gelu_f32(float x)
 {
     float r, w, g, g_lo;
     const float a = nn_abs_f32(x), as = a * nn_normal_parts_f32(a, &r, &w, &g, &g_lo);
-    const float h = as * g, h_lo = NN_FMAF(as, NN_FMAF(g, r, NN_FMAF(g, w, g_lo)), NN_FMAF(as, g, -h));
-    const float y = a > 14.7f ? 0x1p-100f : h + h_lo; /* not 0: the limit on the left is -0 */
+    const float h = as * g, h_lo = NN_FMAF(as, g_lo, NN_FMAF(as, g, -h));
+    const float sum = h + NN_FMAF(h, r, NN_FMAF(h, w, NN_FMAF(h_lo, r, h_lo)));
+    const float y = a > 14.7f ? 0x1p-100f : sum; /* not 0: the limit on the left is -0 */
     return NN_FMAF(y, -NN_DROP_F32, x < 0.0f ? 0.0f : x);
 }
 
@@ -348,7 +350,7 @@ NN_INLINE float nn_gelu_grad_f32(float x)
     const float c = 0x1.988454p-2f, c_lo = -0x1.857936p-27f; /* 1/sqrt(2 pi) */
     const float b = a * c, z = g - b, z_lo = a < 1.0f ? (g - z) - b : g - (z + b); /* exact: the larger one first */
     const float rest = NN_FMAF(a, -c_lo, NN_FMAF(-a, c, b) + (z_lo + g_lo));
-    return nn_mirror_f32(s * (z + NN_FMAF(z, r, NN_FMAF(z, w, rest))), x, 14.7f);
+    return nn_mirror_f32(s * (z + NN_FMAF(z, r, NN_FMAF(z, w, NN_FMAF(rest, r, rest)))), x, 14.7f);
 }
 
 #endif

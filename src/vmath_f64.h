@@ -30,19 +30,19 @@ NN_INLINE double nn_with_sign_f64(double x, double s)
     return nn_from_bits_f64(nn_bits_f64(x) | (nn_bits_f64(s) & UINT64_C(0x8000000000000000)));
 }
 
-/* e^r = 1 + r + r^2 q(r), |r| <= log(2)/2; error relative to e^r - 1: 2^-54.7 */
-static const double NN_EXP_F64[10] = {
-    0x1.0000000000005p-1, 0x1.5555555555539p-3, 0x1.55555555522b1p-5,
-    0x1.1111111118fdcp-7, 0x1.6c16c17eddcefp-10, 0x1.a01a0175044fdp-13,
-    0x1.a019a7680d8d4p-16, 0x1.71de88259f936p-19, 0x1.28a1e7c27139ep-22,
-    0x1.ae6b853913f2p-26,
+/* e^r = 1 + r + r^2 q(r), |r| <= log(2)/2; error relative to e^r - 1: 2^-59.9 */
+static const double NN_EXP_F64[11] = {
+    0x1p-1, 0x1.5555555555559p-3, 0x1.555555555553fp-5,
+    0x1.111111110f6d5p-7, 0x1.6c16c16c1fp-10, 0x1.a01a01afd5e33p-13,
+    0x1.a01a017beb3f7p-16, 0x1.71ddf87913b13p-19, 0x1.27e535dcb8d95p-22,
+    0x1.af5e7fe4e3022p-26, 0x1.1ee9057c4f4b2p-29,
 };
-/* (e^2r - 1)/2 = r + r^2 q(r), |r| <= log(2)/4; error relative to the left side: 2^-54.7 */
-static const double NN_TANH_F64[10] = {
-    0x1.0000000000005p+0, 0x1.5555555555539p-1, 0x1.55555555522b1p-2,
-    0x1.1111111118fdcp-3, 0x1.6c16c17eddcefp-5, 0x1.a01a0175044fdp-7,
-    0x1.a019a7680d8d4p-9, 0x1.71de88259f936p-11, 0x1.28a1e7c27139ep-13,
-    0x1.ae6b853913f2p-16,
+/* (e^2r - 1)/2 = r + r^2 q(r), |r| <= log(2)/4; error relative to the left side: 2^-59.9 */
+static const double NN_TANH_F64[11] = {
+    0x1p+0, 0x1.5555555555559p-1, 0x1.555555555553fp-2,
+    0x1.111111110f6d5p-3, 0x1.6c16c16c1fp-5, 0x1.a01a01afd5e33p-7,
+    0x1.a01a017beb3f7p-9, 0x1.71ddf87913b13p-11, 0x1.27e535dcb8d95p-13,
+    0x1.af5e7fe4e3022p-16, 0x1.1ee9057c4f4b2p-18,
 };
 /* log(1+f) = f - f^2/2 + s (f^2/2 + z p(z)), s = f/(2 + f), z = s^2,
    sqrt(1/2) <= 1+f <= sqrt(2); relative error: 2^-58.9 */
@@ -69,26 +69,26 @@ static const double NN_ERF_HIGH_F64[21] = {
     -0x1.d94481d9e9e35p-25, 0x1.b0850fe9c0088p-28, -0x1.28b176964a19bp-31,
     0x1.1f8dd7c3d8c94p-35, -0x1.5f0ccee209e16p-40, 0x1.95d0c5accc3e4p-46,
 };
-/* Phi(-a) e^(a^2/2) = g(y)/d, d = 1 + 0.28125 a, y = (a - 2)/d, 0 <= a <= 38.8;
-   the last entry is the low part of the first; relative error: 2^-55.9 */
+/* Phi(-a) e^(a^2/2) = g(y)/d, d = 1 + 0.296875 a, y = (a - 2)/d, 0 <= a <= 38.8;
+   the last entry is the low part of the first; relative error: 2^-55.1 */
 static const double NN_MILLS_F64[25] = {
-    0x1.0cf6946749125p-2, -0x1.44cc96e3028cep-4, 0x1.04d728aec33bp-6,
-    -0x1.e95ed2d6785c3p-10, 0x1.8b96fd0df3837p-15, 0x1.2d5aef8a9eb57p-16,
-    -0x1.58a0a5473bde8p-20, -0x1.0715f2a390cbcp-22, 0x1.2ed00f74e5e45p-26,
-    0x1.40c47a4733ef6p-28, -0x1.ab8326f9ffc1ap-34, -0x1.9e543751e56adp-34,
-    -0x1.6f35c1ca19b68p-38, 0x1.9fa83091c4d07p-40, 0x1.22253b5d6d5f4p-42,
-    -0x1.1de20964b919cp-48, -0x1.c0cb5a163ab7bp-48, -0x1.b9c4b15f9a69ep-51,
-    0x1.67b01e81cdd9p-55, 0x1.329e4541e483bp-55, 0x1.d5e4f768077aep-59,
-    -0x1.1bc35604b1fbdp-60, -0x1.b4b4f9c0ad953p-64, 0x1.494fab993e4ebp-66,
-    0x1.677b7b0d51271p-56,
+    0x1.1257abd9fdbbap-2, -0x1.46f2868b3155ep-4, 0x1.f46c290619378p-7,
+    -0x1.9342e0cee5b56p-10, -0x1.3df43acc58c69p-16, 0x1.5fea5eec52904p-16,
+    -0x1.da48cbab3f197p-23, -0x1.743e4b490772cp-22, -0x1.4ed28c41dd4d3p-28,
+    0x1.bb8c0c74ac1a3p-28, 0x1.161f93f47de9bp-31, -0x1.b379e92f4414dp-34,
+    -0x1.6994f4484f3e6p-36, 0x1.5466b898abdfp-43, 0x1.216ac835a3dbfp-41,
+    0x1.136bca03f2a6p-44, -0x1.2cf28a1b60671p-48, -0x1.393707c210a8fp-49,
+    -0x1.9a69845096c9p-52, 0x1.5c77e5b23617bp-56, 0x1.e0eb8e3d3628cp-56,
+    -0x1.12dae9701675dp-70, -0x1.1007d59e12732p-60, 0x1.77735e074f748p-64,
+    0x1.d69871c74808dp-56,
 };
 
 /* 1.5 * 2^52: adding it rounds to an integer and leaves that integer in the low bits. */
 #define NN_ROUND_F64 0x1.8p52
 #define NN_LOG2E_F64 0x1.71547652b82fep+0
 /* log 2 in two parts; the first has so few bits that n * NN_LN2_HI is exact for every exponent n, FMA or not. */
-#define NN_LN2_HI_F64 0x1.62e42feep-1
-#define NN_LN2_LO_F64 0x1.a39ef35793c76p-33
+#define NN_LN2_HI_F64 (0x1.62e42feep-1)
+#define NN_LN2_LO_F64 (0x1.a39ef35793c76p-33)
 
 /* c - n log 2, |c| < 2^20: the inner product-and-sum is exact. */
 NN_INLINE double nn_reduce_f64(double c, double n)
@@ -99,7 +99,7 @@ NN_INLINE double nn_reduce_f64(double c, double n)
 /* (e^r - 1 - r)/r^2 for |r| <= log(2)/2. */
 NN_INLINE double nn_exp_tail_f64(double r, double r2)
 {
-    return NN_PAIRS9(NN_FMA, r, r2, NN_EXP_F64, 0);
+    return NN_PAIRS10(NN_FMA, r, r2, NN_EXP_F64, 0);
 }
 
 /*
@@ -163,8 +163,8 @@ NN_INLINE double nn_expm1_f64(double x)
 
 /*
  * tanh(a) = h/(h + 1), h = (e^2a - 1)/2, which loses nothing near 0; the sign is put back last. For h < 1/2 the
- * rounding of h + 1 would cost an ULP: there h - h y, y the quotient, is the same value with that error scaled by
- * h.
+ * rounding of h + 1 would cost an ULP: there h - h y, y the quotient, is the same value with
+ * that error scaled by h. (NumPy's way, a table by vpermt2ps, has no form in plain C or AVX2.)
  */
 NN_INLINE double nn_tanh_f64(double x)
 {
@@ -173,8 +173,8 @@ NN_INLINE double nn_tanh_f64(double x)
     const double t = NN_FMA(a, 2.0 * NN_LOG2E_F64, big), n = t - big;
     const double r = NN_FMA(n, -0.5 * NN_LN2_LO_F64, NN_FMA(n, -0.5 * NN_LN2_HI_F64, a)), r2 = r * r;
     const double s = nn_from_bits_f64(nn_bits_f64(t) << 52);
-    const double u = NN_FMA(s, r, NN_FMA(s, 0.5, -0.5)); /* exact where it cancels, as in expm1 */
-    const double h = NN_FMA(s, r2 * NN_PAIRS9(NN_FMA, r, r2, NN_TANH_F64, 0), u);
+    const double b = NN_FMA(s, 0.5, -0.5), u = NN_FMA(s, r, b), u_lo = NN_FMA(s, r, b - u); /* as in expm1 */
+    const double h = u + NN_FMA(s, r2 * NN_PAIRS10(NN_FMA, r, r2, NN_TANH_F64, 0), u_lo);
     const double y = h / (h + 1.0), z = h < 0.5 ? NN_FMA(-h, y, h) : y;
     return nn_with_sign_f64(a > 19.2 ? 1.0 : z, x);
 }
@@ -253,8 +253,9 @@ NN_INLINE double nn_softplus_f64(double x)
 /*
  * sigmoid(-a) = e/(1 + e) = s (1 + m) 2^-512 for a >= 0, e = e^-a = s_e (1 + m_e); parts as in nn_exp_parts.
  * Where s_e is 1: 1/2 (1 + m_e/(1 + e)). Else, with y = e/(1 + e): e - e y, in which the rounding errors of y count
- * only e-fold and that of e not at all. (The dividend is chosen by
- * a mask: gcc makes two divisions of a ?: there.)
+ * only e-fold and that of e not at all. 0.2 stands for e/(1 + e)^2 and
+ * takes off most of what the rounding of 1 + e does. (The dividend is chosen by a mask: gcc makes two divisions of
+ * a ?: there.)
  */
 NN_INLINE double nn_sigmoid_parts_f64(double a, double *m)
 {
@@ -263,8 +264,8 @@ NN_INLINE double nn_sigmoid_parts_f64(double a, double *m)
     const double e = p * s * NN_DROP_F64, one = 1.0 / NN_DROP_F64;
     const uint64_t same = s == one ? UINT64_C(0xffffffffffffffff) : 0;
     const double top = nn_from_bits_f64((nn_bits_f64(me) & same) | (nn_bits_f64(e) & ~same));
-    const double y = top / (1.0 + e);
-    *m = same ? y : NN_FMA(-p, y, me);
+    const double d = 1.0 + e, y = top / d;
+    *m = same ? y : NN_FMA(-p, y, NN_FMA(e - (d - 1.0), 0.2, me));
     return same ? 0.5 * one : s;
 }
 
@@ -326,7 +327,7 @@ NN_INLINE double nn_erf_f64(double x)
 NN_INLINE double nn_normal_parts_f64(double a, double *r, double *w, double *g, double *g_lo)
 {
     const double *c = NN_MILLS_F64;
-    const double k = 0.28125, hi = a * (0.5 * a);
+    const double k = 0.296875, hi = a * (0.5 * a);
 #if NN_HAVE_FMA
     const double lo = NN_FMA(a, 0.5 * a, -hi);
 #else
@@ -340,7 +341,7 @@ NN_INLINE double nn_normal_parts_f64(double a, double *r, double *w, double *g, 
     *w = NN_FMA(rr * rr, nn_exp_tail_f64(rr, rr * rr), (r1 - rr) + r2);
     const double d = NN_FMA(k, a, 1.0), d_lo = NN_FMA(k, a, 1.0 - d), t = 1.0 / d;
     const double t_lo = NN_FMA(-t, d_lo, NN_FMA(-t, d, 1.0)); /* relative */
-    const double a2 = a - 2.0, y = a2 * t, y_lo = NN_FMA(a2, t, -y), y2 = y * y, y4 = y2 * y2;
+    const double a_mid = a - 2.0, y = a_mid * t, y_lo = NN_FMA(a_mid, t, -y), y2 = y * y, y4 = y2 * y2;
     const double q = NN_QUADS22(NN_FMA, y, y2, y4, NN_MILLS_F64, 1), p = NN_FMA(y, q, c[0]);
     const double p_lo = NN_FMA(y_lo, q, NN_FMA(y, q, c[0] - p) + c[24]);
     *g = p * t;
@@ -356,8 +357,9 @@ NN_INLINE double nn_gelu_f64(double x)
 {
     double r, w, g, g_lo;
     const double a = nn_abs_f64(x), as = a * nn_normal_parts_f64(a, &r, &w, &g, &g_lo);
-    const double h = as * g, h_lo = NN_FMA(as, NN_FMA(g, r, NN_FMA(g, w, g_lo)), NN_FMA(as, g, -h));
-    const double y = a > 38.8 ? 0x1p-600 : h + h_lo; /* not 0: the limit on the left is -0 */
+    const double h = as * g, h_lo = NN_FMA(as, g_lo, NN_FMA(as, g, -h));
+    const double sum = h + NN_FMA(h, r, NN_FMA(h, w, NN_FMA(h_lo, r, h_lo)));
+    const double y = a > 38.8 ? 0x1p-600 : sum; /* not 0: the limit on the left is -0 */
     return NN_FMA(y, -NN_DROP_F64, x < 0.0 ? 0.0 : x);
 }
 
@@ -372,7 +374,7 @@ NN_INLINE double nn_gelu_grad_f64(double x)
     const double c = 0x1.9884533d43651p-2, c_lo = -0x1.cbc0d30ebfd15p-56; /* 1/sqrt(2 pi) */
     const double b = a * c, z = g - b, z_lo = a < 1.0 ? (g - z) - b : g - (z + b); /* exact: the larger one first */
     const double rest = NN_FMA(a, -c_lo, NN_FMA(-a, c, b) + (z_lo + g_lo));
-    return nn_mirror_f64(s * (z + NN_FMA(z, r, NN_FMA(z, w, rest))), x, 38.8);
+    return nn_mirror_f64(s * (z + NN_FMA(z, r, NN_FMA(z, w, NN_FMA(rest, r, rest)))), x, 38.8);
 }
 
 #endif

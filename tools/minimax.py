@@ -216,8 +216,9 @@ def mills_poly(k, top, degree, bits):
     ----------
     k : mpf
         Where the pole of the variable lies. A smaller k (down to about 0.2) needs a lower degree, a larger one
-        makes the terms smaller, and so their rounding errors. The centre 2 is chosen for that too: with 1, the
-        terms at the right end are 10 times the value.
+        makes the terms smaller, and so their rounding errors. The centre 2 is chosen for that too: with 1 the
+        terms in the far tail are 7 times the value, but from 2.25 on g(0) exceeds 2 g(2), and then the rounding
+        error of the last step can no longer be had exactly.
     top : str
         Largest a.
     degree, bits : int
@@ -275,7 +276,7 @@ TABLES = {
                          lambda a: mp.log(mp.erfc(a)), lambda a: mp.erfc(a) / mp.erf(a),
                          1, mp.mpf("5.95"), 20, 53),
     "MILLS_F32": mills_poly(mp.mpf(3) / 8, "14.7", 10, 24),
-    "MILLS_F64": mills_poly(mp.mpf(9) / 32, "38.8", 23, 53),
+    "MILLS_F64": mills_poly(mp.mpf(19) / 64, "38.8", 23, 53),
 }
 
 

@@ -7,13 +7,16 @@ import os
 from importlib import import_module
 from importlib.util import find_spec
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 LEVELS = ("v4", "v3", "v2", "plain")
-_ADVICE = "reinstall it with `pip install --force-reinstall nncore`, or build it from source (a C compiler is needed)"
+_ADVICE = (
+    "reinstall it with `pip install --force-reinstall nncore`, or build it from source (a C compiler is needed)"
+)
 
 
 def isa_available() -> dict[str, str]:
-    """Return, best level first, "" for each level that this build has and this processor runs, else the reason why not."""
+    """Return, best level first, "" for each level that this build has and this processor runs, else why not."""
     try:
         cpu = import_module(f"{__name__}._cpu").level()
     except ImportError as error:
@@ -48,4 +51,9 @@ def _load() -> tuple[str, ModuleType]:
     raise ImportError(f"nncore: no compiled core can be used ({told}); {_ADVICE}")
 
 
-isa, core = _load()
+if TYPE_CHECKING:
+    from nncore._core import _v4 as core  # one stub: every level has the same functions
+
+    isa: str
+else:
+    isa, core = _load()

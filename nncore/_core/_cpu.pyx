@@ -5,5 +5,5 @@ cdef extern from "cpu.h" nogil:
 
 
 def level():
-    """Return the highest x86-64 level of this processor and system (4, 3, 2, 1), or 0 where it is of another kind."""
+    """Return the highest x86-64 level of this processor and system (4, 3, 2, 1), or 0 where it is another."""
     return nn_cpu_level()

@@ -1,7 +1,8 @@
 # Activations and their derivatives, elementwise.
 #
-# A. Forward works in place on y, after a copy of x in blocks that stay in the first-level cache: one pointer in the
-#    loop, so that the compiler need not ask whether two arrays overlap, and `y_out=x` costs nothing more.
+# A. Forward works in place on y, after a copy of x in blocks that stay in the first-level cache: one pointer
+#    in the loop, so that the compiler need not ask whether two arrays overlap, and `y_out=x` costs nothing
+#    more.
 # B. Backward likewise: dx := dy, then dx := dx * f'(y or x), in place.
 # C. The switch over the kind is outside the loops; the compiler turns each loop into full vectors.
 
@@ -118,8 +119,8 @@ cdef void activate_backward(
             dx[i] = dx[i] * silu_grad(s[i])
 
 
-cdef void activation_forward(int kind, const floating* x, floating* y, Py_ssize_t n, floating alpha, int thread,
-                             int n_threads) noexcept nogil:
+cdef void activation_forward(int kind, const floating* x, floating* y, Py_ssize_t n, floating alpha,
+                             int thread, int n_threads) noexcept nogil:
     """y := f(x)"""
     cdef Py_ssize_t begin, end, i, m
     nn_share(n, BLOCK, thread, n_threads, &begin, &end)
@@ -130,8 +131,8 @@ cdef void activation_forward(int kind, const floating* x, floating* y, Py_ssize_
         activate(kind, y + i, m, alpha)
 
 
-cdef void activation_backward(int kind, const floating* dy, const floating* s, floating* dx, Py_ssize_t n, floating alpha,
-                              int thread, int n_threads) noexcept nogil:
+cdef void activation_backward(int kind, const floating* dy, const floating* s, floating* dx, Py_ssize_t n,
+                              floating alpha, int thread, int n_threads) noexcept nogil:
     """dx := dy * f'(s)"""
     cdef Py_ssize_t begin, end, i, m
     nn_share(n, BLOCK, thread, n_threads, &begin, &end)

@@ -12,7 +12,8 @@ cdef extern from "simd.h" nogil:
     int nn_openmp()
     const char* nn_compiler()
     int nn_debug()
-    void nn_share(Py_ssize_t n, Py_ssize_t grain, int thread, int n_threads, Py_ssize_t* begin, Py_ssize_t* end)
+    void nn_share(Py_ssize_t n, Py_ssize_t grain, int thread, int n_threads, Py_ssize_t* begin,
+                  Py_ssize_t* end)
 
 cdef extern from "cpu.h" nogil:
     int nn_cpu_level()
@@ -29,18 +30,26 @@ cdef extern from "tile.h" nogil:
     enum: NN_END_RELU
     enum: NN_TILE_ROWS
     enum: NN_TILE_VECTORS
-    void nn_tile_f32(int rows, int vectors, Py_ssize_t depth, const float* a, Py_ssize_t a_row, Py_ssize_t a_step,
-                     const float* b, Py_ssize_t b_step, float* c, Py_ssize_t c_row, const float* start, int mode)
-    void nn_tile_f64(int rows, int vectors, Py_ssize_t depth, const double* a, Py_ssize_t a_row, Py_ssize_t a_step,
-                     const double* b, Py_ssize_t b_step, double* c, Py_ssize_t c_row, const double* start, int mode)
-    void nn_edge_tile_f32(int rows, int width, Py_ssize_t depth, const float* a, Py_ssize_t a_row, Py_ssize_t a_step,
-                          const float* b, Py_ssize_t b_step, float* c, Py_ssize_t c_row, const float* start, int mode)
-    void nn_edge_tile_f64(int rows, int width, Py_ssize_t depth, const double* a, Py_ssize_t a_row, Py_ssize_t a_step,
-                          const double* b, Py_ssize_t b_step, double* c, Py_ssize_t c_row, const double* start, int mode)
+    void nn_tile_f32(int rows, int vectors, Py_ssize_t depth, const float* a, Py_ssize_t a_row,
+                     Py_ssize_t a_step, const float* b, Py_ssize_t b_step, float* c, Py_ssize_t c_row,
+                     const float* start, int mode)
+    void nn_tile_f64(int rows, int vectors, Py_ssize_t depth, const double* a, Py_ssize_t a_row,
+                     Py_ssize_t a_step, const double* b, Py_ssize_t b_step, double* c, Py_ssize_t c_row,
+                     const double* start, int mode)
+    void nn_edge_tile_f32(int rows, int width, Py_ssize_t depth, const float* a, Py_ssize_t a_row,
+                          Py_ssize_t a_step, const float* b, Py_ssize_t b_step, float* c, Py_ssize_t c_row,
+                          const float* start, int mode)
+    void nn_edge_tile_f64(int rows, int width, Py_ssize_t depth, const double* a, Py_ssize_t a_row,
+                          Py_ssize_t a_step, const double* b, Py_ssize_t b_step, double* c, Py_ssize_t c_row,
+                          const double* start, int mode)
     int nn_tile_vectors_f32(int rows, Py_ssize_t most)
     int nn_tile_vectors_f64(int rows, Py_ssize_t most)
     void nn_transpose_f32(const float* source, Py_ssize_t source_row, float* to, Py_ssize_t to_row)
     void nn_transpose_f64(const double* source, Py_ssize_t source_row, double* to, Py_ssize_t to_row)
+
+cdef extern from "peak.h" nogil:
+    double nn_fma_peak_f32(double seconds)
+    double nn_fma_peak_f64(double seconds)
 
 cdef extern from "line.h" nogil:
     void nn_line_add_f32(float* y, const float* x)
@@ -86,18 +95,18 @@ cdef inline int lanes(const floating* unused) noexcept nogil:
     return NN_VECTOR_BYTES // <int>sizeof(floating)
 
 
-cdef inline void tile(int rows, int vectors, Py_ssize_t depth, const floating* a, Py_ssize_t a_row, Py_ssize_t a_step,
-                      const floating* b, Py_ssize_t b_step, floating* c, Py_ssize_t c_row, const floating* start,
-                      int mode) noexcept nogil:
+cdef inline void tile(int rows, int vectors, Py_ssize_t depth, const floating* a, Py_ssize_t a_row,
+                      Py_ssize_t a_step, const floating* b, Py_ssize_t b_step, floating* c, Py_ssize_t c_row,
+                      const floating* start, int mode) noexcept nogil:
     if floating is float:
         nn_tile_f32(rows, vectors, depth, a, a_row, a_step, b, b_step, c, c_row, start, mode)
     else:
         nn_tile_f64(rows, vectors, depth, a, a_row, a_step, b, b_step, c, c_row, start, mode)
 
 
-cdef inline void edge_tile(int rows, int width, Py_ssize_t depth, const floating* a, Py_ssize_t a_row, Py_ssize_t a_step,
-                           const floating* b, Py_ssize_t b_step, floating* c, Py_ssize_t c_row, const floating* start,
-                           int mode) noexcept nogil:
+cdef inline void edge_tile(int rows, int width, Py_ssize_t depth, const floating* a, Py_ssize_t a_row,
+                           Py_ssize_t a_step, const floating* b, Py_ssize_t b_step, floating* c,
+                           Py_ssize_t c_row, const floating* start, int mode) noexcept nogil:
     if floating is float:
         nn_edge_tile_f32(rows, width, depth, a, a_row, a_step, b, b_step, c, c_row, start, mode)
     else:
@@ -108,7 +117,8 @@ cdef inline int tile_vectors(const floating* unused, int rows, Py_ssize_t most) 
     return nn_tile_vectors_f32(rows, most) if floating is float else nn_tile_vectors_f64(rows, most)
 
 
-cdef inline void transpose(const floating* source, Py_ssize_t source_row, floating* to, Py_ssize_t to_row) noexcept nogil:
+cdef inline void transpose(const floating* source, Py_ssize_t source_row, floating* to,
+                           Py_ssize_t to_row) noexcept nogil:
     if floating is float:
         nn_transpose_f32(source, source_row, to, to_row)
     else:

@@ -1,10 +1,11 @@
 # The compiled core: one source for every ISA level.
 #
 # A. Each level is its own module (`_v2`, `_v3`, `_v4`, or `_plain` off x86-64), made of a two-line file that
-#    includes this one: one .pyx may not be given to several Extensions. `nncore._core` picks the best at import.
-# B. Kernels are `cdef ... noexcept nogil` functions over raw C-contiguous buffers. They trust: checks, casts and
-#    allocation are in Python (kernels.py). They take (thread, n_threads) and write only their share of the output,
-#    so that a result never depends on the number of threads.
+#    includes this one: one .pyx may not be given to several Extensions. `nncore._core` picks the best at
+#    import.
+# B. Kernels are `cdef ... noexcept nogil` functions over raw C-contiguous buffers. They trust: checks, casts
+#    and allocation are in Python (kernels.py). They take (thread, n_threads) and write only their share of
+#    the output, so that a result never depends on the number of threads.
 # C. float32 and float64 come from one text through the fused type `floating`.
 # D. The order of every sum is written down in docs/bits.md.
 

@@ -1,19 +1,19 @@
 # The three products of a dense layer, over the register tile of src/tile.h.
 #
-# A. One loop nest, `product`, serves all three: forward  y = x w,  backward_input  dx = dy w^T,  backward_params
-#    dw = x^T dy. They differ in how A and B are walked, never in the order of a sum: each element of C is one chain
-#    over ascending k. A block of k goes on with the chain that C holds.
-# B. B is packed into panels of NN_TILE_VECTORS vectors of columns, [k][column], a block of k and of columns at a time:
-#    BLOCK_DEPTH x BLOCK_COLUMNS float32 are half of a 1 MiB second-level cache, and twelve rows of A beside them half
-#    of the first-level cache. Rows of w are turned into columns of w^T by register transposes while packing: a
-#    kernel of dot products would reach 55 to 69 % of the peak only.
-# C. A is read where it lies, but for x^T at strides of whole pages: twelve columns of each row of x would cost an entry
-#    of the TLB per step. Then the strips of a block of A are copied together, so that a page is entered once for
-#    all of them (copying them one by one lost 5 to 15 %).
-# D. Few rows do not repay packing, nor does a B that lies in the first-level cache as it is: then B is read in place,
-#    and where rows are few as many vectors at a time as there are registers.
-# E. dense_backward_params cuts the batch in chunks of CHUNK rows, sums each from +0 and adds the chunks in order: the
-#    error of a long sum grows with the chunk, not with the batch, and chunks could be shared out.
+# A. One loop nest, `product`, serves all three: forward  y = x w,  backward_input  dx = dy w^T,
+#    backward_params dw = x^T dy. They differ in how A and B are walked, never in the order of a sum: each
+#    element of C is one chain over ascending k. A block of k goes on with the chain that C holds.
+# B. B is packed into panels of NN_TILE_VECTORS vectors of columns, [k][column], a block of k and of columns
+#    at a time: BLOCK_DEPTH x BLOCK_COLUMNS float32 are half of a 1 MiB second-level cache, and twelve rows of
+#    A beside them half of the first-level cache. Rows of w are turned into columns of w^T by register
+#    transposes while packing: a kernel of dot products would reach 55 to 69 % of the peak only.
+# C. A is read where it lies, but for x^T at strides of whole pages: twelve columns of each row of x would
+#    cost an entry of the TLB per step. Then the strips of a block of A are copied together, so that a page is
+#    entered once for all of them (copying them one by one lost 5 to 15 %).
+# D. Few rows do not repay packing, nor does a B that lies in the first-level cache as it is: then B is read
+#    in place, and where rows are few as many vectors at a time as there are registers.
+# E. dense_backward_params cuts the batch in chunks of CHUNK rows, sums each from +0 and adds the chunks in
+#    order: the error of a long sum grows with the chunk, not with the batch, and chunks could be shared out.
 
 cdef enum:
     BLOCK_DEPTH = 512
@@ -91,12 +91,14 @@ cdef void product(
     cdef floating* to
     cdef Py_ssize_t from_row = a_row, from_step = a_step
     cdef int rows, vectors, step_mode, first_mode = mode & NN_START_MASK
-    cdef bint copy_a = a_row == 1 and a_step * <Py_ssize_t>sizeof(floating) % PAGE == 0 and n > 2 * panel_columns
+    cdef bint copy_a = (a_row == 1 and a_step * <Py_ssize_t>sizeof(floating) % PAGE == 0
+                        and n > 2 * panel_columns)
     cdef bint pass_after = activation != IDENTITY and activation != RELU
     if activation == RELU:
         mode |= NN_END_RELU
 
-    if not transposed and (m <= NN_TILE_ROWS or k * b_row * <Py_ssize_t>sizeof(floating) <= IN_PLACE_BYTES):  # D
+    if not transposed and (m <= NN_TILE_ROWS
+                           or k * b_row * <Py_ssize_t>sizeof(floating) <= IN_PLACE_BYTES):  # D
         for i from 0 <= i < m by NN_TILE_ROWS:
             rows = <int>min(<Py_ssize_t>NN_TILE_ROWS, m - i)
             j = 0
@@ -104,12 +106,12 @@ cdef void product(
                 from_start = start + j if start != NULL else NULL
                 if n - j >= L:
                     vectors = tile_vectors(a, rows, (n - j) // L)
-                    tile(rows, vectors, k, a + i * a_row, a_row, a_step, b + j, b_row, c + i * c_row + j, c_row, from_start,
-                         mode)
+                    tile(rows, vectors, k, a + i * a_row, a_row, a_step, b + j, b_row, c + i * c_row + j, c_row,
+                         from_start, mode)
                     j += vectors * L
                 else:
-                    edge_tile(rows, <int>(n - j), k, a + i * a_row, a_row, a_step, b + j, b_row, c + i * c_row + j, c_row,
-                              from_start, mode)
+                    edge_tile(rows, <int>(n - j), k, a + i * a_row, a_row, a_step, b + j, b_row,
+                              c + i * c_row + j, c_row, from_start, mode)
                     j = n
             if pass_after:
                 activate_rows(activation, c + i * c_row, c_row, rows, n, alpha)
@@ -121,8 +123,8 @@ cdef void product(
             d = min(depth, k - k0)
             for j from 0 <= j < columns by panel_columns:
                 width = min(panel_columns, columns - j)
-                pack_panel(panels + j * d, b + ((j0 + j) * b_row + k0 if transposed else k0 * b_row + j0 + j), b_row,
-                           transposed, d, width, panel_columns if width > L else L)
+                pack_panel(panels + j * d, b + ((j0 + j) * b_row + k0 if transposed else k0 * b_row + j0 + j),
+                           b_row, transposed, d, width, panel_columns if width > L else L)
             step_mode = first_mode if k0 == 0 else NN_START_C
             if k0 + d == k:
                 step_mode |= mode & ~NN_START_MASK
@@ -131,7 +133,8 @@ cdef void product(
                 from_a = a + i * a_row + k0 * a_step
                 if copy_a:
                     if i % (BLOCK_STRIPS * NN_TILE_ROWS) == 0:
-                        copy_strips(strips, from_a, a_step, min(<Py_ssize_t>BLOCK_STRIPS * NN_TILE_ROWS, m - i), d)
+                        copy_strips(strips, from_a, a_step,
+                                    min(<Py_ssize_t>BLOCK_STRIPS * NN_TILE_ROWS, m - i), d)
                     from_a = strips + i % (BLOCK_STRIPS * NN_TILE_ROWS) * d
                     from_row, from_step = 1, NN_TILE_ROWS
                 j = 0
@@ -142,15 +145,16 @@ cdef void product(
                     width = min(panel_columns, columns - j // panel_columns * panel_columns)
                     width = panel_columns if width > L else L  # between rows of the panel
                     if columns - j >= panel_columns:
-                        tile(rows, NN_TILE_VECTORS, d, from_a, from_row, from_step, from_b, width, to, c_row, from_start,
-                             step_mode)
+                        tile(rows, NN_TILE_VECTORS, d, from_a, from_row, from_step, from_b, width, to, c_row,
+                             from_start, step_mode)
                         j += panel_columns
                     elif columns - j >= L:
-                        tile(rows, 1, d, from_a, from_row, from_step, from_b, width, to, c_row, from_start, step_mode)
+                        tile(rows, 1, d, from_a, from_row, from_step, from_b, width, to, c_row, from_start,
+                             step_mode)
                         j += L
                     else:
-                        edge_tile(rows, <int>(columns - j), d, from_a, from_row, from_step, from_b, width, to, c_row,
-                                  from_start, step_mode)
+                        edge_tile(rows, <int>(columns - j), d, from_a, from_row, from_step, from_b, width, to,
+                                  c_row, from_start, step_mode)
                         j = columns
                 if pass_after and k0 + d == k:
                     activate_rows(activation, c + i * c_row + j0, c_row, rows, columns, alpha)
@@ -166,24 +170,27 @@ cdef inline void activate_rows(int activation, floating* c, Py_ssize_t c_row, in
             activate(activation, c + i * c_row, n, alpha)
 
 
-cdef void copy_strips(floating* strips, const floating* a, Py_ssize_t a_step, Py_ssize_t rows, Py_ssize_t depth) noexcept nogil:
+cdef void copy_strips(floating* strips, const floating* a, Py_ssize_t a_step, Py_ssize_t rows,
+                      Py_ssize_t depth) noexcept nogil:
     """strips[i // R][k][i % R] := a[k * a_step + i], R rows in a strip"""
     cdef Py_ssize_t k, i, full = rows // NN_TILE_ROWS * NN_TILE_ROWS
     for k in range(depth):
         for i from 0 <= i < full by NN_TILE_ROWS:
             memcpy(strips + i * depth + k * NN_TILE_ROWS, a + k * a_step + i, NN_TILE_ROWS * sizeof(floating))
         if full < rows:
-            memcpy(strips + full * depth + k * NN_TILE_ROWS, a + k * a_step + full, (rows - full) * sizeof(floating))
+            memcpy(strips + full * depth + k * NN_TILE_ROWS, a + k * a_step + full,
+                   (rows - full) * sizeof(floating))
 
 
 cdef bint by_columns(Py_ssize_t m, Py_ssize_t n, Py_ssize_t panel_columns, int n_threads) noexcept nogil:
-    """Whether threads share out the columns of C: then none packs what another one packs. Rows where columns are few."""
-    cdef Py_ssize_t panels = (n + panel_columns - 1) // panel_columns, strips = (m + NN_TILE_ROWS - 1) // NN_TILE_ROWS
+    """Whether threads share out columns of C, so that none packs what another one packs, or rows."""
+    cdef Py_ssize_t panels = (n + panel_columns - 1) // panel_columns
+    cdef Py_ssize_t strips = (m + NN_TILE_ROWS - 1) // NN_TILE_ROWS
     return panels % n_threads == 0 or panels >= 4 * n_threads or panels >= strips
 
 
-cdef void shared_product(floating* c, const floating* a, Py_ssize_t a_row, Py_ssize_t a_step, const floating* b,
-                         Py_ssize_t b_row, bint transposed, Py_ssize_t m, Py_ssize_t n, Py_ssize_t k,
+cdef void shared_product(floating* c, const floating* a, Py_ssize_t a_row, Py_ssize_t a_step,
+                         const floating* b, Py_ssize_t b_row, bint transposed, Py_ssize_t m, Py_ssize_t n, Py_ssize_t k,
                          const floating* start, int mode, int activation, floating alpha, void* scratch,
                          int thread, int n_threads) noexcept nogil:
     """One thread's share of C (m, n) := f(start + A B)."""
@@ -191,8 +198,9 @@ cdef void shared_product(floating* c, const floating* a, Py_ssize_t a_row, Py_ss
     if by_columns(m, n, panel_columns, n_threads):
         nn_share(n, panel_columns, thread, n_threads, &begin, &end)
         if begin < end:
-            product(c + begin, n, a, a_row, a_step, b + (begin * b_row if transposed else begin), b_row, transposed,
-                    m, end - begin, k, start + begin if start != NULL else NULL, mode, activation, alpha, scratch)
+            product(c + begin, n, a, a_row, a_step, b + (begin * b_row if transposed else begin), b_row,
+                    transposed, m, end - begin, k, start + begin if start != NULL else NULL, mode, activation,
+                    alpha, scratch)
     else:
         nn_share(m, NN_TILE_ROWS, thread, n_threads, &begin, &end)
         if begin < end:
@@ -210,8 +218,8 @@ cdef void dense_forward(
     void* scratch, int thread, int n_threads,
 ) noexcept nogil:
     """y := f(b + x w)"""
-    shared_product(y, x, I, <Py_ssize_t>1, w, O, False, B, O, I, b, NN_START_ZERO if b == NULL else NN_START_ROW,
-                   activation, alpha, scratch, thread, n_threads)
+    shared_product(y, x, I, <Py_ssize_t>1, w, O, False, B, O, I, b,
+                   NN_START_ZERO if b == NULL else NN_START_ROW, activation, alpha, scratch, thread, n_threads)
 
 
 cdef void dense_backward_input(
@@ -222,8 +230,8 @@ cdef void dense_backward_input(
     void* scratch, int thread, int n_threads,
 ) noexcept nogil:
     """dx := dy w^T"""
-    shared_product(dx, dy, O, <Py_ssize_t>1, w, O, True, B, I, O, <const floating*>NULL, NN_START_ZERO, IDENTITY,
-                   <floating>0, scratch, thread, n_threads)
+    shared_product(dx, dy, O, <Py_ssize_t>1, w, O, True, B, I, O, <const floating*>NULL, NN_START_ZERO,
+                   IDENTITY, <floating>0, scratch, thread, n_threads)
 
 
 cdef void dense_backward_params(
@@ -240,9 +248,9 @@ cdef void dense_backward_params(
     cdef floating one = 1
     for b0 from 0 <= b0 < max(B, <Py_ssize_t>1) by CHUNK:
         depth = min(<Py_ssize_t>CHUNK, B - b0)
-        shared_product(dw, x + b0 * I, <Py_ssize_t>1, I, dy + b0 * O, O, False, I, O, depth, <const floating*>NULL, mode,
-                       IDENTITY, <floating>0, scratch, thread, n_threads)
+        shared_product(dw, x + b0 * I, <Py_ssize_t>1, I, dy + b0 * O, O, False, I, O, depth,
+                       <const floating*>NULL, mode, IDENTITY, <floating>0, scratch, thread, n_threads)
         if db != NULL:
-            shared_product(db, &one, <Py_ssize_t>0, <Py_ssize_t>0, dy + b0 * O, O, False, <Py_ssize_t>1, O, depth,
-                           <const floating*>NULL, mode, IDENTITY, <floating>0, scratch, thread, n_threads)
+            shared_product(db, &one, <Py_ssize_t>0, <Py_ssize_t>0, dy + b0 * O, O, False, <Py_ssize_t>1, O,
+                           depth, <const floating*>NULL, mode, IDENTITY, <floating>0, scratch, thread, n_threads)
         mode = NN_START_ZERO | NN_END_ADD

@@ -1,4 +1,5 @@
-# What Python calls. Arrays come checked (kernels.py, executor.py): C-contiguous, aligned, native, of one dtype.
+# What Python calls. Arrays come checked (kernels.py, executor.py): C-contiguous, aligned, native, of one
+# dtype.
 #
 # The NumPy C-API and not typed memoryviews: each of those costs a call 0.3 us.
 
@@ -6,15 +7,16 @@ cimport numpy as cnp
 
 cnp.import_array()
 
-ACTIVATIONS = ("identity", "sigmoid", "tanh", "relu", "leaky_relu", "elu", "exponential", "hard_sigmoid", "softplus",
-               "gelu", "silu")
+ACTIVATIONS = ("identity", "sigmoid", "tanh", "relu", "leaky_relu", "elu", "exponential", "hard_sigmoid",
+               "softplus", "gelu", "silu")
 KERNELS = ("dense_forward", "dense_backward_input", "dense_backward_params", "bias_activation_forward",
            "activation_forward", "activation_backward", "softmax", "softmax_backward", "log_softmax",
            "log_softmax_backward", "softmax_cross_entropy", "sigmoid_binary_cross_entropy",
            "categorical_cross_entropy", "binary_cross_entropy", "mean_squared_error",
-           "categorical_accuracy", "binary_accuracy", "absolute_error", "sgd_update", "gather", "store", "accumulate", "sum")
-ELEMENTARY = ("exp", "expm1", "log", "log1p", "erf", "gelu_grad", "silu_grad", "tanh", "sigmoid", "softplus", "gelu",
-              "silu")
+           "categorical_accuracy", "binary_accuracy", "absolute_error", "sgd_update", "gather", "store",
+           "accumulate", "sum")
+ELEMENTARY = ("exp", "expm1", "log", "log1p", "erf", "gelu_grad", "silu_grad", "tanh", "sigmoid", "softplus",
+              "gelu", "silu")
 assert len(ACTIVATIONS) == N_ACTIVATIONS and len(KERNELS) == N_KERNELS
 
 # The layout of an op, for the tables that Python fills.
@@ -120,27 +122,30 @@ def elementwise(int kernel, int kind, x, s, out, double alpha):
     return out
 
 
-def run_program(cnp.ndarray ops, cnp.ndarray order, Py_ssize_t samples, Py_ssize_t batch_size, Py_ssize_t first,
-                cnp.ndarray watched, double seconds, int n_threads):
+def program_threads(cnp.ndarray ops, Py_ssize_t rows):
+    """How many threads a table of ops feeds with a batch of so many rows."""
+    cdef const Op* op = <const Op*>cnp.PyArray_DATA(ops)
+    cdef double work = 0
+    cdef Py_ssize_t i
+    for i in range(cnp.PyArray_DIM(ops, 0)):
+        work += op_work(&op[i], rows)
+    return threads_for(work, 1.0)
+
+
+def run_program(cnp.ndarray ops, cnp.ndarray order, Py_ssize_t samples, Py_ssize_t batch_size,
+                Py_ssize_t first, cnp.ndarray watched, double seconds, int n_threads):
     """Run a table of ops over the batches from sample `first` on; returns the first sample not seen.
 
     Comes back after `seconds`, at the end of the samples, or when the watched total is no longer finite."""
     cdef Run run
     cdef int failed
-    cdef Py_ssize_t i
-    cdef double work = 0
     memset(&run, 0, sizeof(run))
     run.ops, run.n_ops = <const Op*>cnp.PyArray_DATA(ops), cnp.PyArray_DIM(ops, 0)
     run.order = <const int64_t*>data(order)
     run.samples, run.batch_size, run.next = samples, batch_size, first
     run.watched = <const double*>data(watched)
     run.deadline = now() + seconds
-    if n_threads == 0:
-        for i in range(run.n_ops):
-            work += op_work(&run.ops[i], min(batch_size, samples - first))
-        n_threads = threads_for(work, 1.0)
-    else:
-        n_threads = min(n_threads, allowed_threads())
+    n_threads = min(n_threads, allowed_threads())
     with nogil:
         failed = run_all(&run, n_threads)
     if failed:
@@ -149,7 +154,7 @@ def run_program(cnp.ndarray ops, cnp.ndarray order, Py_ssize_t samples, Py_ssize
 
 
 def elementary(str name, x):
-    """Our own elementary function of every element of a float array: for tests, and where bits must not depend on libm."""
+    """Our own elementary function of every element: for tests, and where bits must not depend on libm."""
     cdef cnp.ndarray y = x.copy()
     cdef int kind = ELEMENTARY.index(name)
     cdef Py_ssize_t n = cnp.PyArray_SIZE(y)
@@ -234,6 +239,14 @@ def permutation(Py_ssize_t n, uint64_t seed, uint32_t step):
 def cpu_level():
     """The highest x86-64 level of this processor (4, 3, 2, 1), or 0 where it is of another kind."""
     return nn_cpu_level()
+
+
+def fma_peak(bint is_double, double seconds):
+    """The most floating-point operations a second of one core (a multiply-add is two), within `seconds`."""
+    cdef double best
+    with nogil:
+        best = nn_fma_peak_f64(seconds) if is_double else nn_fma_peak_f32(seconds)
+    return best
 
 
 def address(cnp.ndarray array):

@@ -1,10 +1,10 @@
 # Softmax, and losses with their gradient in one pass.
 #
-# A. Rows are taken a block at a time, as many as a cache line has elements, and turned: a block is (C, V), the classes
-#    down and V rows along the lanes, in scratch. Every step is then a loop of full vectors whatever C is; a row at a
-#    time was tried and took 58 ns for ten classes, against 6.
-# B. A sum over a row runs in V virtual lanes over its elements, V the same on every ISA level, and ends in a halving
-#    tree. In a block lane v of row r is acc[v][r]. Elements beyond the row leave their lane as it is.
+# A. Rows are taken a block at a time, as many as a cache line has elements, and turned: a block is (C, V),
+#    the classes down and V rows along the lanes, in scratch. Every step is then a loop of full vectors
+#    whatever C is; a row at a time was tried and took 58 ns for ten classes, against 6.
+# B. A sum over a row runs in V virtual lanes over its elements, V the same on every ISA level, and ends in a
+#    halving tree. In a block lane v of row r is acc[v][r]. Elements beyond the row leave their lane as it is.
 #    Wide rows need no turning: `wide_exp` runs along one, in the same virtual lanes.
 # C. The rows of a block that are beyond the batch hold zeros; what they give is not stored.
 # D. Threads share out blocks. A row's result depends on the row alone.
@@ -116,7 +116,7 @@ cdef void block_sum(
 cdef void block_exp(
     const floating* t,  # IN  (C, V)
     floating* e,        # OUT (C, V) exp(t - m), t or another
-    floating* m,        # OUT (V,) the largest element of each row; one that is nan is passed over, and shows in e
+    floating* m,        # OUT (V,) the largest element of each row; a nan may be passed over: it shows in e
     floating* s,        # OUT (V,) sum of e
     Py_ssize_t C,
 ) noexcept nogil:
@@ -482,7 +482,9 @@ cdef void binary_cross_entropy(
     floating* dy_pred,       # OUT (B, O)
     Py_ssize_t B, Py_ssize_t O, void* scratch, int thread, int n_threads,
 ) noexcept nogil:
-    """l := -mean(t log(q) + (1 - t) log(1 - q)), q = clip(p);  dy_pred := (q - t) / (q (1 - q)) * w / (B O) inside the clip"""
+    """l := -mean(t log(q) + (1 - t) log(1 - q)), q = clip(p)
+
+    dy_pred := (q - t) / (q (1 - q)) * w / (B O) inside the clip"""
     cdef Py_ssize_t V = virtual_lanes(y_pred), b, c, r, i, rows, begin, end
     cdef floating* p = <floating*>part(scratch, O, 0)
     cdef floating* t = <floating*>part(scratch, O, 1)
@@ -528,7 +530,9 @@ cdef void categorical_cross_entropy(
     floating* dy_pred,       # OUT (B, C)
     Py_ssize_t B, Py_ssize_t C, void* scratch, int thread, int n_threads,
 ) noexcept nogil:
-    """l := -sum(t log(q)), q = clip(u), u = p / sum(p);  dy_pred := (sum(v u) - v) / sum(p) * w / B, v = t / q inside the clip"""
+    """l := -sum(t log(q)), q = clip(u), u = p / sum(p)
+
+    dy_pred := (sum(v u) - v) / sum(p) * w / B, v = t / q inside the clip"""
     cdef Py_ssize_t V = virtual_lanes(y_pred), b, c, r, i, rows, begin, end
     cdef floating* u = <floating*>part(scratch, C, 0)
     cdef floating* v = <floating*>part(scratch, C, 1)

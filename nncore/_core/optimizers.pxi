@@ -1,6 +1,7 @@
 # Updates, elementwise over parameters, in blocks that stay in the first-level cache.
 #
-# State below the smallest normal number becomes +0: the momentum of a dead unit would stay subnormal, and slow, for ever.
+# State below the smallest normal number becomes +0: the momentum of a dead unit would stay subnormal, and
+# slow, for ever.
 
 cdef double SMALLEST_NORMAL_F32 = 1.1754943508222875e-38
 cdef double SMALLEST_NORMAL_F64 = 2.2250738585072014e-308
@@ -20,7 +21,9 @@ cdef void sgd_update(
     double learning_rate, double momentum, bint nesterov, double weight_decay, double l2,
     int thread, int n_threads,
 ) noexcept nogil:
-    """g := dw + l2 w;  w := w - lr decay w;  v := momentum v - lr g;  w := w + v  (nesterov: + momentum v - lr g)"""
+    """g := dw + l2 w;  w := w - lr decay w;  v := momentum v - lr g;  w := w + v
+
+    (nesterov: w + momentum v - lr g)"""
     cdef floating rate = <floating>learning_rate, m = <floating>momentum
     cdef floating penalty = <floating>l2, decay = <floating>(learning_rate * weight_decay), v
     cdef floating[BLOCK] g

@@ -1,9 +1,10 @@
 # Ops, and the run of a list of them over many batches.
 #
-# A. An op is a row of a table that Python fills (nncore/executor.py): which kernel, pointers to its buffers, the
-#    dimensions that the batch does not set, scalars. A public kernel is a list of one op: one dispatch serves both.
-# B. One parallel region spans as many batches as fit in the caller's time budget; its threads share out every op and
-#    meet at a barrier after it. Nothing is allocated and Python is not entered.
+# A. An op is a row of a table that Python fills (nncore/executor.py): which kernel, pointers to its buffers,
+#    the dimensions that the batch does not set, scalars. A public kernel is a list of one op: one dispatch
+#    serves both.
+# B. One parallel region spans as many batches as fit in the caller's time budget; its threads share out every
+#    op and meet at a barrier after it. Nothing is allocated and Python is not entered.
 # C. Gathering a batch by the shuffled index and adding up the loss are ops too.
 
 from libc.math cimport isfinite
@@ -119,7 +120,8 @@ cdef void run_op_typed(const Op* op, const Batch* batch, void* scratch, int thre
         (<double*>op.p[1])[0] = batch_sum(p0, B)
 
 
-cdef inline void run_op(const Op* op, const Batch* batch, void* scratch, int thread, int n_threads) noexcept nogil:
+cdef inline void run_op(const Op* op, const Batch* batch, void* scratch, int thread,
+                        int n_threads) noexcept nogil:
     if op.is_double:
         run_op_typed(op, batch, scratch, thread, n_threads, <double*>NULL)
     else:

@@ -1,4 +1,5 @@
-# Random words and permutations: functions of (seed, purpose, layer, step) and the element's index, of nothing else.
+# Random words and permutations: functions of (seed, purpose, layer, step) and the element's index, of nothing
+# else.
 
 cdef inline void random_block(uint64_t seed, uint32_t block, uint32_t purpose, uint32_t layer, uint32_t step,
                               uint32_t* out) noexcept nogil:

@@ -1,15 +1,16 @@
-# How many threads a call takes. OpenMP, because OMP_NUM_THREADS, threadpoolctl and affinity masks already steer it.
+# How many threads a call takes. OpenMP, because OMP_NUM_THREADS, threadpoolctl and affinity masks already
+# steer it.
 
 from cython.parallel cimport parallel, threadid
 
 # The user's cap (nncore.set_num_threads, a cgroup's quota, 1 after a fork); 0: none.
 cdef int thread_cap = 0
 
-# A thread is worth its start (0.6 us) and its barriers from about this much work on, in multiply-adds or in
-# elements through memory; measured, see benches/test_threads.py.
+# A thread is worth its start and its barriers, some microseconds in all, from about this much work on, in
+# multiply-adds (20 us) or in elements through memory (20 us).
 cdef enum:
-    GRAIN_MULTIPLY_ADDS = 1 << 20
-    GRAIN_ELEMENTS = 1 << 15
+    GRAIN_MULTIPLY_ADDS = 1 << 21
+    GRAIN_ELEMENTS = 1 << 17
 
 
 def set_thread_cap(int n):

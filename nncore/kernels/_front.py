@@ -41,7 +41,7 @@ def arrays(where: str, **named: tuple[ArrayLike | None, int | None]) -> list[Any
         return [value for value, _ in named.values()]
     found = [getattr(value, "dtype", None) for value, _ in named.values() if value is not None]
     wanted = next((d.newbyteorder("=") for d in found if d is not None and d.newbyteorder("=") in _FLOATS), None)
-    result = []
+    result: list[Any] = []
     for name, (value, ndim) in named.items():
         if value is None:
             result.append(None)

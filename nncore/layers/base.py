@@ -72,6 +72,10 @@ class Layer:
         """Whether the layer has its weights."""
         return self.input_width is not None
 
+    def forget_weights(self) -> None:
+        """Undo `build`."""
+        self.weights, self.input_width = [], None
+
     def count_params(self) -> int:
         """Return the number of elements in the layer's weights."""
         return sum(weight.size for weight in self.weights)
@@ -87,7 +91,10 @@ class Layer:
     def add_weight(self, name: str, shape: tuple[int, ...], initializer: Initializer, seed: int, number: int) -> Variable:
         """Make a weight; a subclass calls it in `build`."""
         _checks.shape_size(shape, f"layer {self.name!r}")
-        value = initializer(shape, self.dtype, seed=seed, layer=number, index=len(self.weights))
+        try:
+            value = initializer(shape, self.dtype, seed=seed, layer=number, index=len(self.weights))
+        except (MemoryError, ValueError) as error:
+            raise type(error)(f"layer {self.name!r}: cannot make {name} of shape {shape}: {error}") from error
         self.weights.append(Variable(value, f"{self.name}/{name}", self.trainable))
         return self.weights[-1]
 

@@ -8,6 +8,7 @@ A twin agrees with its kernel within a tolerance, not to the bit: NumPy sums in 
 array([0., 2.])
 """
 
+from nncore.reference import executor  # noqa: F401 - nncore.reference.executor.Executor is documented by that name
 from nncore.reference.activations import (
     bias_activation_forward,
     elu_backward,

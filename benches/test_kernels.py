@@ -1,0 +1,36 @@
+"""Each case of cases.py, verified and then timed: nncore and NumPy in one group.
+
+For ratios to quote use report.py: it takes both sides in turn, so that a busy moment meets both.
+"""
+
+import pytest
+from cases import CASES
+from peaks import bandwidth, fma_peak
+
+import nncore as nn
+from nncore._core import isa
+
+
+@pytest.fixture(scope="session")
+def peaks():
+    """FLOP/s by dtype, and bytes a second."""
+    return {"float32": fma_peak("float32"), "float64": fma_peak("float64"), "memory": bandwidth()}
+
+
+@pytest.mark.parametrize("side", ["nncore", "numpy"])
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
+def test_kernel(benchmark, peaks, case, side):
+    benchmark.group = case.id
+    ours, numpys = case.prepare()  # raises where results differ
+    threads = nn.get_num_threads()
+    benchmark.extra_info |= {"shape": case.shape, "threads": threads, "isa": isa, "numpy": case.against}
+    benchmark(ours if side == "nncore" else numpys)
+    if benchmark.stats is None:  # timing is off
+        return
+    best = benchmark.stats["min"]
+    if case.flops:
+        benchmark.extra_info["GFLOP/s"] = case.flops / best / 1e9
+        benchmark.extra_info["share of peak"] = case.flops / best / (peaks[case.dtype] * threads)
+    elif case.bytes:
+        benchmark.extra_info["GB/s"] = case.bytes / best / 1e9
+        benchmark.extra_info["share of memory bandwidth"] = case.bytes / best / peaks["memory"]

@@ -1,0 +1,1 @@
+from nncore._core._v4 import *  # noqa: F403
