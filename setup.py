@@ -21,7 +21,8 @@ LEVELS = os.environ.get("NNCORE_BUILD_ISA", "v2 v3 v4").split()
 if platform.machine().lower() not in ("x86_64", "amd64"):
     LEVELS = ["plain"]
 
-# Fused multiply-adds are written out: the compiler may neither contract nor reorder, or bits would depend on it.
+# Fused multiply-adds are written out: the compiler may neither contract nor reorder, or bits would depend on
+# it.
 FLAGS = ["-std=gnu11", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math", "-Wall", "-Wextra",
          "-Wno-unused-parameter", "-Wno-unused-function", "-Wno-psabi", "-Wno-sign-compare",
          "-Wno-cpp", "-Wno-missing-field-initializers"]
@@ -56,15 +57,35 @@ def extension(level, flags):
     march += ["-mprefer-vector-width=512"] if level == "v4" else []
     headers = sorted(str(path) for folder in ("src", "nncore/_core") for path in Path(folder).glob("*.[hp]*"))
     return Extension(
-        f"nncore._core._{level}", [str(source)], include_dirs=["src", numpy.get_include()], depends=headers,
-        define_macros=[("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION"), ("NPY_TARGET_VERSION", "NPY_2_0_API_VERSION")],
-        extra_compile_args=FLAGS + OPTIMIZE + march + flags, extra_link_args=LINK + flags)
+        f"nncore._core._{level}",
+        [str(source)],
+        include_dirs=["src", numpy.get_include()],
+        depends=headers,
+        define_macros=[
+            ("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION"),
+            ("NPY_TARGET_VERSION", "NPY_2_0_API_VERSION"),
+        ],
+        extra_compile_args=FLAGS + OPTIMIZE + march + flags,
+        extra_link_args=LINK + flags,
+    )
 
 
 if __name__ == "__main__":
     os.chdir(HERE)
     flags = openmp()
-    cpu = Extension("nncore._core._cpu", ["nncore/_core/_cpu.pyx"], include_dirs=["src"], depends=["src/cpu.h"],
-                    extra_compile_args=FLAGS + OPTIMIZE, extra_link_args=LINK)
-    setup(ext_modules=cythonize([cpu, *(extension(level, flags) for level in LEVELS)], compiler_directives=DIRECTIVES,
-                                include_path=["nncore/_core"], build_dir="build/cython"))
+    cpu = Extension(
+        "nncore._core._cpu",
+        ["nncore/_core/_cpu.pyx"],
+        include_dirs=["src"],
+        depends=["src/cpu.h"],
+        extra_compile_args=FLAGS + OPTIMIZE,
+        extra_link_args=LINK,
+    )
+    setup(
+        ext_modules=cythonize(
+            [cpu, *(extension(level, flags) for level in LEVELS)],
+            compiler_directives=DIRECTIVES,
+            include_path=["nncore/_core"],
+            build_dir="build/cython",
+        )
+    )

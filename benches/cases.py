@@ -9,8 +9,8 @@ import numpy as np
 from nncore import kernels, reference
 from nncore.testing import KERNELS, Kernel
 
-# Where NumPy has the function itself it gets out=, as ours does. All else is the expression of the table of kernels, or the
-# twin where the table has none.
+# Where NumPy has the function itself it gets out=, as ours does. All else is the expression of the table of
+# kernels, or the twin where the table has none.
 OWN = {
     "identity_forward": lambda x, y_out: np.copyto(y_out, x),
     "identity_backward": lambda dy, dx_out: np.copyto(dx_out, dy),
@@ -40,8 +40,8 @@ BIASED = {
     "sigmoid": lambda x, b, activation: 1 / (1 + np.exp(-(x + b))),
 }
 
-# Batches and layers of: the digits' 64-128-10 and MNIST's 784-256-128-10, a classifier of ImageNet on 2,048 features,
-# the Keras guide's 784-512; squares for comparison with others' figures.
+# Batches and layers of: the digits' 64-128-10 and MNIST's 784-256-128-10, a classifier of ImageNet on 2,048
+# features, the Keras guide's 784-512; squares for comparison with others' figures.
 DENSE = (
     (32, 64, 128),
     (32, 128, 10),
@@ -59,7 +59,13 @@ FEW_ROWS = ((128, 10), (10000, 10), (256, 1000))
 ELEMENTS = ((10_000,), (1_000_000,))
 # Parameters of the digits' and MNIST's models; the last is beyond every cache.
 PARAMETERS = ((9_610,), (235_146,), (1_000_000,), (10_000_000,))
-MANY = ("bias_activation_forward", "softmax", "softmax_cross_entropy", "sigmoid_binary_cross_entropy", "mean_squared_error")
+MANY = (
+    "bias_activation_forward",
+    "softmax",
+    "softmax_cross_entropy",
+    "sigmoid_binary_cross_entropy",
+    "mean_squared_error",
+)
 
 
 class Case(NamedTuple):
@@ -94,7 +100,11 @@ class Case(NamedTuple):
 
         Without `out` ours allocates its outputs.
         """
-        arguments = {k: v for k, v in self.row.arguments(self.shape, self.dtype, **self.variant).items() if v is not None}
+        arguments = {
+            k: v
+            for k, v in self.row.arguments(self.shape, self.dtype, **self.variant).items()
+            if v is not None
+        }
         twin, ours = getattr(reference, self.row.name), getattr(kernels, self.row.name)
         wanted, want = _run(twin, deepcopy(arguments))
         outs = {name: np.empty_like(a) for name, a in wanted.items() if name.endswith("_out")}
@@ -106,7 +116,9 @@ class Case(NamedTuple):
                 return twin(**arguments, **outs)
             if "activation" in self.variant:
                 return BIASED[self.variant["activation"]](**arguments)
-            full = {name: p.default for name, p in inspect.signature(twin).parameters.items() if p.default is None}
+            full = {
+                name: p.default for name, p in inspect.signature(twin).parameters.items() if p.default is None
+            }
             full = {name: None for name in full if not name.endswith("_out")} | arguments
             names = inspect.signature(self.row.baseline).parameters
             loose = any(p.kind is p.VAR_KEYWORD for p in names.values())
@@ -117,7 +129,9 @@ class Case(NamedTuple):
             a, o = deepcopy(arguments), deepcopy(outs)
             got, result = _known(function(a, o), a, o, wanted)
             for name in got:
-                np.testing.assert_allclose(got[name], wanted[name], rtol=ulps * eps, atol=ulps * eps, err_msg=self.id)
+                np.testing.assert_allclose(
+                    got[name], wanted[name], rtol=ulps * eps, atol=ulps * eps, err_msg=self.id
+                )
             if isinstance(want, float) and result is not None:
                 np.testing.assert_allclose(result, want, rtol=1e4 * eps, err_msg=self.id)
 
@@ -166,7 +180,9 @@ def _cases():
         elif rank == 3:
             pairs = [(shape, dtype) for dtype in ("float32", "float64") for shape in DENSE]
         elif row.name in MANY and not row.label:
-            pairs = [(shape, "float32") for shape in ROWS] + [(shape, "float64") for shape in ((1000, 10), (1000, 1000))]
+            pairs = [(shape, "float32") for shape in ROWS] + [
+                (shape, "float64") for shape in ((1000, 10), (1000, 1000))
+            ]
         else:
             pairs = [(shape, "float32") for shape in FEW_ROWS] + [((10000, 10), "float64")]
         for variant in variants:

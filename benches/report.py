@@ -2,8 +2,9 @@
 
     python benches/report.py [--threads 1] [--seconds 0.2] [--only WORD] [--markdown] [--allocate]
 
-Run from anywhere, on the installed package. Both sides run in turn with the peak of the machine beside them: rounds of
-A, B, peak, A, B, peak. Times are medians over the rounds; rates and shares are of the best round against the best peak.
+Run from anywhere, on the installed package. Both sides run in turn with the peak of the machine beside them:
+rounds of A, B, peak, A, B, peak. Times are medians over the rounds; rates and shares are of the best round
+against the best peak.
 """
 
 import argparse
@@ -45,14 +46,23 @@ def measure(case, options, stream):
     ours, numpys = case.prepare(out=not options.allocate)
     rates = []
     sides = {"ours": ours, "numpy": numpys}
-    large = case.bytes > 1 << 26  # smaller ones are partly in a cache, which the way to memory says nothing about
+    large = (
+        case.bytes > 1 << 26
+    )  # smaller ones are partly in a cache, which the way to memory says nothing about
     if case.flops:
         sides["peak"] = lambda: rates.append(core.fma_peak(case.dtype == "float64", 0.0))
     elif large:
         sides["peak"] = stream
     times = race(options.seconds, **sides)
     best = times["ours"][1]
-    row = {"case": case, "ours": times["ours"][0], "best": best, "numpy": times["numpy"][0], "rate": "", "share": None}
+    row = {
+        "case": case,
+        "ours": times["ours"][0],
+        "best": best,
+        "numpy": times["numpy"][0],
+        "rate": "",
+        "share": None,
+    }
     row["ratio"] = row["numpy"] / row["ours"]
     if case.flops:
         row["rate"] = f"{case.flops / best / 1e9:.1f} GFLOP/s"
@@ -64,23 +74,47 @@ def measure(case, options, stream):
     return row
 
 
-COLUMNS = ("kernel", "shape", "dtype", "nncore us", "best", "NumPy us", "NumPy / nncore", "NumPy runs", "rate", "of peak")
+COLUMNS = (
+    "kernel",
+    "shape",
+    "dtype",
+    "nncore us",
+    "best",
+    "NumPy us",
+    "NumPy / nncore",
+    "NumPy runs",
+    "rate",
+    "of peak",
+)
 
 
 def cells(row):
     case = row["case"]
     share = "" if row["share"] is None else f"{100 * row['share']:.0f} %"
-    times = [f"{1e6 * row[name]:.3g}" if row[name] < 1e-3 else f"{1e6 * row[name]:.0f}" for name in ("ours", "best", "numpy")]
-    return (case.name, "x".join(map(str, case.shape)), case.dtype, *times, f"{row['ratio']:.2f}", case.against, row["rate"],
-            share)
+    times = [
+        f"{1e6 * row[name]:.3g}" if row[name] < 1e-3 else f"{1e6 * row[name]:.0f}"
+        for name in ("ours", "best", "numpy")
+    ]
+    return (
+        case.name,
+        "x".join(map(str, case.shape)),
+        case.dtype,
+        *times,
+        f"{row['ratio']:.2f}",
+        case.against,
+        row["rate"],
+        share,
+    )
 
 
 def line(texts, widths, markdown):
     if markdown:
         return "| " + " | ".join(texts) + " |"
     left = 3
-    return "  ".join(f"{text:{width}}" if i < left else f"{text:>{width}}"
-                     for i, (text, width) in enumerate(zip(texts, widths, strict=True)))
+    return "  ".join(
+        f"{text:{width}}" if i < left else f"{text:>{width}}"
+        for i, (text, width) in enumerate(zip(texts, widths, strict=True))
+    )
 
 
 # The issue's targets: what is compared (ratio or share), with what, and for which cases.
@@ -118,8 +152,11 @@ def targets(rows):
         found = [(row[what], row) for row in rows if chosen(row["case"]) and row[what] is not None]
         if not found:
             continue
-        missed = [(value, row) for value, row in found
-                  if value < limit and not (row["case"].row.name == "sgd_update" and (row["share"] or 0) >= 0.85)]
+        missed = [
+            (value, row)
+            for value, row in found
+            if value < limit and not (row["case"].row.name == "sgd_update" and (row["share"] or 0) >= 0.85)
+        ]
         worst = min(value for value, _ in found)
         yield f"{'MISSED' if missed else 'met':6}  {text}: {len(found) - len(missed)} of {len(found)}, lowest {worst:.2f}"
         for value, row in sorted(missed, key=lambda pair: pair[0]):
@@ -144,9 +181,13 @@ def main():
 
     nn.set_num_threads(options.threads)
     info = nn.config_info()
-    print(f"nncore {info['version']} {info['isa']}, {info['compiler']}, {info['threads']} thread(s); NumPy {np.__version__}")
-    print(f"one core: {fma_peak('float32') / 1e9:.0f} GFLOP/s float32, {fma_peak('float64') / 1e9:.0f} float64; "
-          f"memory: {bandwidth() / 1e9:.1f} GB/s\n")
+    print(
+        f"nncore {info['version']} {info['isa']}, {info['compiler']}, {info['threads']} thread(s); NumPy {np.__version__}"
+    )
+    print(
+        f"one core: {fma_peak('float32') / 1e9:.0f} GFLOP/s float32, {fma_peak('float64') / 1e9:.0f} float64; "
+        f"memory: {bandwidth() / 1e9:.1f} GB/s\n"
+    )
     stream, rows = Stream(), []
     widths = (33, 14, 8, 9, 8, 9, 14, 10, 14, 7)
     print(line(COLUMNS, widths, options.markdown))

@@ -37,7 +37,9 @@ def compiled(net, executor):
     model = nn.Sequential([nn.Input((x.shape[1],)), *layers, nn.layers.Dense(10)], seed=1)
     if executor == "numpy":
         model.executor_class = NumpyExecutor
-    model.compile(nn.optimizers.SGD(0.05, momentum=0.9), nn.losses.SparseCategoricalCrossentropy(from_logits=True))
+    model.compile(
+        nn.optimizers.SGD(0.05, momentum=0.9), nn.losses.SparseCategoricalCrossentropy(from_logits=True)
+    )
     return model
 
 
@@ -53,7 +55,9 @@ def test_fit_epoch(benchmark, net, executor):
     model = compiled(net, executor)
     first = model.fit(x, y, batch_size=batch, verbose=0).history["loss"][0]
     check = compiled(net, "numpy" if executor == "nncore" else "nncore")
-    np.testing.assert_allclose(check.fit(x, y, batch_size=batch, verbose=0).history["loss"][0], first, rtol=1e-3)
+    np.testing.assert_allclose(
+        check.fit(x, y, batch_size=batch, verbose=0).history["loss"][0], first, rtol=1e-3
+    )
     benchmark.pedantic(model.fit, (x, y), {"batch_size": batch, "verbose": 0}, rounds=10)
     note(benchmark, "fit", net, len(x))
 

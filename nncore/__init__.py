@@ -1,7 +1,7 @@
 """nncore: dense neural networks on the CPU, at the speed of the hardware and with the same bits every time.
 
-Models, layers, losses, optimizers, metrics and initializers carry Keras 3's names and meanings; `nncore.kernels` offers the
-compiled kernels alone, `nncore.reference` their twins in plain NumPy.
+Models, layers, losses, optimizers, metrics and initializers carry Keras 3's names and meanings;
+`nncore.kernels` offers the compiled kernels alone, `nncore.reference` their twins in plain NumPy.
 """
 
 from nncore import (

@@ -80,7 +80,9 @@ def as_float_array(
     if not result.flags.aligned:
         result = result.copy()
     if ndim is not None and result.ndim != ndim:
-        raise ValueError(f"{where}: {name} must have {ndim} dimension{'s' * (ndim != 1)}, got shape {result.shape}")
+        raise ValueError(
+            f"{where}: {name} must have {ndim} dimension{'s' * (ndim != 1)}, got shape {result.shape}"
+        )
     return result
 
 
@@ -89,7 +91,9 @@ def _as_number_array(x: ArrayLike, where: str, name: str) -> NDArray[Any]:
     try:
         found = np.asarray(x)
     except ValueError as error:
-        raise ValueError(f"{where}: {name} must be an array of numbers, got rows of different lengths") from error
+        raise ValueError(
+            f"{where}: {name} must be an array of numbers, got rows of different lengths"
+        ) from error
     if found.dtype.kind not in "fiub":
         raise TypeError(f"{where}: {name} must be an array of real numbers, got {_described(x, found)}")
     return found
@@ -161,7 +165,9 @@ def as_class_ids(
             "class ids must be whole numbers",
         )
     if n_classes is None:
-        n_classes = 2**53  # beyond this float64 does not hold every whole number; no network has as many classes
+        n_classes = (
+            2**53
+        )  # beyond this float64 does not hold every whole number; no network has as many classes
         wanted = "class ids must not be negative (nor reach 2**53)"
     else:
         wanted = f"class ids must lie in 0 ... {n_classes - 1} ({n_classes} class{'es' * (n_classes != 1)})"
@@ -272,7 +278,9 @@ def nearest(name: object, choices: Iterable[str]) -> str:
     import difflib  # only on the way to an error: it costs more than the rest of this module
 
     by_lower = {choice.lower(): choice for choice in choices}
-    close = [by_lower[found] for found in difflib.get_close_matches(str(name).lower(), by_lower, n=3, cutoff=0.6)]
+    close = [
+        by_lower[found] for found in difflib.get_close_matches(str(name).lower(), by_lower, n=3, cutoff=0.6)
+    ]
     if not close:
         return ""
     *most, last = [repr(found) for found in close]

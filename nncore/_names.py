@@ -56,7 +56,9 @@ def resolve(kind: str, identifier: object, base: type[T], names: Mapping[str, ty
             return names[name](**config)
         except TypeError as error:
             raise ValueError(f"{kind} {name!r} cannot be made from config {config!r}: {error}") from error
-    raise TypeError(f"{kind} must be a name or an object of nncore's class {base.__name__}, got {identifier!r}")
+    raise TypeError(
+        f"{kind} must be a name or an object of nncore's class {base.__name__}, got {identifier!r}"
+    )
 
 
 def _unknown(kind: str, name: object, names: Mapping[str, object]) -> ValueError:

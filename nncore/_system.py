@@ -48,8 +48,9 @@ os.register_at_fork(after_in_child=lambda: core.set_thread_cap(1))
 def set_num_threads(n: int | None) -> None:
     """Set the most threads that a call may take.
 
-    It is a cap: small work takes fewer, and neither ``OMP_NUM_THREADS``, threadpoolctl's limits, the processor affinity nor a
-    control group's quota is exceeded. Results do not depend on it. A child made by ``fork`` stays on one thread.
+    It is a cap: small work takes fewer, and neither ``OMP_NUM_THREADS``, threadpoolctl's limits, the
+    processor affinity nor a control group's quota is exceeded. Results do not depend on it. A child made by
+    ``fork`` stays on one thread.
 
     Parameters
     ----------

@@ -72,7 +72,9 @@ class Activation(NamedTuple):
     parameters: Mapping[str, float]
 
 
-def _row(name: str, needs: Literal["x", "y"] | None, kernel: str | None = None, **parameters: float) -> Activation:
+def _row(
+    name: str, needs: Literal["x", "y"] | None, kernel: str | None = None, **parameters: float
+) -> Activation:
     kernel = kernel or name
     # softmax and log_softmax are whole-row kernels whose forward has no suffix.
     forward = kernel if kernel in ("softmax", "log_softmax") else f"{kernel}_forward"
@@ -144,7 +146,9 @@ def _with(activation: Activation, parameters: Mapping[str, Any]) -> Activation:
         if name not in activation.parameters:
             known = ", ".join(activation.parameters) or "no parameters"
             raise TypeError(f"activation {activation.name}: {name} is not one of its parameters ({known})")
-    checked = {name: _checks.real(value, activation.name, name, low=0.0) for name, value in parameters.items()}
+    checked = {
+        name: _checks.real(value, activation.name, name, low=0.0) for name, value in parameters.items()
+    }
     return activation._replace(parameters={**activation.parameters, **checked})
 
 

@@ -22,8 +22,9 @@ from nncore.io import load_weights_file
 
 __all__ = ["main"]
 
-# Epochs, batch size, learning rate. The last was chosen on the digits, on California housing and on MNIST, with several
-# seeds: large steps suit the few, well-scaled digits, but make regression on columns with long tails diverge.
+# Epochs, batch size, learning rate. The last was chosen on the digits, on California housing and on MNIST,
+# with several seeds: large steps suit the few, well-scaled digits, but make regression on columns with long
+# tails diverge.
 DEFAULTS = {"digits": (30, 32, 0.1), "csv": (30, 32, 0.02), "npz": (5, 64, 0.03)}
 TEST_FRACTION = 0.2
 MIN_ROWS = 10
@@ -87,7 +88,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("nncore: interrupted", file=sys.stderr)
         return 130
-    except BrokenPipeError:  # `head`, say, has read enough; at exit Python must not flush into the closed pipe
+    except (
+        BrokenPipeError
+    ):  # `head`, say, has read enough; at exit Python must not flush into the closed pipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
 
@@ -125,10 +128,15 @@ def _parser() -> argparse.ArgumentParser:
         help="of the hidden layers (default: %(default)s)",
     )
     epochs, batch_sizes, rates = (
-        ", ".join(f"{value:g} for {source}" for source, value in zip(("digits", ".csv", ".npz"), values, strict=True))
+        ", ".join(
+            f"{value:g} for {source}"
+            for source, value in zip(("digits", ".csv", ".npz"), values, strict=True)
+        )
         for values in zip(*DEFAULTS.values(), strict=True)
     )
-    add("--epochs", type=_positive_int, metavar="N", help=f"passes over the training rows (default: {epochs})")
+    add(
+        "--epochs", type=_positive_int, metavar="N", help=f"passes over the training rows (default: {epochs})"
+    )
     add("--batch-size", type=_positive_int, metavar="N", help=f"rows a step (default: {batch_sizes})")
     add(
         "--learning-rate",
@@ -143,8 +151,14 @@ def _parser() -> argparse.ArgumentParser:
         metavar="N",
         help="of the weights and the shuffles (default: %(default)s)",
     )
-    add("--threads", type=_positive_int, metavar="N", help="at most N threads (default: as nncore info shows)")
-    add("--out", metavar="PATH", help="the model file to write (default: the data's name with .safetensors, here)")
+    add(
+        "--threads", type=_positive_int, metavar="N", help="at most N threads (default: as nncore info shows)"
+    )
+    add(
+        "--out",
+        metavar="PATH",
+        help="the model file to write (default: the data's name with .safetensors, here)",
+    )
     add("--target", metavar="COLUMN", help="the column of a .csv to predict (needed there)")
     add("--drop", type=_names, default=[], metavar="COLUMN,...", help="columns of a .csv to leave out")
     add(
@@ -165,7 +179,9 @@ def _parser() -> argparse.ArgumentParser:
         sub.add_argument("model", metavar="MODEL", help="the file that nncore train wrote")
         data = "for digits: " + ("the rows held out of the training" if name == "evaluate" else "all rows")
         arrays = "x_test, y_test (or x, y)" if name == "evaluate" else "x (or x_test)"
-        sub.add_argument("data", metavar="digits|FILE", help=f"{data}; of a .csv: all rows; of a .npz: {arrays}")
+        sub.add_argument(
+            "data", metavar="digits|FILE", help=f"{data}; of a .csv: all rows; of a .npz: {arrays}"
+        )
         sub.add_argument("--threads", type=_positive_int, metavar="N", help="at most N threads")
     sub.add_argument("--out", metavar="PATH", help="the .csv file to write (default: standard output)")
 
@@ -181,7 +197,9 @@ def _hidden(text: str) -> list[int]:
     except ValueError:
         units = [0]
     if min(units) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a list of positive whole numbers such as 256,128, nor none")
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a list of positive whole numbers such as 256,128, nor none"
+        )
     return units
 
 
@@ -336,9 +354,11 @@ def _build(recipe: Recipe, args: argparse.Namespace) -> Any:
         loss = nn.losses.SparseCategoricalCrossentropy(from_logits=True)
         metrics = ["accuracy"]
     try:
-        hidden = [nn.layers.Dense(units, activation=args.activation, kernel_initializer="he_normal") for units in args.hidden]
+        hidden = [nn.layers.Dense(units, activation=args.activation) for units in args.hidden]
         model = nn.Sequential([nn.Input((recipe.inputs,)), *hidden, nn.layers.Dense(outputs)])
-        optimizer = nn.optimizers.SGD(learning_rate=args.learning_rate, momentum=MOMENTUM, weight_decay=WEIGHT_DECAY)
+        optimizer = nn.optimizers.SGD(
+            learning_rate=args.learning_rate, momentum=MOMENTUM, weight_decay=WEIGHT_DECAY
+        )
         model.compile(optimizer=optimizer, loss=loss, metrics=metrics)
     except (ValueError, MemoryError, OverflowError) as error:
         raise DataError(f"the network cannot be built: {_line(error)}") from None
@@ -441,7 +461,9 @@ def _named_columns(args: argparse.Namespace, recipe: Recipe, target: str | None)
 
 def _check_width(args: argparse.Namespace, recipe: Recipe, table: Table) -> None:
     if table.x.shape[1] != recipe.inputs:
-        raise DataError(f"{args.data}: {table.x.shape[1]:,} values a row, but {args.model} takes {recipe.inputs:,}")
+        raise DataError(
+            f"{args.data}: {table.x.shape[1]:,} values a row, but {args.model} takes {recipe.inputs:,}"
+        )
 
 
 def _report(recipe: Recipe, model: Any, x: NDArray[np.float32], y: NDArray[Any]) -> None:
@@ -452,7 +474,9 @@ def _report(recipe: Recipe, model: Any, x: NDArray[np.float32], y: NDArray[Any])
         return
     error = (model.predict(x).astype(np.float64) - y) * recipe.target_scale
     spread = (y.astype(np.float64) * recipe.target_scale).std()
-    print(f"test RMSE      {np.sqrt((error**2).mean()):.6g} (the target's standard deviation is {spread:.6g})")
+    print(
+        f"test RMSE      {np.sqrt((error**2).mean()):.6g} (the target's standard deviation is {spread:.6g})"
+    )
 
 
 # ---- model files

@@ -39,7 +39,8 @@ class Executor:
     Parameters
     ----------
     program : Program
-        What to run. Its parameters' variables must be in their arena (they are read and written where they lie).
+        What to run. Its parameters' variables must be in their arena (they are read and written where they
+        lie).
     batch_size : int
         The most rows in a batch.
 
@@ -66,20 +67,31 @@ class Executor:
         self.pace: dict[int, float] = {}  # threads -> seconds a row took when they were last tried
         self.pieces = 0
 
-    def run(self, feeds: Mapping[int, NDArray[Any]], samples: int, order: NDArray[np.int64] | None = None,
-            batch_size: int | None = None, results: Mapping[int, NDArray[Any]] | None = None, watch: str | None = None,
-            attributes: Mapping[str, float] | None = None,
-            on_pause: Callable[[int], object] | None = None, n_threads: int = 0) -> dict[str, float]:
+    def run(
+        self,
+        feeds: Mapping[int, NDArray[Any]],
+        samples: int,
+        order: NDArray[np.int64] | None = None,
+        batch_size: int | None = None,
+        results: Mapping[int, NDArray[Any]] | None = None,
+        watch: str | None = None,
+        attributes: Mapping[str, float] | None = None,
+        on_pause: Callable[[int], object] | None = None,
+        n_threads: int = 0,
+    ) -> dict[str, float]:
         """Run the program over all batches: `bind` and one call of what it returns."""
         return self.bind(feeds, results)(samples, order, batch_size, watch, attributes, on_pause, n_threads)
 
-    def bind(self, feeds: Mapping[int, NDArray[Any]], results: Mapping[int, NDArray[Any]] | None = None) -> Bound:
+    def bind(
+        self, feeds: Mapping[int, NDArray[Any]], results: Mapping[int, NDArray[Any]] | None = None
+    ) -> Bound:
         """Return the program with its data, to be run as often as wanted.
 
         Parameters
         ----------
         feeds : mapping of int to ndarray
-            For every buffer of role input, target or weight the array (samples, ...) that batches are gathered from.
+            For every buffer of role input, target or weight the array (samples, ...) that batches are
+            gathered from.
         results : mapping of int to ndarray, optional
             Arrays (samples, ...) that the rows of those buffers are stored to.
         """
@@ -89,7 +101,9 @@ class Executor:
 class Bound:
     """A program with its data: made by `Executor.bind`, called for each pass over them."""
 
-    def __init__(self, executor: Executor, feeds: Mapping[int, NDArray[Any]], results: Mapping[int, NDArray[Any]]) -> None:
+    def __init__(
+        self, executor: Executor, feeds: Mapping[int, NDArray[Any]], results: Mapping[int, NDArray[Any]]
+    ) -> None:
         self.executor, self.data = executor, (feeds, results)  # the table holds their addresses
         self.attributes: Mapping[str, float] = {}
         self.updates: list[tuple[int, Op]] = []
@@ -152,8 +166,9 @@ class Bound:
                watched: NDArray[np.float64] | None, n_threads: int) -> int:
         """Run from sample `done` on for a moment, on as many threads as have shown to be fastest; return the first not done.
 
-        More threads than idle processors wait for each other at every barrier, and how many are idle nobody can tell: on a
-        busy machine two threads were 20 times slower than one. So both are timed, and again now and then.
+        More threads than idle processors wait for each other at every barrier, and how many are idle nobody
+        can tell: on a busy machine two threads were 20 times slower than one. So both are timed, and again
+        now and then.
         """
         most = n_threads or core.program_threads(self.table, min(batch_size, samples - done))
         if n_threads or most == 1:
@@ -211,8 +226,10 @@ def _check_rows(name: str, number: int, given: NDArray[Any], buffer: NDArray[Any
     """Refuse what the core, which sees addresses only, would read or write beyond its end."""
     if given.dtype != buffer.dtype or given.shape[1:] != buffer.shape[1:] or not _plain(given):
         shape = ", ".join(["samples", *map(str, buffer.shape[1:])])
-        raise ValueError(f"run: {name}[{number}] must be a C-contiguous {buffer.dtype} array of shape ({shape}), "
-                         f"got {given.dtype} of shape {given.shape}")
+        raise ValueError(
+            f"run: {name}[{number}] must be a C-contiguous {buffer.dtype} array of shape ({shape}), "
+            f"got {given.dtype} of shape {given.shape}"
+        )
 
 
 def _plain(array: NDArray[Any]) -> bool:
@@ -225,7 +242,9 @@ def _check_order(order: NDArray[np.int64], samples: int) -> None:
         raise ValueError(f"run: order must be a C-contiguous int64 array of shape ({samples},), "
                          f"got {order.dtype} of shape {order.shape}")
     if samples and (order.min() < 0 or order.max() >= samples):
-        raise ValueError(f"run: order must hold row numbers in 0 ... {samples - 1}, got {order.min()} ... {order.max()}")
+        raise ValueError(
+            f"run: order must hold row numbers in 0 ... {samples - 1}, got {order.min()} ... {order.max()}"
+        )
 
 
 def _allocate(program: Program, batch_size: int) -> list[NDArray[Any]]:
@@ -248,14 +267,25 @@ def _allocate(program: Program, batch_size: int) -> list[NDArray[Any]]:
 
 
 _ROWWISE = ("softmax", "softmax_backward", "log_softmax", "log_softmax_backward")
-_METRICS = {"sparse_categorical_accuracy": "categorical_accuracy", "categorical_accuracy": "categorical_accuracy",
-            "binary_accuracy": "binary_accuracy", "absolute_error": "absolute_error",
-            "squared_error": "mean_squared_error"}
-_LOSSES = ("softmax_cross_entropy", "sigmoid_binary_cross_entropy", "categorical_cross_entropy", "binary_cross_entropy",
-           "mean_squared_error")
+_METRICS = {
+    "sparse_categorical_accuracy": "categorical_accuracy",
+    "categorical_accuracy": "categorical_accuracy",
+    "binary_accuracy": "binary_accuracy",
+    "absolute_error": "absolute_error",
+    "squared_error": "mean_squared_error",
+}
+_LOSSES = (
+    "softmax_cross_entropy",
+    "sigmoid_binary_cross_entropy",
+    "categorical_cross_entropy",
+    "binary_cross_entropy",
+    "mean_squared_error",
+)
 
 
-def lowered(program: Program, op: Op) -> tuple[str, tuple[int | None, ...], tuple[int, ...], tuple[float, ...]]:
+def lowered(
+    program: Program, op: Op
+) -> tuple[str, tuple[int | None, ...], tuple[int, ...], tuple[float, ...]]:
     """Return the core's kernel, its operands in the core's order, its sizes and its scalars (nncore/_core/program.pxi)."""
     def width(number: int | None) -> int:
         assert number is not None

@@ -1,7 +1,7 @@
 """Backpropagation: one rule per kernel that emits the ops of its gradient.
 
-`backward` walks the forward ops from the last to the first. A rule is called with the op and the buffer that holds the gradient
-of its output, and returns the gradient of each input that it could give one.
+`backward` walks the forward ops from the last to the first. A rule is called with the op and the buffer that
+holds the gradient of its output, and returns the gradient of each input that it could give one.
 """
 
 from __future__ import annotations
@@ -66,7 +66,9 @@ def backward(program: Program, forward: list[Op], wrt: int, gradient: int) -> di
             raise NotImplementedError(f"no gradient is known for the kernel {op.kernel}")
         for number, found in RULES[op.kernel](program, op, gradients[outputs[0]], reached).items():
             if number in gradients:
-                raise NotImplementedError(f"two gradients reach the output of layer {program.buffers[number].name!r}")
+                raise NotImplementedError(
+                    f"two gradients reach the output of layer {program.buffers[number].name!r}"
+                )
             gradients[number] = found
     return {number: gradients[number] for number in sorted(trained) if number in gradients}
 

@@ -193,7 +193,9 @@ class RandomUniform(Initializer):
     ) -> NDArray[np.floating]:
         """Return the values."""
         seed = random.next_seed() if seed is None else seed
-        return random.uniform(shape, self.minval, self.maxval, seed=seed, layer=layer, index=index, dtype=dtype)
+        return random.uniform(
+            shape, self.minval, self.maxval, seed=seed, layer=layer, index=index, dtype=dtype
+        )
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments that make an equal initializer."""

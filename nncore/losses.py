@@ -56,7 +56,9 @@ class Loss:
         if reduction == "none":
             reduction = None
         if reduction not in _REDUCTIONS:
-            raise ValueError(f"{where}: reduction must be 'sum_over_batch_size', 'sum' or None, got {reduction!r}")
+            raise ValueError(
+                f"{where}: reduction must be 'sum_over_batch_size', 'sum' or None, got {reduction!r}"
+            )
         self.reduction = reduction
         self.name = where if name is None else name
 
@@ -95,9 +97,13 @@ class Loss:
         pred = _checks.as_float_array(pred, where, "y_pred", ndim=2)
         if len(pred) == 0:
             raise ValueError(f"{where}: y_pred has no rows")
-        target = self.check_target(y_true, pred.shape[1], where, name="y_true", n_rows=len(pred), dtype=pred.dtype)
+        target = self.check_target(
+            y_true, pred.shape[1], where, name="y_true", n_rows=len(pred), dtype=pred.dtype
+        )
         weight = (
-            None if sample_weight is None else _checks.as_sample_weight(sample_weight, len(pred), where, pred.dtype)
+            None
+            if sample_weight is None
+            else _checks.as_sample_weight(sample_weight, len(pred), where, pred.dtype)
         )
         rows = np.empty(len(pred), pred.dtype)
         kernel = self.logits_kernel if self.from_logits and self.logits_kernel else self.kernel
@@ -106,7 +112,9 @@ class Loss:
             return rows
         # accumulate() adds one after the other by definition; sum() adds in an order that NumPy may change.
         return (
-            float(loss) if self.reduction == "sum_over_batch_size" else float(np.add.accumulate(rows, dtype=float)[-1])
+            float(loss)
+            if self.reduction == "sum_over_batch_size"
+            else float(np.add.accumulate(rows, dtype=float)[-1])
         )
 
     def check_target(
@@ -145,7 +153,9 @@ class Loss:
             return _checks.as_class_ids(y, where, name, n_outputs, n_rows, self.hint)
         return _checks.as_dense_target(y, n_outputs, where, name, n_rows, dtype, self.hint)
 
-    def emit(self, program: Program, y_pred: int, target: int, sample_weight: int | None) -> tuple[int, int, int]:
+    def emit(
+        self, program: Program, y_pred: int, target: int, sample_weight: int | None
+    ) -> tuple[int, int, int]:
         """Append the loss and its gradient to `program`.
 
         Where the outputs come from the softmax or sigmoid that this loss inverts, the op takes the logits
@@ -293,7 +303,9 @@ class MeanSquaredError(Loss):
 
     kernel = "mean_squared_error"
 
-    def __init__(self, reduction: str | None = "sum_over_batch_size", name: str = "mean_squared_error") -> None:
+    def __init__(
+        self, reduction: str | None = "sum_over_batch_size", name: str = "mean_squared_error"
+    ) -> None:
         super().__init__(reduction, name)
 
 

@@ -63,7 +63,9 @@ class Metric:
         self._total = 0.0
         self._weight = 0.0
 
-    def update_state(self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None) -> None:
+    def update_state(
+        self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> None:
         """Take rows into account.
 
         Parameters
@@ -285,7 +287,9 @@ def get(identifier: object, loss: Loss | None = None, n_outputs: int | None = No
     metric: Metric
     if isinstance(identifier, str) and identifier in _ACCURACY:
         if loss is None or n_outputs is None:
-            raise ValueError(f"metric {identifier!r} depends on the loss and the outputs: name one of them in full")
+            raise ValueError(
+                f"metric {identifier!r} depends on the loss and the outputs: name one of them in full"
+            )
         metric = _accuracy(loss, n_outputs)
     else:
         metric = _names.resolve("metric", identifier, Metric, _NAMES)

@@ -32,8 +32,8 @@ class Sequential(Trainable):
     name : str, optional
         The model's name.
     seed : int, optional
-        Where all that is random in this model comes from: first weights and the order of rows. By default a fresh one, which
-        `nncore.utils.set_random_seed` makes repeatable.
+        Where all that is random in this model comes from: first weights and the order of rows. By default a
+        fresh one, which `nncore.utils.set_random_seed` makes repeatable.
 
     Examples
     --------
@@ -47,7 +47,9 @@ class Sequential(Trainable):
     21
     """
 
-    def __init__(self, layers: Sequence[Layer] | None = None, name: str | None = None, *, seed: int | None = None) -> None:
+    def __init__(
+        self, layers: Sequence[Layer] | None = None, name: str | None = None, *, seed: int | None = None
+    ) -> None:
         super().__init__()
         self.name = "sequential" if name is None else name
         self.seed = random.next_seed() if seed is None else _checks.seed_value(seed, "Sequential")
@@ -80,8 +82,10 @@ class Sequential(Trainable):
         dtypes = {other.dtype for other in [*self._layers, layer]
                   if not (isinstance(other, InputLayer) and other.any_dtype)}
         if len(dtypes) > 1:
-            raise ValueError(f"Sequential: the layers of a model share one dtype, but {layer.name or type(layer).__name__} has "
-                             f"{layer.dtype} and the ones before have {next(iter(dtypes - {layer.dtype}))}")
+            raise ValueError(
+                f"Sequential: the layers of a model share one dtype, but {layer.name or type(layer).__name__} has "
+                f"{layer.dtype} and the ones before have {next(iter(dtypes - {layer.dtype}))}"
+            )
         taken = {other.name for other in self._layers if other.name is not None}
         if layer.name is None:
             layer.name = default_name(layer, taken)
@@ -117,7 +121,9 @@ class Sequential(Trainable):
         if (name is None) == (index is None):
             raise ValueError("get_layer: give either name or index")
         if index is not None:
-            index = _checks.integer(index, "get_layer", "index", low=-len(self.layers), high=len(self.layers) - 1)
+            index = _checks.integer(
+                index, "get_layer", "index", low=-len(self.layers), high=len(self.layers) - 1
+            )
             return self.layers[index]
         for layer in self.layers:
             if layer.name == name:
@@ -190,7 +196,9 @@ class Sequential(Trainable):
 
     def _wants_built(self, where: str) -> None:
         if not self._built:
-            raise ValueError(f"{where}: the model is not built; give it an Input layer or call build(input_width)")
+            raise ValueError(
+                f"{where}: the model is not built; give it an Input layer or call build(input_width)"
+            )
 
     @property
     def input_shape(self) -> tuple[int | None, int]:
@@ -253,18 +261,38 @@ class Sequential(Trainable):
         for layer in self._layers:
             width = layer.output_width(width)
             if not isinstance(layer, InputLayer):
-                rows.append((f"{layer.name} ({type(layer).__name__})", f"(None, {width})", f"{layer.count_params():,}"))
+                rows.append(
+                    (
+                        f"{layer.name} ({type(layer).__name__})",
+                        f"(None, {width})",
+                        f"{layer.count_params():,}",
+                    )
+                )
         widths = [max(len(row[column]) for row in rows) for column in range(3)]
-        lines = [f"{name:{widths[0]}}  {shape:{widths[1]}}  {count:>{widths[2]}}" for name, shape, count in rows]
+        lines = [
+            f"{name:{widths[0]}}  {shape:{widths[1]}}  {count:>{widths[2]}}" for name, shape, count in rows
+        ]
         rule = "-" * len(lines[0])
         count = self.count_params()
-        print_fn("\n".join([f'Model: "{self.name}"', lines[0], rule, *lines[1:], rule,
-                            f"Total parameters: {count:,} ({count * self._dtype.itemsize:,} bytes, {self._dtype})"]))
+        print_fn(
+            "\n".join(
+                [
+                    f'Model: "{self.name}"',
+                    lines[0],
+                    rule,
+                    *lines[1:],
+                    rule,
+                    f"Total parameters: {count:,} ({count * self._dtype.itemsize:,} bytes, {self._dtype})",
+                ]
+            )
+        )
 
     # ------------------------------------------------------------------ files
     def get_config(self) -> dict[str, Any]:
         """Return what makes an equal model, its weights apart."""
-        layers = [{"class_name": type(layer).__name__, "config": layer.get_config()} for layer in self._layers]
+        layers = [
+            {"class_name": type(layer).__name__, "config": layer.get_config()} for layer in self._layers
+        ]
         return {"name": self.name, "seed": self.seed, "layers": layers}
 
     @classmethod
@@ -304,7 +332,9 @@ class Sequential(Trainable):
                 config["loss"] = losses.serialize(self.loss)
                 config["metrics"] = [name if isinstance(name, str) else metrics.serialize(metrics.get(name))
                                      for name in self._metric_names]
-            io.save_weights_file(path, arrays, {**(metadata or {}), "format": FORMAT, "config": json.dumps(config)})
+            io.save_weights_file(
+                path, arrays, {**(metadata or {}), "format": FORMAT, "config": json.dumps(config)}
+            )
 
     def __repr__(self) -> str:
         """Return the model's name and its layers."""
@@ -342,7 +372,9 @@ def load_model(path: str | os.PathLike[str]) -> Sequential:
 
     arrays, metadata = io.load_weights_file(path)
     if metadata.get("format") != FORMAT:
-        raise ValueError(f"load_model: {os.fspath(path)!r} holds no nncore model (its format is {metadata.get('format')!r})")
+        raise ValueError(
+            f"load_model: {os.fspath(path)!r} holds no nncore model (its format is {metadata.get('format')!r})"
+        )
     try:
         config = json.loads(metadata["config"])
         model = Sequential.from_config(config["model"])
@@ -350,17 +382,35 @@ def load_model(path: str | os.PathLike[str]) -> Sequential:
             model.build(config["input_width"])
         model.set_weights([arrays.pop(weight.name) for weight in model.weights])
         if "optimizer" in config:
-            model.compile(optimizers.get(config["optimizer"]),
-                          losses.get(config["loss"]) if "loss" in config else None,
-                          [name if isinstance(name, str) else _names.resolve("metric", name, metrics.Metric, metrics._NAMES)
-                           for name in config.get("metrics", [])])
+            model.compile(
+                optimizers.get(config["optimizer"]),
+                losses.get(config["loss"]) if "loss" in config else None,
+                [
+                    name
+                    if isinstance(name, str)
+                    else _names.resolve("metric", name, metrics.Metric, metrics._NAMES)
+                    for name in config.get("metrics", [])
+                ],
+            )
             assert model.optimizer is not None
-            model.optimizer.iterations = _checks.integer(config["iterations"], "load_model", "iterations", low=0)
+            model.optimizer.iterations = _checks.integer(
+                config["iterations"], "load_model", "iterations", low=0
+            )
             model._make_slots()
             for slot in model._slots:
                 if f"optimizer/{slot.name}" in arrays:
                     slot.assign(arrays.pop(f"optimizer/{slot.name}"))
         model._epochs_done = _checks.integer(config["epochs_done"], "load_model", "epochs_done", low=0)
-    except (ArithmeticError, AttributeError, LookupError, MemoryError, RecursionError, TypeError, ValueError) as error:
-        raise ValueError(f"load_model: {os.fspath(path)!r} is damaged or of another version: {error}") from error
+    except (
+        ArithmeticError,
+        AttributeError,
+        LookupError,
+        MemoryError,
+        RecursionError,
+        TypeError,
+        ValueError,
+    ) as error:
+        raise ValueError(
+            f"load_model: {os.fspath(path)!r} is damaged or of another version: {error}"
+        ) from error
     return model

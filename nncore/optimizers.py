@@ -135,7 +135,9 @@ class SGD(Optimizer):
         self.nesterov = _checks.boolean(nesterov, "SGD", "nesterov")
         if self.nesterov and self.momentum == 0:
             raise ValueError("SGD: nesterov=True needs momentum > 0, got momentum=0")
-        self.weight_decay = None if weight_decay is None else _checks.real(weight_decay, "SGD", "weight_decay", low=0.0)
+        self.weight_decay = (
+            None if weight_decay is None else _checks.real(weight_decay, "SGD", "weight_decay", low=0.0)
+        )
 
     @property
     def slots(self) -> tuple[str, ...]:  # type: ignore[override]

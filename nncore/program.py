@@ -1,8 +1,8 @@
 """The program: a flat list of ops over numbered buffers, which either executor runs.
 
-Layers emit forward ops, the loss its op, `nncore.gradients` the backward ops, the optimizer one update per parameter. An op is
-a call: ``kernel(*inputs, *outputs, **attributes)`` with the kernel's public name, so that the NumPy executor is a loop over
-the list.
+Layers emit forward ops, the loss its op, `nncore.gradients` the backward ops, the optimizer one update per
+parameter. An op is a call: ``kernel(*inputs, *outputs, **attributes)`` with the kernel's public name, so that
+the NumPy executor is a loop over the list.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ class Buffer(NamedTuple):
     Parameters
     ----------
     role : str
-        "input" and "target" (gathered for each batch), "parameter" (a variable's own array), or what else it holds.
+        "input" and "target" (gathered for each batch), "parameter" (a variable's own array), or what else it
+        holds.
     dtype : dtype
         The elements' dtype.
     shape : tuple of int
@@ -110,7 +111,9 @@ class Program:
         (width,) = self.buffers[buffer].shape
         return width
 
-    def emit(self, kernel: str, inputs: tuple[int | None, ...], outputs: tuple[int | None, ...], **attributes: Any) -> None:
+    def emit(
+        self, kernel: str, inputs: tuple[int | None, ...], outputs: tuple[int | None, ...], **attributes: Any
+    ) -> None:
         """Append an op."""
         self.ops.append(Op(kernel, inputs, outputs, attributes))
 
@@ -163,4 +166,17 @@ class Program:
         return "\n".join(lines)
 
 
-FUSED = frozenset(("sigmoid", "tanh", "relu", "leaky_relu", "elu", "exponential", "hard_sigmoid", "softplus", "gelu", "silu"))
+FUSED = frozenset(
+    (
+        "sigmoid",
+        "tanh",
+        "relu",
+        "leaky_relu",
+        "elu",
+        "exponential",
+        "hard_sigmoid",
+        "softplus",
+        "gelu",
+        "silu",
+    )
+)

@@ -60,7 +60,8 @@ class Progress:
 
             from tqdm import tqdm
 
-            # Terminals of containers may say that they have 0 columns and lines, where tqdm would show nothing.
+            # Terminals of containers may say that they have 0 columns and lines, where tqdm would show
+            # nothing.
             columns, lines = get_terminal_size()
             self._bar = tqdm(
                 total=self.samples,

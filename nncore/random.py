@@ -166,7 +166,9 @@ def normal(
     >>> bool(abs(x.mean() - 5) < 0.2)
     True
     """
-    return _draw(lambda u: mean + stddev * _normal_quantile(u), shape, "random.normal", seed, layer, index, dtype)
+    return _draw(
+        lambda u: mean + stddev * _normal_quantile(u), shape, "random.normal", seed, layer, index, dtype
+    )
 
 
 # The standard normal distribution function at +-2.
@@ -247,7 +249,9 @@ _TAIL = (
 # fmt: on
 
 
-def _ratio(coefficients: tuple[tuple[float, ...], tuple[float, ...]], r: NDArray[np.floating]) -> NDArray[np.floating]:
+def _ratio(
+    coefficients: tuple[tuple[float, ...], tuple[float, ...]], r: NDArray[np.floating]
+) -> NDArray[np.floating]:
     """Return the rational function of `r` by Horner's rule, one rounding per operation."""
     above, below = (np.full_like(r, polynomial[0]) for polynomial in coefficients)
     for a, b in zip(coefficients[0][1:], coefficients[1][1:], strict=True):

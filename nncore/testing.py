@@ -1,7 +1,7 @@
 """The table of kernels that tests and benches read, hostile arrays, and a gradient check for anybody's op.
 
-A new kernel gets one row in `KERNELS`. From it follow its parity with the NumPy twin, its gradient check, hostile
-input, equality of bytes across threads and instruction sets, guard pages, and its benchmark.
+A new kernel gets one row in `KERNELS`. From it follow its parity with the NumPy twin, its gradient check,
+hostile input, equality of bytes across threads and instruction sets, guard pages, and its benchmark.
 """
 # ruff: noqa: E741  (B, I, O, C are the alphabet of shapes)
 
@@ -95,8 +95,8 @@ class Kernel(NamedTuple):
     differentiable : tuple of str
         The arguments that have a gradient.
     gradient : callable or None
-        ``gradient(kernels, dy, result, arguments)`` gives a tuple, one gradient per differentiable argument; `kernels`
-        is `nncore.kernels` or `nncore.reference`.
+        ``gradient(kernels, dy, result, arguments)`` gives a tuple, one gradient per differentiable argument;
+        `kernels` is `nncore.kernels` or `nncore.reference`.
     in_place : tuple of str
         Arguments that the kernel changes.
     rowwise : bool
@@ -153,8 +153,8 @@ class Kernel(NamedTuple):
 
 # Shapes ---------------------------------------------------------------------------------------------------------------
 
-# t - 1, t, t + 1 and 2t + 3 for the tiles' edges (12 rows; 16 and 32 columns, twice that for float32) and the blocks of
-# elementwise loops (1024).
+# t - 1, t, t + 1 and 2t + 3 for the tiles' edges (12 rows; 16 and 32 columns, twice that for float32) and the
+# blocks of elementwise loops (1024).
 _ELEMENTS: tuple[Shape, ...] = tuple(
     (n,) for n in (1, 11, 12, 13, 27, 15, 16, 17, 35, 31, 32, 33, 67, 63, 64, 65, 131, 1023, 1024, 1025, 2051)
 ) + ((3, 43), (2, 5, 13))  # fmt: skip
@@ -162,7 +162,8 @@ _ROWS: tuple[Shape, ...] = (
     (5, 1), (1, 11), (2, 12), (3, 13), (11, 27), (12, 15), (13, 16), (27, 17), (15, 35), (16, 31), (17, 32), (35, 33),
     (31, 67), (32, 63), (33, 64), (67, 65), (63, 131), (64, 7), (65, 8), (131, 9), (7, 1023), (2, 1024), (3, 2051),
 )  # fmt: skip
-# (B, I, O). The last ones cross the blocks of the product: 512 rows of the batch, 512 to 640 deep, 256 columns.
+# (B, I, O). The last ones cross the blocks of the product: 512 rows of the batch, 512 to 640 deep, 256
+# columns.
 _DENSE: tuple[Shape, ...] = (
     (1, 7, 17), (11, 64, 33), (13, 1, 12), (12, 35, 16), (27, 65, 1), (16, 13, 31), (17, 131, 32), (32, 12, 63),
     (33, 5, 64), (67, 27, 65), (65, 17, 131), (64, 31, 15), (15, 16, 27), (31, 63, 11), (35, 33, 13), (131, 11, 67),
@@ -210,7 +211,9 @@ def _activation(
             baseline=baseline,
             **shared,
         ),
-        Kernel(f"{name}_backward", backward, moved=lambda *shape: (2 + reads) * int(np.prod(shape)), **shared),
+        Kernel(
+            f"{name}_backward", backward, moved=lambda *shape: (2 + reads) * int(np.prod(shape)), **shared
+        ),
     )
 
 
@@ -422,7 +425,9 @@ _LOSSES = (
 )
 
 
-def _sgd_baseline(w: Array, dw: Array, velocity: Array, learning_rate: float, momentum: float, **_: Any) -> None:
+def _sgd_baseline(
+    w: Array, dw: Array, velocity: Array, learning_rate: float, momentum: float, **_: Any
+) -> None:
     velocity *= momentum
     velocity -= learning_rate * dw
     w += velocity
@@ -569,16 +574,17 @@ def check_backward(
 ) -> float:
     """Check a backward function against finite differences of its forward function, by random projection.
 
-    For random u and v, ``<u, J v>`` by central differences of the forward function must equal ``<backward(u), v>``.
-    Outputs that have a kink near the point along v (their slope changes with the step) are left out of u.
+    For random u and v, ``<u, J v>`` by central differences of the forward function must equal ``<backward(u),
+    v>``. Outputs that have a kink near the point along v (their slope changes with the step) are left out of
+    u.
 
     Parameters
     ----------
     forward : callable
         ``forward(*args)`` gives one array or number.
     backward : callable
-        ``backward(dy, *args)`` gives the gradient of ``sum(dy * forward(*args))`` with respect to each of `args`: a tuple,
-        or the array itself when there is one argument.
+        ``backward(dy, *args)`` gives the gradient of ``sum(dy * forward(*args))`` with respect to each of
+        `args`: a tuple, or the array itself when there is one argument.
     args : tuple of array_like
         The point, as float64. Bind what has no gradient (targets, settings) into the functions.
     directions : int
@@ -632,15 +638,21 @@ def check_backward(
         gradients = gradients if isinstance(gradients, tuple) else (gradients,)
         shapes, wanted = [np.shape(g) for g in gradients], [a.shape for a in point]
         if shapes != wanted:
-            raise AssertionError(f"check_backward: backward gives shapes {shapes}, but the arguments have {wanted}")
+            raise AssertionError(
+                f"check_backward: backward gives shapes {shapes}, but the arguments have {wanted}"
+            )
         numeric = float((u * fine).sum())
         analytic = float(sum((g * d).sum() for g, d in zip(gradients, v, strict=True)))
         error = float(abs(numeric - analytic) / (_FLOOR + np.linalg.norm(u * fine)))
         if not error <= tolerance:  # a nan is an error too
-            raise AssertionError(f"check_backward: <u, J v> is {numeric:.3g}, but <backward(u), v> is {analytic:.3g}")
+            raise AssertionError(
+                f"check_backward: <u, J v> is {numeric:.3g}, but <backward(u), v> is {analytic:.3g}"
+            )
         worst = max(worst, error)
     if 2 * kept < total:
-        raise AssertionError(f"check_backward: no slope at {total - kept} of {total} outputs: kinks, steps or nan")
+        raise AssertionError(
+            f"check_backward: no slope at {total - kept} of {total} outputs: kinks, steps or nan"
+        )
     return worst
 
 

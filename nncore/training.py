@@ -1,7 +1,7 @@
 """Training, evaluation and prediction of whatever has weights and emits a forward pass.
 
-A model has one program per purpose (fit, evaluate, predict), built when first needed. Each runs from the first batch to the last
-without coming back to Python, but for a moment every 50 ms.
+A model has one program per purpose (fit, evaluate, predict), built when first needed. Each runs from the
+first batch to the last without coming back to Python, but for a moment every 50 ms.
 """
 
 from __future__ import annotations
@@ -176,7 +176,9 @@ class Trainable:
                 if not self.built:
                     self.build(rows.shape[1])
         if rows.shape[1] != self._input_width:
-            raise ValueError(f"{where}: {name} must have shape (samples, {self._input_width}), got shape {rows.shape}")
+            raise ValueError(
+                f"{where}: {name} must have shape (samples, {self._input_width}), got shape {rows.shape}"
+            )
         return rows
 
     def _feeds(self, where: str, x: ArrayLike, y: ArrayLike | None, sample_weight: ArrayLike | None,
@@ -250,8 +252,12 @@ class Trainable:
             return
         self._forget()  # somebody gave the optimizer momentum, or took it away
         self._slot_kinds = self.optimizer.slots
-        self._slots = [Variable(np.zeros(weight.shape, weight.dtype), f"{weight.name}/{name}", trainable=False)
-                       for weight in self.weights if weight.trainable for name in self.optimizer.slots]
+        self._slots = [
+            Variable(np.zeros(weight.shape, weight.dtype), f"{weight.name}/{name}", trainable=False)
+            for weight in self.weights
+            if weight.trainable
+            for name in self.optimizer.slots
+        ]
         self._slot_arena = arrange(self._slots)
 
     def _emit_updates(self, program: Program, parameters: Mapping[int, int]) -> None:
@@ -296,15 +302,17 @@ class Trainable:
         Returns
         -------
         History
-            Its ``history`` holds a value per epoch under "loss", the metrics' names, and these with "val_" before them.
+            Its ``history`` holds a value per epoch under "loss", the metrics' names, and these with "val_"
+            before them.
 
         Raises
         ------
         NonFiniteError
-            When the loss or a weight becomes nan or inf: says the epoch and the layer. The weights and the optimizer's
-            state are then those of the last good epoch.
+            When the loss or a weight becomes nan or inf: says the epoch and the layer. The weights and the
+            optimizer's state are then those of the last good epoch.
         KeyboardInterrupt
-            After the batch under way when Ctrl-C is pressed; ``model.history`` and the weights keep what was done.
+            After the batch under way when Ctrl-C is pressed; ``model.history`` and the weights keep what was
+            done.
 
         Examples
         --------
@@ -339,7 +347,10 @@ class Trainable:
                     progress.begin_epoch(epoch)
                     logs = self._epoch("fit", plan, run, samples, batch_size, shuffle, epoch, progress)
                     if held_out is not None:
-                        logs |= {f"val_{name}": value for name, value in self._evaluate(held_out, batch_size).items()}
+                        logs |= {
+                            f"val_{name}": value
+                            for name, value in self._evaluate(held_out, batch_size).items()
+                        }
                     history.append(epoch, logs)
                     progress.end_epoch(logs)
         return history
@@ -348,13 +359,26 @@ class Trainable:
         if data is None:
             return None
         if not isinstance(data, (tuple, list)) or len(data) not in (2, 3):
-            raise ValueError("fit: validation_data must be (x, y) or (x, y, sample_weight), got "
-                             + (f"{len(data)} elements" if isinstance(data, (tuple, list)) else type(data).__name__))
+            raise ValueError(
+                "fit: validation_data must be (x, y) or (x, y, sample_weight), got "
+                + (f"{len(data)} elements" if isinstance(data, (tuple, list)) else type(data).__name__)
+            )
         x, y, *weight = data
-        return self._feeds("fit", x, y, weight[0] if weight else None, ("validation_data[0]", "validation_data[1]"))
+        return self._feeds(
+            "fit", x, y, weight[0] if weight else None, ("validation_data[0]", "validation_data[1]")
+        )
 
-    def _epoch(self, where: str, plan: _Plan, run: Callable[..., dict[str, float]], samples: int, batch_size: int,
-               shuffle: bool, epoch: int, progress: Progress) -> dict[str, float]:
+    def _epoch(
+        self,
+        where: str,
+        plan: _Plan,
+        run: Callable[..., dict[str, float]],
+        samples: int,
+        batch_size: int,
+        shuffle: bool,
+        epoch: int,
+        progress: Progress,
+    ) -> dict[str, float]:
         """Train on every row once."""
         assert self.optimizer is not None
         seen = 0
@@ -368,10 +392,19 @@ class Trainable:
         arenas = (self._arena, self._slot_arena)
         good = [arena.copy() for arena in arenas]
         try:
-            totals = run(samples, order, batch_size, watch="loss", attributes=self.optimizer.hyperparameters(),
-                         on_pause=on_pause)
+            totals = run(
+                samples,
+                order,
+                batch_size,
+                watch="loss",
+                attributes=self.optimizer.hyperparameters(),
+                on_pause=on_pause,
+            )
             if not all(np.isfinite(arena.view(self._dtype)).all() for arena in arenas):
-                layer = next((w.name for w in [*self.weights, *self._slots] if not np.isfinite(w._value).all()), "a weight")
+                layer = next(
+                    (w.name for w in [*self.weights, *self._slots] if not np.isfinite(w._value).all()),
+                    "a weight",
+                )
                 raise NonFiniteError(f"{where}: {layer} holds nan or inf after epoch {epoch + 1}; {_ADVICE}")
         except FloatingPointError as error:
             message = str(error)
@@ -392,7 +425,10 @@ class Trainable:
         for op in program.ops:
             for number in op.outputs:
                 if number is not None and program.buffers[number].role == "activation":
-                    name, size = program.buffers[number].name, float(np.abs(plan.executor.arrays[number]).max())
+                    name, size = (
+                        program.buffers[number].name,
+                        float(np.abs(plan.executor.arrays[number]).max()),
+                    )
                     if not np.isfinite(size):
                         return f"; the first output that is not finite is that of layer {name!r}"
                     if size > largest:
@@ -427,13 +463,28 @@ class Trainable:
             data = self._feeds("train_on_batch", x, y, sample_weight)
             with (Progress(0, 1, len(data.x)) as progress,
                   self._plan("fit", data.weight is not None, len(data.x)) as plan):
-                logs = self._epoch("train_on_batch", plan, plan.executor.bind(plan.feeds(data)), len(data.x), len(data.x),
-                                   False, 0, progress)
+                logs = self._epoch(
+                    "train_on_batch",
+                    plan,
+                    plan.executor.bind(plan.feeds(data)),
+                    len(data.x),
+                    len(data.x),
+                    False,
+                    0,
+                    progress,
+                )
         return logs if return_dict else _unpacked(logs)
 
     # ------------------------------------------------------------------ evaluate and predict
-    def evaluate(self, x: ArrayLike, y: ArrayLike | None = None, batch_size: int | None = None, verbose: Any = "auto",
-                 sample_weight: ArrayLike | None = None, return_dict: bool = False) -> Any:
+    def evaluate(
+        self,
+        x: ArrayLike,
+        y: ArrayLike | None = None,
+        batch_size: int | None = None,
+        verbose: Any = "auto",
+        sample_weight: ArrayLike | None = None,
+        return_dict: bool = False,
+    ) -> Any:
         """Return the loss and the metrics on data.
 
         Parameters
@@ -496,7 +547,9 @@ class Trainable:
                [2., 2.]], dtype=float32)
         """
         rows = self._ready("predict", x)
-        size = PREDICT_ROWS if batch_size is None else _checks.positive_int(batch_size, "predict", "batch_size")
+        size = (
+            PREDICT_ROWS if batch_size is None else _checks.positive_int(batch_size, "predict", "batch_size")
+        )
         _checks.shape_size((len(rows), self._output_width), "predict")
         out = np.empty((len(rows), self._output_width), self._dtype)
         self._forward(rows, out, size)
@@ -520,8 +573,15 @@ class Trainable:
         shape = (len(rows), self._output_width)
         if out is None:
             out = np.empty(shape, self._dtype)
-        elif not isinstance(out, np.ndarray) or out.shape != shape or out.dtype != self._dtype or not out.flags.carray:
-            raise ValueError(f"model(x): out must be a writable C-contiguous {self._dtype} array of shape {shape}")
+        elif (
+            not isinstance(out, np.ndarray)
+            or out.shape != shape
+            or out.dtype != self._dtype
+            or not out.flags.carray
+        ):
+            raise ValueError(
+                f"model(x): out must be a writable C-contiguous {self._dtype} array of shape {shape}"
+            )
         self._forward(rows, out, PREDICT_ROWS)
         return out
 
@@ -534,8 +594,10 @@ class Trainable:
             plan.executor.run({plan.x: x}, len(x), None, batch_size, results={plan.output: out})
 
 
-_ADVICE = ("the weights are those before this epoch. Often the cure is a lower learning rate, inputs of mean 0 and variance 1, "
-           "or a loss on logits")
+_ADVICE = (
+    "the weights are those before this epoch. Often the cure is a lower learning rate, inputs of mean 0 and variance 1, "
+    "or a loss on logits"
+)
 
 
 def _split(data: Feeds, share: float) -> tuple[Feeds, Feeds]:
@@ -543,7 +605,9 @@ def _split(data: Feeds, share: float) -> tuple[Feeds, Feeds]:
     at = int(len(data.x) * (1 - share))
     if at in (0, len(data.x)):
         raise ValueError(f"fit: validation_split={share} of {len(data.x)} rows leaves one part without rows")
-    parts = [Feeds(*(None if a is None else a[part] for a in data)) for part in (slice(None, at), slice(at, None))]
+    parts = [
+        Feeds(*(None if a is None else a[part] for a in data)) for part in (slice(None, at), slice(at, None))
+    ]
     return parts[0], parts[1]
 
 

@@ -18,8 +18,8 @@ ALIGNMENT = 64  # bytes: one cache line, the widest vector
 class Variable:
     """An array that training changes: a weight, or an optimizer's state.
 
-    Reading gives copies and writing goes through `assign`, so that where and how the values are kept stays the
-    executor's business.
+    Reading gives copies and writing goes through `assign`, so that where and how the values are kept stays
+    the executor's business.
 
     Parameters
     ----------
@@ -68,7 +68,9 @@ class Variable:
         """Set the value; the shape must be the variable's."""
         found = _checks.as_float_array(value, f"assign to {self.name!r}", "value", self.dtype)
         if found.shape != self.shape:
-            raise ValueError(f"assign to {self.name!r}: value has shape {found.shape}, but the variable has {self.shape}")
+            raise ValueError(
+                f"assign to {self.name!r}: value has shape {found.shape}, but the variable has {self.shape}"
+            )
         self._value[...] = found
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:

@@ -47,7 +47,8 @@ NN_INLINE void NN_NAME(nn_store_part)(REAL *to, VECTOR lanes, int width)
 /* `width` is LANES, or where vectors is 1 the columns of a narrower tile. */
 NN_INLINE void NN_NAME(nn_tile_fixed)(const int rows, const int vectors, const int partial, int width,
                                       ptrdiff_t depth, const REAL *a, ptrdiff_t a_row, ptrdiff_t a_step,
-                                      const REAL *b, ptrdiff_t b_step, REAL *c, ptrdiff_t c_row, const REAL *start, int mode)
+                                      const REAL *b, ptrdiff_t b_step, REAL *c, ptrdiff_t c_row,
+                                      const REAL *start, int mode)
 {
 #define NN_LOAD(from) (partial ? NN_NAME(nn_load_part)(from, width) : (VECTOR)*(const LOOSE *)(from))
     VECTOR sum[NN_TILE_ROWS][NN_TILE_MAX_VECTORS];
@@ -142,8 +143,8 @@ static inline int NN_NAME(nn_tile_vectors)(int rows, ptrdiff_t most)
 
 /* rows 1..NN_TILE_ROWS, vectors as nn_tile_vectors gave them. */
 static inline void NN_NAME(nn_tile)(int rows, int vectors, ptrdiff_t depth, const REAL *a, ptrdiff_t a_row,
-                                    ptrdiff_t a_step, const REAL *b, ptrdiff_t b_step, REAL *c, ptrdiff_t c_row,
-                                    const REAL *start, int mode)
+                                    ptrdiff_t a_step, const REAL *b, ptrdiff_t b_step, REAL *c,
+                                    ptrdiff_t c_row, const REAL *start, int mode)
 {
     nn_assert(rows >= 1 && rows <= NN_TILE_ROWS && depth >= 0);
 #define NN_CASE(r, v)                                                                                   \

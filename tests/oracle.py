@@ -1,11 +1,13 @@
 """The exact oracle: the formulas of docs/bits.md, one rounding per operation, in the documented order.
 
-`nncore.reference` says what a kernel computes; this module says which bits come out. It shares no code with either.
+`nncore.reference` says what a kernel computes; this module says which bits come out. It shares no code with
+either.
 
-A. A float32 FMA is emulated in float64 (round to odd), a float64 one is the C library's `fma`, called per element.
-B. exp, log and their like come from the core's own scalar forms, through the parameter `elementary`: an object with
-   the functions exp, expm1, log, log1p, tanh, sigmoid, softplus, gelu, gelu_grad, silu, silu_grad of an array. How
-   good these are is another test's business (test_accuracy.py).
+A. A float32 FMA is emulated in float64 (round to odd), a float64 one is the C library's `fma`, called per
+   element.
+B. exp, log and their like come from the core's own scalar forms, through the parameter `elementary`: an
+   object with the functions exp, expm1, log, log1p, tanh, sigmoid, softplus, gelu, gelu_grad, silu, silu_grad
+   of an array. How good these are is another test's business (test_accuracy.py).
 C. Every function takes arrays of one dtype and returns new ones.
 """
 
@@ -34,8 +36,8 @@ def fma(a, b, c):
         # TwoSum (Knuth): total + error is the exact sum
         shadow = total - product
         error = (product - (total - shadow)) + (c - shadow)
-        # Round to odd: of the two neighbours of an inexact sum take the one whose last bit is 1. A second rounding to
-        # p bits is then as good as a single one while 53 >= p + 2: it never meets a false tie.
+        # Round to odd: of the two neighbours of an inexact sum take the one whose last bit is 1. A second
+        # rounding to p bits is then as good as a single one while 53 >= p + 2: it never meets a false tie.
         even = (np.ascontiguousarray(total).view(np.int64) & 1) == 0
         fix = np.isfinite(total) & (error != 0) & even
         odd = np.nextafter(total, np.where(error > 0, np.inf, -np.inf))
@@ -318,7 +320,15 @@ def binary_accuracy(elementary, y_pred, target, threshold=0.5):
 
 
 def sgd_update(
-    elementary, w, dw, velocity=None, learning_rate=0.01, momentum=0.0, nesterov=False, weight_decay=0.0, l2=0.0
+    elementary,
+    w,
+    dw,
+    velocity=None,
+    learning_rate=0.01,
+    momentum=0.0,
+    nesterov=False,
+    weight_decay=0.0,
+    l2=0.0,
 ):
     """The new (w, velocity)."""
     one = w.dtype.type

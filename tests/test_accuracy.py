@@ -1,7 +1,8 @@
 """The elementary functions against correctly rounded values: at most 2 ULP, in both precisions, everywhere.
 
-An error is counted in steps from the correctly rounded value, over the floating-point numbers in between. gelu and silu
-may be 4 steps off in their far tail. Derivatives that cross 0 are measured in units of the largest term's ULP.
+An error is counted in steps from the correctly rounded value, over the floating-point numbers in between.
+gelu and silu may be 4 steps off in their far tail. Derivatives that cross 0 are measured in units of the
+largest term's ULP.
 """
 
 import csv
@@ -48,7 +49,9 @@ def ordinal(x):
 def steps(got, want):
     """How many floats lie between; 0 for two nans, huge for one."""
     apart = np.abs((ordinal(got) - ordinal(want)).astype(np.float64))
-    return np.where(np.isnan(got) | np.isnan(want), np.where(np.isnan(got) & np.isnan(want), 0.0, np.inf), apart)
+    return np.where(
+        np.isnan(got) | np.isnan(want), np.where(np.isnan(got) & np.isnan(want), 0.0, np.inf), apart
+    )
 
 
 def assert_accurate(name, x, want, largest_term):
@@ -59,7 +62,9 @@ def assert_accurate(name, x, want, largest_term):
         error = steps(got, want.astype(x.dtype))
         limit = np.where(x < FAR_TAIL, 2 * LIMIT, LIMIT) if name in ("gelu", "silu") else LIMIT
     else:
-        unit = np.spacing(np.maximum(np.abs(largest_term).astype(x.dtype), np.finfo(x.dtype).tiny)).astype(np.float64)
+        unit = np.spacing(np.maximum(np.abs(largest_term).astype(x.dtype), np.finfo(x.dtype).tiny)).astype(
+            np.float64
+        )
         error = np.abs(got.astype(np.float64) - want.astype(x.dtype)) / unit
         both_nan = np.isnan(got) & np.isnan(want)
         error = np.where(both_nan, 0, np.where(np.isnan(error), np.inf, error))
@@ -222,7 +227,9 @@ def points(name):
     )
     tiny = np.finfo(float).tiny
     ends = np.array([tiny, tiny / 2, 5e-324, 1e-310, np.finfo(float).max])
-    hard = np.concatenate([round_numbers, np.nextafter(round_numbers, 1e308), np.nextafter(round_numbers, -1), ends])
+    hard = np.concatenate(
+        [round_numbers, np.nextafter(round_numbers, 1e308), np.nextafter(round_numbers, -1), ends]
+    )
     hard = np.concatenate([hard, 1 + np.ldexp(1.0, -np.arange(1, 53)), 1 - np.ldexp(1.0, -np.arange(1, 54))])
     every_size = np.ldexp(rng.uniform(1, 2, 600), rng.integers(-60, 10, 600))
     bends = np.concatenate([rng.uniform(0, 3, 400), rng.uniform(0, 40, 400), rng.uniform(0, 750, 200)])
@@ -274,7 +281,8 @@ def test_validation_set_of_numpy(name):
         if not chosen:
             continue
         x, want = (
-            np.array([int(case[column], 16) for case in chosen], bits).view(kind[3:]) for column in ("input", "output")
+            np.array([int(case[column], 16) for case in chosen], bits).view(kind[3:])
+            for column in ("input", "output")
         )
         worst = steps(evaluate(name, x), want)
         assert worst.max() <= LIMIT, (name, kind, x[worst.argmax()], worst.max())
@@ -327,8 +335,12 @@ def test_saturated_values(name, dtype):
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_outside_the_domain(dtype):
-    assert np.isnan(evaluate("log", np.array([-1.0, -1e-30, -5e-324], dtype)[: 2 + (dtype == np.float64)])).all()
-    assert np.isnan(evaluate("log1p", np.array([-1.5, -1e30, np.nextafter(dtype(-1), dtype(-2))], dtype))).all()
+    assert np.isnan(
+        evaluate("log", np.array([-1.0, -1e-30, -5e-324], dtype)[: 2 + (dtype == np.float64)])
+    ).all()
+    assert np.isnan(
+        evaluate("log1p", np.array([-1.5, -1e30, np.nextafter(dtype(-1), dtype(-2))], dtype))
+    ).all()
     assert evaluate("log1p", np.array([-1.0], dtype))[0] == -np.inf
 
 

@@ -110,7 +110,9 @@ def test_float_dtype_refuses(dtype):
         _checks.float_dtype(dtype, "f")
 
 
-@pytest.mark.parametrize("dtype", ["i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8", "f2", "f4", "f8", ">i4", ">f8"])
+@pytest.mark.parametrize(
+    "dtype", ["i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8", "f2", "f4", "f8", ">i4", ">f8"]
+)
 def test_class_ids_of_any_width(dtype):
     ids = _checks.as_class_ids(np.array([[2], [0], [6]], dtype), "fit", "y", n_classes=7)
     assert ids.dtype == np.int64 and ids.flags.c_contiguous and ids.tolist() == [2, 0, 6]
@@ -163,7 +165,9 @@ def test_rows_must_match():
 def test_dense_targets():
     assert _checks.as_dense_target([1, 2], 1, "fit", "y").tolist() == [[1.0], [2.0]]
     assert _checks.as_dense_target(X, 3, "fit", "y", dtype="float32").dtype == np.float32
-    with pytest.raises(ValueError, match=r"fit: y must have shape \(B, 4\) to match the 4 outputs, got shape \(2, 3\)"):
+    with pytest.raises(
+        ValueError, match=r"fit: y must have shape \(B, 4\) to match the 4 outputs, got shape \(2, 3\)"
+    ):
         _checks.as_dense_target(X, 4, "fit", "y")
     with pytest.raises(ValueError, match=r"\(B, 1\) to match the 1 output, got shape \(2, 3\)"):
         _checks.as_dense_target(X, 1, "fit", "y")
@@ -183,7 +187,9 @@ def test_check_finite_names_the_first_place(value, row):
     _checks.check_finite(x, "fit", "x")
     x[row, 7] = value
     x[row:, 9] = np.nan
-    with pytest.raises(ValueError, match=f"fit: x holds {value} at row {row}, column 7, but wants finite numbers"):
+    with pytest.raises(
+        ValueError, match=f"fit: x holds {value} at row {row}, column 7, but wants finite numbers"
+    ):
         _checks.check_finite(x, "fit", "x")
 
 

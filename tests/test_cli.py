@@ -122,7 +122,7 @@ def test_options_are_honoured(capsys):
     options = "--hidden 7,5 --activation tanh --epochs 2 --batch-size 100 --learning-rate 0.25 --out m.safetensors".split()
     out = run(capsys, "train", "digits", *options).out
     assert "64-7-5-10, tanh" in out
-    assert "2 epochs in batches of 100, SGD(learning_rate=0.25, momentum=0.9)" in out
+    assert "2 epochs in batches of 100, SGD(learning_rate=0.25, momentum=0.9, weight_decay=0.001)" in out
     assert out.count("Epoch ") == 2 and os.listdir() == ["m.safetensors"]
     model = nn.load_model("m.safetensors")
     assert [layer.units for layer in model.layers] == [7, 5, 10]
@@ -150,7 +150,9 @@ def test_version_info_help(capsys):
 
 
 def test_module_is_the_command():
-    done = subprocess.run([sys.executable, "-P", "-m", "nncore", "--version"], capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "nncore", "--version"], capture_output=True, text=True, timeout=60
+    )
     assert done.stdout == f"nncore {nn.__version__}\n"
 
 
@@ -201,7 +203,10 @@ def test_task_can_be_forced(capsys):
     rows = [(i % 7, i % 5) for i in range(100)]
     write_csv("a.csv", ["a", "y"], rows)
     assert "5 classes" in run(capsys, "train", "a.csv", "--target", "y", "--epochs", 1).out
-    assert "1 number" in run(capsys, "train", "a.csv", "--target", "y", "--epochs", 1, "--task", "regression").out
+    assert (
+        "1 number"
+        in run(capsys, "train", "a.csv", "--target", "y", "--epochs", 1, "--task", "regression").out
+    )
     write_csv("b.csv", ["a", "y"], [(a, y / 2) for a, y in rows])
     assert "1 number" in run(capsys, "train", "b.csv", "--target", "y", "--epochs", 1).out
     out = run(capsys, "train", "b.csv", "--target", "y", "--epochs", 1, "--task", "classification").out
@@ -211,7 +216,11 @@ def test_task_can_be_forced(capsys):
 def test_the_model_is_not_shown_the_test_rows():
     train, test = _files.hold_out(1000, 0.2)
     assert len(train) == 800 and len(test) == 200 and not set(train) & set(test)
-    assert np.ptp(test) > 900 and _files.hold_out(10, 0.01)[1].size == 1 and _files.hold_out(10, 0.99)[0].size == 1
+    assert (
+        np.ptp(test) > 900
+        and _files.hold_out(10, 0.01)[1].size == 1
+        and _files.hold_out(10, 0.99)[0].size == 1
+    )
     assert (_files.hold_out(1000, 0.2)[1] == test).all()
 
 
@@ -349,7 +358,10 @@ GOOD = ["a,b,y"] + [f"{i},{i * i % 7},{i % 2}" for i in range(40)]
         ("--drop y", "--drop is only for .csv"),
         ("--task regression", "--task is only for .csv and .npz"),
         ("--task guess", "--task: invalid choice: 'guess'"),
-        ("--out no/such/folder/m.safetensors", "--out no/such/folder/m.safetensors: cannot be written: No such file"),
+        (
+            "--out no/such/folder/m.safetensors",
+            "--out no/such/folder/m.safetensors: cannot be written: No such file",
+        ),
         ("--out .", "--out .: is a folder"),
         ("--out m/", "is a folder"),
         ("--out /dev/null", "is not a regular file"),
@@ -373,7 +385,9 @@ def broken_npz(path):
 
 
 def flipped_npz(path):
-    np.savez_compressed(path, x_train=RNG.integers(0, 256, (200, 9), dtype=np.uint8), y_train=np.arange(200) % 2)
+    np.savez_compressed(
+        path, x_train=RNG.integers(0, 256, (200, 9), dtype=np.uint8), y_train=np.arange(200) % 2
+    )
     data = bytearray(Path(path).read_bytes())
     data[300] ^= 0xFF
     Path(path).write_bytes(data)
@@ -394,7 +408,11 @@ def flipped_npz(path):
         ("twice.csv", lambda p: _csv(p, "a,y,a", "1,2,3"), "column 'a' appears more than once"),
         ("other.csv", lambda p: _csv(p, "a,b", "1,2"), "no column 'y'; the columns are 'a', 'b'"),
         ("alone.csv", lambda p: _csv(p, "y", "1"), "no columns are left as inputs"),
-        ("text.csv", lambda p: _csv(p, *GOOD, "1,red,0"), "column 'b' is not numeric: row 41 (line 42) holds 'red'"),
+        (
+            "text.csv",
+            lambda p: _csv(p, *GOOD, "1,red,0"),
+            "column 'b' is not numeric: row 41 (line 42) holds 'red'",
+        ),
         ("hole.csv", lambda p: _csv(p, *GOOD, "1,,0"), "row 41 (line 42), column 'b': missing value ''"),
         ("nan.csv", lambda p: _csv(p, *GOOD, "nan,1,0"), "row 41 (line 42), column 'a': missing value 'nan'"),
         ("inf.csv", lambda p: _csv(p, *GOOD, "inf,1,0"), "row 41 (line 42), column 'a': inf is not finite"),
@@ -405,7 +423,11 @@ def flipped_npz(path):
         ("one.csv", lambda p: _csv(p, "a,y", *["1,no"] * 20), "only one class, 'no'"),
         ("ids.csv", lambda p: _csv(p, "a,y", *[f"1,n{i}" for i in range(40)]), "too many for classes"),
         ("same.csv", lambda p: _csv(p, "a,y", *["1,0.5"] * 20), "the same value in all 16 training rows"),
-        ("large.csv", lambda p: _csv(p, "a,y", *[f"1e300,{i}" for i in range(40)]), "too large to standardise"),
+        (
+            "large.csv",
+            lambda p: _csv(p, "a,y", *[f"1e300,{i}" for i in range(40)]),
+            "too large to standardise",
+        ),
         ("latin.csv", lambda p: Path(p).write_bytes(b"a,y\n\xe9,1\n"), "not UTF-8 text"),
         ("nul.csv", lambda p: Path(p).write_bytes(b"a,y\n1\x00,1\n"), "nul.csv"),
         ("broken.csv.gz", broken_gz, "damaged or cut short"),
@@ -416,12 +438,20 @@ def flipped_npz(path):
         ("keys.npz", lambda p: np.savez(p, a=np.zeros(3)), "no array 'x_train'; the file holds 'a'"),
         ("halftest.npz", lambda p: npz(p, y_test=None), "no array 'y_test'"),
         ("rows.npz", lambda p: npz(p, y_train=np.zeros(5, int)), "x_train has 64 rows but y_train has 5"),
-        ("width.npz", lambda p: npz(p, x_test=np.zeros((20, 7))), "x_train has 12 values a row but x_test has 7"),
+        (
+            "width.npz",
+            lambda p: npz(p, x_test=np.zeros((20, 7))),
+            "x_train has 12 values a row but x_test has 7",
+        ),
         ("flat.npz", lambda p: npz(p, x_train=np.zeros(64)), "x_train is float64 of shape (64,)"),
         ("complex.npz", lambda p: npz(p, x_train=np.zeros((64, 12), complex)), "x_train is complex128"),
         ("nan.npz", lambda p: npz(p, x_train=np.full((64, 12), np.nan)), "x_train: row 1, column 1 is nan"),
         ("nany.npz", lambda p: npz(p, y_train=np.full(64, np.nan)), "y_train: row 1 is nan"),
-        ("new.npz", lambda p: npz(p, y_test=np.full(20, 9)), "class '9' is not among those trained on: '0', '1'"),
+        (
+            "new.npz",
+            lambda p: npz(p, y_test=np.full(20, 9)),
+            "class '9' is not among those trained on: '0', '1'",
+        ),
         ("none.npz", lambda p: npz(p, x_train=np.zeros((0, 12)), y_train=np.zeros(0)), "x_train is empty"),
         ("object.npz", lambda p: npz(p, x_train=np.array([[{}]] * 64, object)), "object.npz: cannot be read"),
     ],
@@ -453,11 +483,15 @@ def test_bad_combinations(capsys):
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="needs a folder that refuses writing")
 def test_unwritable_folder(capsys, folder):
     (folder / "locked").mkdir(mode=0o500)
-    assert "cannot be written: Permission denied" in fails(capsys, "train", "digits", "--out", "locked/m.safetensors")
+    assert "cannot be written: Permission denied" in fails(
+        capsys, "train", "digits", "--out", "locked/m.safetensors"
+    )
 
 
 def test_bad_models(capsys):
-    assert "no such file" in fails(capsys, "evaluate", "missing.safetensors", "digits").replace("there is ", "")
+    assert "no such file" in fails(capsys, "evaluate", "missing.safetensors", "digits").replace(
+        "there is ", ""
+    )
     Path("junk.safetensors").write_text("junk")
     assert "junk.safetensors" in fails(capsys, "predict", "junk.safetensors", "digits")
     nn.Sequential([nn.Input((64,)), nn.layers.Dense(10)]).save("own.safetensors")
@@ -465,7 +499,9 @@ def test_bad_models(capsys):
     run(capsys, "train", "digits", "--epochs", 1)
     _csv("a.csv", *GOOD)
     assert "was not trained on a .csv" in fails(capsys, "predict", "digits.safetensors", "a.csv")
-    assert "12 values a row, but digits.safetensors takes 64" in fails(capsys, "evaluate", "digits.safetensors", npz())
+    assert "12 values a row, but digits.safetensors takes 64" in fails(
+        capsys, "evaluate", "digits.safetensors", npz()
+    )
     np.savez("e.npz", x=np.zeros((5, 64)))
     assert "is the data itself" in fails(capsys, "predict", "digits.safetensors", "e.npz", "--out", "e.npz")
 
@@ -481,7 +517,19 @@ def test_a_loss_that_grows_without_bound_is_reported(capsys):
 
 @pytest.mark.skipif(os.name != "posix", reason="sends a signal")
 def test_ctrl_c_writes_what_is_there():
-    command = [sys.executable, "-P", "-u", "-m", "nncore", "train", "digits", "--epochs", "1000000", "--out", "m.safetensors"]
+    command = [
+        sys.executable,
+        "-P",
+        "-u",
+        "-m",
+        "nncore",
+        "train",
+        "digits",
+        "--epochs",
+        "1000000",
+        "--out",
+        "m.safetensors",
+    ]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
         while not process.stdout.readline().startswith("Epoch 3/"):

@@ -8,7 +8,8 @@ import numpy as np
 
 from nncore.data import load_digits
 
-# Of the raw uint8 values, as nncore/data/README.md states them: a changed file cannot pass for the published one.
+# Of the raw uint8 values, as nncore/data/README.md states them: a changed file cannot pass for the published
+# one.
 SHA256 = {
     "x": "8f26b2bd9d135c256808f68f14fdabddde6d9c7f869ae419704b051f0f14b3b3",
     "y": "8ba4f891220f5e4c9c819638d1602d74b83618f167043c6da52a2a247841ddf0",

@@ -1,6 +1,7 @@
 """Kernels read and write within their arrays only: each array lies against a page that may not be touched.
 
-A read beyond would crash the interpreter; so a worker process (this file as a script) does it, and tells what it was at.
+A read beyond would crash the interpreter; so a worker process (this file as a script) does it, and tells what
+it was at.
 """
 
 import ctypes

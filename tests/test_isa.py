@@ -27,13 +27,17 @@ def results():
                     found[f"{dtype}/{row.id}/{case.label}/{name}"] = np.asarray(value)
         x = np.random.default_rng(5).normal(0, 8, 4099).astype(dtype)
         for name in FUNCTIONS:
-            found[f"{dtype}/elementary/{name}/y"] = core.elementary(name, np.abs(x) if name.startswith("log") else x)
+            found[f"{dtype}/elementary/{name}/y"] = core.elementary(
+                name, np.abs(x) if name.startswith("log") else x
+            )
     return found
 
 
 def python(*arguments, level):
     environment = {**os.environ, "NNCORE_ISA": level}
-    return subprocess.run([sys.executable, *arguments], env=environment, capture_output=True, text=True, timeout=300)
+    return subprocess.run(
+        [sys.executable, *arguments], env=environment, capture_output=True, text=True, timeout=300
+    )
 
 
 @pytest.fixture(scope="module")

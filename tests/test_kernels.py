@@ -35,7 +35,8 @@ def arrays(result):
 def run(module, row, arguments, like=None):
     """Call a kernel with all its output arguments; give all that is known afterwards, by name.
 
-    `like`: arguments that the twin takes, when `arguments` are lists and other things that only kernels convert.
+    `like`: arguments that the twin takes, when `arguments` are lists and other things that only kernels
+    convert.
     """
     function, arguments = getattr(module, row.name), deepcopy(arguments)
     outs = [name for name in inspect.signature(function).parameters if name.endswith("_out")]
@@ -91,7 +92,9 @@ def test_every_public_kernel_has_a_row_and_a_twin():
 
 @each_kernel
 def test_signature_is_the_twins(row):
-    got, want = (inspect.signature(getattr(module, row.name)).parameters.values() for module in (kernels, reference))
+    got, want = (
+        inspect.signature(getattr(module, row.name)).parameters.values() for module in (kernels, reference)
+    )
     assert [(p.name, p.default, p.kind) for p in got] == [(p.name, p.default, p.kind) for p in want]
 
 
@@ -189,7 +192,9 @@ def test_gradient_by_projection(row):
 def test_check_backward_refuses_a_wrong_gradient():
     x = np.linspace(-1.3, 1.7, 17)
     with pytest.raises(AssertionError, match="but <backward"):
-        check_backward(kernels.tanh_forward, lambda dy, x: kernels.sigmoid_backward(dy, kernels.tanh_forward(x)), (x,))
+        check_backward(
+            kernels.tanh_forward, lambda dy, x: kernels.sigmoid_backward(dy, kernels.tanh_forward(x)), (x,)
+        )
     with pytest.raises(AssertionError, match="no slope"):
         check_backward(lambda x: x * np.nan, lambda dy, x: dy, (x,))
     with pytest.raises(AssertionError, match="shapes"):
@@ -205,7 +210,8 @@ def test_cross_entropies_are_stable_far_out(dtype):
     loss, dlogits = kernels.softmax_cross_entropy(z, np.array([1, 1]))
     assert loss == 1e4  # (2e4 + 0) / 2
     np.testing.assert_array_equal(dlogits, np.array([[0.5, -0.5, 0], [0, 0, 0]], dtype))
-    # z = 1e4 with t = 0 costs 1e4, with t = 1 nothing; z = 0 costs log 2: (1e4 + 1e4 + log 2) / 3 and (log 2) / 3
+    # z = 1e4 with t = 0 costs 1e4, with t = 1 nothing; z = 0 costs log 2: (1e4 + 1e4 + log 2) / 3 and (log 2)
+    # / 3
     t = np.array([[0, 1, 0], [0, 1, 0]], dtype)
     loss, dlogits = kernels.sigmoid_binary_cross_entropy(z, t)
     assert loss == pytest.approx((2e4 + 2 * np.log(2)) / 6, rel=1e-6)
@@ -224,7 +230,8 @@ def test_clipped_probabilities(name, dtype):
     assert_same_bits(got, exact(row, arguments), name)
     assert_close(got, run(reference, row, arguments), 1000, dtype, 1, name)
     assert got["rows_out"][0] > 5  # log(1e-7) = -16.1, over 3 outputs in the binary form
-    # where the clip is active no gradient comes through; in the categorical form the row's sum still carries some
+    # where the clip is active no gradient comes through; in the categorical form the row's sum still carries
+    # some
     assert (got["dy_pred_out"][0] == 0).all()
     assert got["dy_pred_out"][1, 1] < 0
 
@@ -266,7 +273,9 @@ def test_philox_gives_the_published_words(counter, key, words):
 @pytest.mark.parametrize("n", [0, 1, 2, 3, 4, 5, 17, 100, 1797])
 def test_random_streams_are_the_twins(n):
     seed = 0x0123456789ABCDEF + n
-    np.testing.assert_array_equal(core.random_words(n, seed, 3, 7, n), reference.random_words(n, seed, 3, 7, n))
+    np.testing.assert_array_equal(
+        core.random_words(n, seed, 3, 7, n), reference.random_words(n, seed, 3, 7, n)
+    )
     got = core.permutation(n, seed, 5)
     np.testing.assert_array_equal(got, reference.permutation(n, seed, 5))
     np.testing.assert_array_equal(np.sort(got), np.arange(n))
@@ -306,7 +315,9 @@ def test_a_row_has_the_same_bits_alone_and_in_a_batch(row, dtype):
 @needs_fma
 @each_dtype
 @pytest.mark.parametrize(
-    "row", [row for row in KERNELS if row.label or "cross" in row.name or "mean" in row.name], ids=lambda row: row.id
+    "row",
+    [row for row in KERNELS if row.label or "cross" in row.name or "mean" in row.name],
+    ids=lambda row: row.id,
 )
 def test_a_row_of_a_loss_has_the_same_bits_alone(row, dtype):
     for case in row.cases(dtype, seed=1):
@@ -379,7 +390,9 @@ def test_arguments_changed_in_place_must_be_plain(row):
                 with pytest.raises((ValueError, TypeError), match=f"(?s){row.name}.*{name}"):
                     function(**{**arguments, name: bad})
                 left = {key: value for key, value in arguments.items() if key in row.in_place and key != name}
-                assert_same_bits(left, {key: base[key] for key in left}, f"{row.id}: after a refused {name} ({label})")
+                assert_same_bits(
+                    left, {key: base[key] for key in left}, f"{row.id}: after a refused {name} ({label})"
+                )
 
 
 @each_kernel
@@ -400,7 +413,12 @@ def test_empty_input_answers_or_refuses(row):
             want = getattr(reference, row.name)(**arguments)
         assert [a.shape for a in arrays(got)] == [a.shape for a in arrays(want)], (row.id, shape)
         assert_close(
-            dict(enumerate(arrays(got))), dict(enumerate(arrays(want))), row.ulps, "float32", 1, f"{row.id} {shape}"
+            dict(enumerate(arrays(got))),
+            dict(enumerate(arrays(want))),
+            row.ulps,
+            "float32",
+            1,
+            f"{row.id} {shape}",
         )
 
 
@@ -423,7 +441,9 @@ def test_outputs_are_allocated_when_not_given(row):
         arguments = row.arguments(row.shapes[3], dtype, 5)
         given = run(kernels, row, arguments)
         for value in arrays(function(**deepcopy(arguments))):
-            assert any(value.shape == np.shape(known) and np.array_equal(value, known) for known in given.values())
+            assert any(
+                value.shape == np.shape(known) and np.array_equal(value, known) for known in given.values()
+            )
             assert value.flags.carray and value.base is None
 
 

@@ -58,7 +58,9 @@ def test_from_logits_equals_the_softmax_before(dtype):
     sparse = losses.SparseCategoricalCrossentropy(from_logits=True)([2, 1], logits)
     assert sparse == pytest.approx(-(LOG(p[0, 2]) + LOG(p[1, 1])) / 2, rel=1e-6)
     one_hot = [[0, 0, 1], [0, 1, 0]]
-    assert losses.CategoricalCrossentropy(from_logits=True)(one_hot, logits) == pytest.approx(sparse, rel=1e-6)
+    assert losses.CategoricalCrossentropy(from_logits=True)(one_hot, logits) == pytest.approx(
+        sparse, rel=1e-6
+    )
 
 
 def test_from_logits_is_exact_where_probabilities_are_not():
@@ -73,11 +75,15 @@ def test_binary_crossentropy_by_hand():
     rows = [-(LOG(0.8) + LOG(0.6)) / 2, -(LOG(0.5) + LOG(0.9)) / 2]
     assert losses.BinaryCrossentropy()(y_true, y_pred) == pytest.approx(sum(rows) / 2, rel=1e-6)
     logits = [[LOG(4), LOG(2 / 3)], [0.0, LOG(9)]]
-    assert losses.BinaryCrossentropy(from_logits=True)(y_true, logits) == pytest.approx(sum(rows) / 2, rel=1e-6)
+    assert losses.BinaryCrossentropy(from_logits=True)(y_true, logits) == pytest.approx(
+        sum(rows) / 2, rel=1e-6
+    )
 
 
 def test_mean_squared_error_by_hand():
-    assert losses.MeanSquaredError()([[1.0, 2.0], [3.0, 4.0]], [[2.0, 4.0], [3.0, 1.0]]) == (5 / 2 + 9 / 2) / 2
+    assert (
+        losses.MeanSquaredError()([[1.0, 2.0], [3.0, 4.0]], [[2.0, 4.0], [3.0, 1.0]]) == (5 / 2 + 9 / 2) / 2
+    )
     assert losses.MeanSquaredError()([1.0, 5.0], [[3.0], [4.0]]) == (4 + 1) / 2
 
 
@@ -184,7 +190,9 @@ def test_emit_takes_the_stable_kernel_where_it_can(loss, activation, kernel, ski
 
 @pytest.mark.parametrize("reduction", ["sum", None])
 def test_training_wants_the_mean(reduction):
-    with pytest.raises(ValueError, match="MeanSquaredError: training needs reduction='sum_over_batch_size', got"):
+    with pytest.raises(
+        ValueError, match="MeanSquaredError: training needs reduction='sum_over_batch_size', got"
+    ):
         losses.MeanSquaredError(reduction).emit(Recorder(), 0, 1, None)
 
 
@@ -229,7 +237,9 @@ def test_activation_functions_are_their_kernels(name):
         "exponential": np.exp,
         "hard_sigmoid": lambda x: np.clip(x / 6 + 0.5, 0, 1),
         "softplus": lambda x: np.log1p(np.exp(x)),
-        "gelu": lambda x: x * np.array([0.5 * math.erfc(-v / math.sqrt(2)) for v in x.ravel()]).reshape(x.shape),
+        "gelu": lambda x: (
+            x * np.array([0.5 * math.erfc(-v / math.sqrt(2)) for v in x.ravel()]).reshape(x.shape)
+        ),
         "silu": lambda x: x / (1 + np.exp(-x)),
         "softmax": lambda x: np.exp(x) / np.exp(x).sum(axis=-1, keepdims=True),
         "log_softmax": lambda x: x - np.log(np.exp(x).sum(axis=-1, keepdims=True)),

@@ -19,12 +19,16 @@ def test_sparse_categorical_accuracy():
     # Row 1 is a tie, which the first class wins; a row with nan is wrong.
     assert value(metrics.SparseCategoricalAccuracy(), [1, 0, 0, 1], y_pred) == 2 / 4
     assert value(metrics.SparseCategoricalAccuracy(), [[1], [1], [2], [0]], y_pred) == 2 / 4
-    assert value(metrics.SparseCategoricalAccuracy(), [1, 0, 0, 1], y_pred, sample_weight=[4, 2, 1, 1]) == 6 / 8
+    assert (
+        value(metrics.SparseCategoricalAccuracy(), [1, 0, 0, 1], y_pred, sample_weight=[4, 2, 1, 1]) == 6 / 8
+    )
 
 
 def test_categorical_accuracy():
     y_true = [[0, 1, 0], [1, 0, 0], [0.2, 0.3, 0.5]]
-    assert value(metrics.CategoricalAccuracy(), y_true, [[1, 2, 0], [0, 1, 0], [0, 0, 1]]) == pytest.approx(2 / 3)
+    assert value(metrics.CategoricalAccuracy(), y_true, [[1, 2, 0], [0, 1, 0], [0, 0, 1]]) == pytest.approx(
+        2 / 3
+    )
 
 
 def test_binary_accuracy():

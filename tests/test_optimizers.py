@@ -78,7 +78,9 @@ def test_config_and_back():
     assert optimizers.get(sgd) is sgd
     for again in (optimizers.get(optimizers.serialize(sgd)), optimizers.SGD.from_config(sgd.get_config())):
         assert again is not sgd and again.get_config() == sgd.get_config()
-    assert repr(sgd) == "SGD(learning_rate=0.25, momentum=0.5, nesterov=True, weight_decay=0.125, name='steps')"
+    assert (
+        repr(sgd) == "SGD(learning_rate=0.25, momentum=0.5, nesterov=True, weight_decay=0.125, name='steps')"
+    )
 
 
 @pytest.mark.parametrize(

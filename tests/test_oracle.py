@@ -10,7 +10,11 @@ import pytest
 def _round(exact, dtype):
     """The value of dtype nearest to a rational number, ties to even, by searching around a first guess."""
     with np.errstate(all="ignore"):
-        guess = dtype(float(exact)) if abs(exact) < 2**1023 else np.finfo(dtype).max * dtype(1 if exact > 0 else -1)
+        guess = (
+            dtype(float(exact))
+            if abs(exact) < 2**1023
+            else np.finfo(dtype).max * dtype(1 if exact > 0 else -1)
+        )
         around = {guess, np.nextafter(guess, dtype(np.inf)), np.nextafter(guess, dtype(-np.inf))}
     top = np.finfo(dtype).max
     below = np.nextafter(top, dtype(0))
@@ -31,10 +35,15 @@ def _triples(dtype, rng, n=4000):
     a, b, c = np.ldexp(mantissa, exponent)
     with np.errstate(all="ignore"):
         c[: n // 4] = -(a * b)[: n // 4]
-        c[n // 4 : n // 2] = (a * b)[n // 4 : n // 2] * dtype(2 ** (info.nmant + 1)) * rng.choice([-1, 1], n // 4)
-        a[n // 2 : 3 * n // 4] = np.ldexp(mantissa[0], rng.integers(low - 4, low + 30, n))[n // 2 : 3 * n // 4]
+        c[n // 4 : n // 2] = (
+            (a * b)[n // 4 : n // 2] * dtype(2 ** (info.nmant + 1)) * rng.choice([-1, 1], n // 4)
+        )
+        a[n // 2 : 3 * n // 4] = np.ldexp(mantissa[0], rng.integers(low - 4, low + 30, n))[
+            n // 2 : 3 * n // 4
+        ]
     few = np.array(
-        [0.0, -0.0, 1, -1, 3, info.tiny, info.smallest_subnormal, info.max, 1 + info.eps, 1 - info.epsneg], dtype
+        [0.0, -0.0, 1, -1, 3, info.tiny, info.smallest_subnormal, info.max, 1 + info.eps, 1 - info.epsneg],
+        dtype,
     )
     grid = np.stack(np.meshgrid(few, few, few), 0).reshape(3, -1)
     return np.concatenate([np.stack([a, b, c]), grid], axis=1)
@@ -68,7 +77,9 @@ def test_fma_keeps_signs_of_zero_and_nan(dtype):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("n", [1, 7, 8, 9, 15, 16, 17, 35, 67])
 def test_lanes_sum_adds_each_element_once(dtype, n):
-    a = np.random.default_rng(n).integers(-1000, 1000, (3, n)).astype(dtype)  # integers: every order gives one sum
+    a = (
+        np.random.default_rng(n).integers(-1000, 1000, (3, n)).astype(dtype)
+    )  # integers: every order gives one sum
     np.testing.assert_array_equal(oracle.lanes_sum(a), a.sum(axis=1, keepdims=True))
 
 

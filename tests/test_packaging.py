@@ -55,8 +55,14 @@ def test_version_stands_in_one_place():
     assert re.fullmatch(r"\d+\.\d+\.\d+((a|b|rc|\.dev)\d+)?", nn.__version__)
     if not (REPOSITORY / "pyproject.toml").exists():
         pytest.skip("no source tree")
-    names = ["pyproject.toml", "setup.py", *(str(p.relative_to(REPOSITORY)) for p in REPOSITORY.glob("nncore/**/*.py"))]
-    places = [name for name in names if f'"{nn.__version__}"' in (REPOSITORY / name).read_text(encoding="utf-8")]
+    names = [
+        "pyproject.toml",
+        "setup.py",
+        *(str(p.relative_to(REPOSITORY)) for p in REPOSITORY.glob("nncore/**/*.py")),
+    ]
+    places = [
+        name for name in names if f'"{nn.__version__}"' in (REPOSITORY / name).read_text(encoding="utf-8")
+    ]
     assert places == ["nncore/_version.py"]
 
 
@@ -65,9 +71,7 @@ def test_types_are_announced():
 
 
 def test_import_pulls_neither_files_nor_bars():
-    code = (
-        "import sys, nncore; print([m for m in ('tqdm', 'safetensors', 'argparse', 'nncore.cli') if m in sys.modules])"
-    )
+    code = "import sys, nncore; print([m for m in ('tqdm', 'safetensors', 'argparse', 'nncore.cli') if m in sys.modules])"
     assert python(code) == "[]"
 
 
@@ -84,7 +88,9 @@ print(bool((tiny > 0).all() and (tiny * np.float32(1) == tiny).all() and np.next
 def test_import_starts_no_thread_and_prints_nothing():
     code = "import os, nncore; print(len(os.listdir('/proc/self/task')) if os.path.exists('/proc/self/task') else 1)"
     # NumPy's own BLAS may keep threads; nncore may not add any.
-    assert python(code, OPENBLAS_NUM_THREADS="1") == python(code.replace("nncore", "numpy"), OPENBLAS_NUM_THREADS="1")
+    assert python(code, OPENBLAS_NUM_THREADS="1") == python(
+        code.replace("nncore", "numpy"), OPENBLAS_NUM_THREADS="1"
+    )
 
 
 def test_everything_public_is_there():
@@ -106,7 +112,11 @@ def test_everything_public_is_there():
 
 def readme_examples():
     path = REPOSITORY / "README.md"
-    return re.findall(r"^```python\n(.*?)^```", path.read_text(encoding="utf-8"), re.M | re.S) if path.exists() else []
+    return (
+        re.findall(r"^```python\n(.*?)^```", path.read_text(encoding="utf-8"), re.M | re.S)
+        if path.exists()
+        else []
+    )
 
 
 @pytest.mark.parametrize("code", readme_examples())
@@ -117,4 +127,6 @@ def test_readme_example_runs(code, tmp_path, monkeypatch, capsys):
     assert (tmp_path / "digits.safetensors").exists()
     result = eval(capsys.readouterr().out)
     assert result["accuracy"] > 0.9
-    assert (nn.load_model("digits.safetensors").predict(names["x"]) == names["model"].predict(names["x"])).all()
+    assert (
+        nn.load_model("digits.safetensors").predict(names["x"]) == names["model"].predict(names["x"])
+    ).all()

@@ -44,7 +44,8 @@ def test_a_bar_per_epoch_on_a_terminal(verbose):
     assert "\rEpoch 1/2:   0%|" in first and "\rEpoch 2/2:   0%|" in second and end == ""
     # The bar gives way to the same line as without a terminal.
     assert re.fullmatch(
-        r" *\rEpoch 1/2 - \d+\.\d\ds - loss: 0\.2500 - val_loss: 1\.2345e-04", first[first.rindex("\r ") + 1 :]
+        r" *\rEpoch 1/2 - \d+\.\d\ds - loss: 0\.2500 - val_loss: 1\.2345e-04",
+        first[first.rindex("\r ") + 1 :],
     )
 
 

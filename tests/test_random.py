@@ -140,7 +140,8 @@ def test_set_random_seed_refuses(seed):
 def test_threads_never_get_the_same_seed():
     found = []
     threads = [
-        threading.Thread(target=lambda: found.extend([random.next_seed() for _ in range(500)])) for _ in range(4)
+        threading.Thread(target=lambda: found.extend([random.next_seed() for _ in range(500)]))
+        for _ in range(4)
     ]
     for thread in threads:
         thread.start()
@@ -170,7 +171,9 @@ def test_to_categorical():
     assert nn.utils.to_categorical([[0, 1], [1, 1]]).shape == (2, 2, 2)
     assert nn.utils.to_categorical(np.array([1.0]), 2).dtype == np.float32
     assert nn.utils.to_categorical([], 3).shape == (0, 3)
-    with pytest.raises(ValueError, match=r"to_categorical: x\[1\] is 5, but class ids must lie in 0 \.\.\. 3"):
+    with pytest.raises(
+        ValueError, match=r"to_categorical: x\[1\] is 5, but class ids must lie in 0 \.\.\. 3"
+    ):
         nn.utils.to_categorical([0, 5], 4)
     with pytest.raises(ValueError, match="num_classes must be given"):
         nn.utils.to_categorical([])

@@ -1,6 +1,7 @@
 """Results do not depend on the number of threads.
 
-Run as a script this file is the worker: OpenMP must be told before the core loads that there may be three threads.
+Run as a script this file is the worker: OpenMP must be told before the core loads that there may be three
+threads.
 """
 
 import os
@@ -34,7 +35,9 @@ def test_bits_do_not_depend_on_the_number_of_threads():
     # a waiting thread sleeps, since there may be fewer processors than threads
     environment = {**os.environ, "OMP_NUM_THREADS": "3", "OMP_WAIT_POLICY": "passive", "OMP_DYNAMIC": "false"}
     environment.pop("OMP_THREAD_LIMIT", None)
-    done = subprocess.run([sys.executable, __file__], env=environment, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(
+        [sys.executable, __file__], env=environment, capture_output=True, text=True, timeout=300
+    )
     assert done.returncode == 0, done.stderr
 
 

@@ -2,9 +2,10 @@
 
     python tools/measure_ulp.py [--exhaustive exp,log,...] [--stride 101] [--points 20000] [--only tanh,...]
 
-`steps`: floating-point numbers between the result and the correctly rounded value. `ULP`: distance from the exact value in
-units of the last place of the largest term (a derivative), or of the value. float32 is compared with float64 at every
-`stride`-th number, or at all of them; float64 with mpmath at the points of tests/test_accuracy.py and random ones.
+`steps`: floating-point numbers between the result and the correctly rounded value. `ULP`: distance from the
+exact value in units of the last place of the largest term (a derivative), or of the value. float32 is
+compared with float64 at every `stride`-th number, or at all of them; float64 with mpmath at the points of
+tests/test_accuracy.py and random ones.
 """
 
 import argparse
@@ -27,11 +28,17 @@ class Worst:
         self.steps, self.ulp, self.far, self.seen = (0.0, 0.0), (0.0, 0.0), (0.0, 0.0), 0
 
     def add(self, name, x, steps, ulp):
-        steps, ulp = np.where(np.isfinite(ulp) | np.isinf(steps), steps, 0), np.where(np.isfinite(ulp), ulp, 0)
+        steps, ulp = (
+            np.where(np.isfinite(ulp) | np.isinf(steps), steps, 0),
+            np.where(np.isfinite(ulp), ulp, 0),
+        )
         self.seen += x.size
         tail = (x < accuracy.FAR_TAIL) if name in ("gelu", "silu") else np.zeros(x.shape, bool)
-        for field, error in (("steps", np.where(tail, 0, steps)), ("ulp", np.where(tail, 0, ulp)),
-                             ("far", np.where(tail, ulp, 0))):
+        for field, error in (
+            ("steps", np.where(tail, 0, steps)),
+            ("ulp", np.where(tail, 0, ulp)),
+            ("far", np.where(tail, ulp, 0)),
+        ):
             at = int(error.argmax())
             if error[at] > getattr(self, field)[0]:
                 setattr(self, field, (float(error[at]), float(x[at])))
@@ -41,7 +48,9 @@ def float32(name, stride):
     """Against float64: every stride-th float32 with a finite value of at most 256 (log, log1p: any)."""
     worst = Worst()
     for first in range(0, 1 << 32, CHUNK * stride):
-        bits = np.arange(first, min(first + CHUNK * stride, 1 << 32), stride, dtype=np.uint64).astype(np.uint32)
+        bits = np.arange(first, min(first + CHUNK * stride, 1 << 32), stride, dtype=np.uint64).astype(
+            np.uint32
+        )
         x = bits.view(np.float32)
         if name == "log":
             x = x[x > 0]
@@ -58,7 +67,9 @@ def float32(name, stride):
         size = np.abs(rounded if term is None else term.astype(np.float32))
         unit = np.spacing(np.maximum(size, TINY[x.dtype])).astype(np.float64)
         apart = np.abs(got.view(np.int32).astype(np.int64) - rounded.view(np.int32))
-        steps = np.where(np.sign(got) == np.sign(rounded), apart, accuracy.steps(got, rounded)).astype(np.float64)
+        steps = np.where(np.sign(got) == np.sign(rounded), apart, accuracy.steps(got, rounded)).astype(
+            np.float64
+        )
         if term is not None:
             steps = np.abs(got.astype(np.float64) - rounded) / unit
         worst.add(name, x, steps, np.abs(got - want) / unit)
@@ -70,16 +81,25 @@ def float64(name, count):
     rng = np.random.default_rng(23)
     x = [accuracy.points(name)]
     if name == "log":
-        x += [rng.uniform(0.5, 2, count // 2), np.ldexp(rng.uniform(1, 2, count // 2), rng.integers(-1074, 1023, count // 2))]
+        x += [
+            rng.uniform(0.5, 2, count // 2),
+            np.ldexp(rng.uniform(1, 2, count // 2), rng.integers(-1074, 1023, count // 2)),
+        ]
     else:
-        x += [rng.uniform(-4, 4, count // 2), rng.uniform(-40, 40, count // 4), rng.uniform(-750, 750, count // 8),
-              np.ldexp(rng.uniform(-2, 2, count // 8), rng.integers(-60, 3, count // 8))]
+        x += [
+            rng.uniform(-4, 4, count // 2),
+            rng.uniform(-40, 40, count // 4),
+            rng.uniform(-750, 750, count // 8),
+            np.ldexp(rng.uniform(-2, 2, count // 8), rng.integers(-60, 3, count // 8)),
+        ]
     x = np.concatenate(x)
     x = x[x > -1] if name == "log1p" else x
     got, mp = accuracy.evaluate(name, x), accuracy.MP
     steps, ulp = np.zeros(x.size), np.zeros(x.size)
     for i, (v, g) in enumerate(zip(x.tolist(), got.tolist(), strict=True)):
-        terms = accuracy.TERMS[name](mp.mpf(v)) if name in accuracy.TERMS else (accuracy.EXACT[name](mp.mpf(v)),)
+        terms = (
+            accuracy.TERMS[name](mp.mpf(v)) if name in accuracy.TERMS else (accuracy.EXACT[name](mp.mpf(v)),)
+        )
         want = sum(terms)
         nearest = accuracy.rounded(want)
         largest = accuracy.rounded(max(abs(t) for t in terms))
@@ -87,8 +107,11 @@ def float64(name, count):
             steps[i] = 0 if g == nearest else np.inf
             continue
         unit = float(np.spacing(max(abs(largest), TINY[np.dtype("float64")])))
-        steps[i] = (float(accuracy.steps(np.array([g]), np.array([nearest]))[0]) if len(terms) == 1
-                    else abs(g - nearest) / unit)
+        steps[i] = (
+            float(accuracy.steps(np.array([g]), np.array([nearest]))[0])
+            if len(terms) == 1
+            else abs(g - nearest) / unit
+        )
         ulp[i] = float(abs(mp.mpf(g) - want) / unit)
     worst = Worst()
     worst.add(name, x, steps, ulp)
@@ -108,10 +131,17 @@ def main():
     for name in options.only.split(","):
         every = options.exhaustive == "all" or name in options.exhaustive.split(",")
         row = [name]
-        for worst, how in ((float32(name, 1 if every else options.stride), "all" if every else f"1 in {options.stride}"),
-                           (float64(name, options.points), None)):
+        for worst, how in (
+            (float32(name, 1 if every else options.stride), "all" if every else f"1 in {options.stride}"),
+            (float64(name, options.points), None),
+        ):
             far = f" (far tail {worst.far[0]:.2f})" if worst.far[0] else ""
-            row += [f"{worst.steps[0]:.3g}", f"{worst.ulp[0]:.2f}{far}", f"{worst.ulp[1]:.6g}", how or f"{worst.seen:,}"]
+            row += [
+                f"{worst.steps[0]:.3g}",
+                f"{worst.ulp[0]:.2f}{far}",
+                f"{worst.ulp[1]:.6g}",
+                how or f"{worst.seen:,}",
+            ]
         print("| " + " | ".join(row) + " |", flush=True)
 
 

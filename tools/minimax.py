@@ -1,12 +1,13 @@
 """Make every polynomial coefficient of ``src/vmath_f32.h`` and ``src/vmath_f64.h``.
 
-Run ``python tools/minimax.py`` (all tables) or ``python tools/minimax.py EXP_F32 ...`` and paste the C arrays;
-the comment above each array says what it approximates and the largest error of the *rounded* coefficients.
+Run ``python tools/minimax.py`` (all tables) or ``python tools/minimax.py EXP_F32 ...`` and paste the C
+arrays; the comment above each array says what it approximates and the largest error of the *rounded*
+coefficients.
 
-A polynomial is found by the Remez exchange on a dense grid of Chebyshev points. Its coefficients are rounded to
-the target precision one at a time, highest power first, and the lower ones are fitted again round them. (Lowest
-first does not work on an interval round 0: the powers from x^k up are no Chebyshev system there.) Plain rounding
-of the optimum is kept where it happens to be better.
+A polynomial is found by the Remez exchange on a dense grid of Chebyshev points. Its coefficients are rounded
+to the target precision one at a time, highest power first, and the lower ones are fitted again round them.
+(Lowest first does not work on an interval round 0: the powers from x^k up are no Chebyshev system there.)
+Plain rounding of the optimum is kept where it happens to be better.
 
 Rejected: a quotient N(a)/D(a) for the Mills ratio. It has the same number of coefficients, but both halves
 grow so fast that their rounding errors add up to 3 ULP.
@@ -215,10 +216,10 @@ def mills_poly(k, top, degree, bits):
     Parameters
     ----------
     k : mpf
-        Where the pole of the variable lies. A smaller k (down to about 0.2) needs a lower degree, a larger one
-        makes the terms smaller, and so their rounding errors. The centre 2 is chosen for that too: with 1 the
-        terms in the far tail are 7 times the value, but from 2.25 on g(0) exceeds 2 g(2), and then the rounding
-        error of the last step can no longer be had exactly.
+        Where the pole of the variable lies. A smaller k (down to about 0.2) needs a lower degree, a larger
+        one makes the terms smaller, and so their rounding errors. The centre 2 is chosen for that too: with 1
+        the terms in the far tail are 7 times the value, but from 2.25 on g(0) exceeds 2 g(2), and then the
+        rounding error of the last step can no longer be had exactly.
     top : str
         Largest a.
     degree, bits : int
@@ -236,9 +237,17 @@ def mills_poly(k, top, degree, bits):
         return mills(to_a(y)) * (1 + k * to_a(y))
 
     top = mp.mpf(top)
-    return Poly(f"Phi(-a) e^(a^2/2) = g(y)/d, d = 1 + {mp.nstr(k, 6)} a, y = (a - 2)/d, 0 <= a <= {mp.nstr(top, 4)};\n"
-                "   the last entry is the low part of the first; relative error", target, lambda y: 1 / target(y),
-                -2, (top - 2) / (1 + k * top), degree, bits, split=True)
+    return Poly(
+        f"Phi(-a) e^(a^2/2) = g(y)/d, d = 1 + {mp.nstr(k, 6)} a, y = (a - 2)/d, 0 <= a <= {mp.nstr(top, 4)};\n"
+        "   the last entry is the low part of the first; relative error",
+        target,
+        lambda y: 1 / target(y),
+        -2,
+        (top - 2) / (1 + k * top),
+        degree,
+        bits,
+        split=True,
+    )
 
 
 def erf_even(t):
@@ -303,7 +312,9 @@ def show(name, coef, bits):
 
 def main():
     """Fit the tables named on the command line, or all, and print them."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("tables", nargs="*", metavar="TABLE", help=f"of {', '.join(TABLES)}")
     for name in parser.parse_args().tables or TABLES:
         spec = TABLES[name]

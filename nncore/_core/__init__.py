@@ -1,6 +1,7 @@
 """Choose, at import, the build of the compiled core that this processor runs best.
 
-``NNCORE_ISA=v2|v3|v4`` forces a level. There is no fallback to Python: without a core that loads, importing fails.
+``NNCORE_ISA=v2|v3|v4`` forces a level. There is no fallback to Python: without a core that loads, importing
+fails.
 """
 
 import os
@@ -10,9 +11,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 LEVELS = ("v4", "v3", "v2", "plain")
-_ADVICE = (
-    "reinstall it with `pip install --force-reinstall nncore`, or build it from source (a C compiler is needed)"
-)
+_ADVICE = "reinstall it with `pip install --force-reinstall nncore`, or build it from source (a C compiler is needed)"
 
 
 def isa_available() -> dict[str, str]:

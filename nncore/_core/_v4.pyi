@@ -1,4 +1,4 @@
-"""The compiled core. Every level has the same functions; arrays come checked (`nncore.kernels`, `nncore.executor`)."""
+"""The compiled core. Every level has the same functions; arrays come checked (kernels/, executor.py)."""
 
 from typing import Any
 

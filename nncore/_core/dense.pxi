@@ -106,8 +106,8 @@ cdef void product(
                 from_start = start + j if start != NULL else NULL
                 if n - j >= L:
                     vectors = tile_vectors(a, rows, (n - j) // L)
-                    tile(rows, vectors, k, a + i * a_row, a_row, a_step, b + j, b_row, c + i * c_row + j, c_row,
-                         from_start, mode)
+                    tile(rows, vectors, k, a + i * a_row, a_row, a_step, b + j, b_row, c + i * c_row + j,
+                         c_row, from_start, mode)
                     j += vectors * L
                 else:
                     edge_tile(rows, <int>(n - j), k, a + i * a_row, a_row, a_step, b + j, b_row,
@@ -190,8 +190,9 @@ cdef bint by_columns(Py_ssize_t m, Py_ssize_t n, Py_ssize_t panel_columns, int n
 
 
 cdef void shared_product(floating* c, const floating* a, Py_ssize_t a_row, Py_ssize_t a_step,
-                         const floating* b, Py_ssize_t b_row, bint transposed, Py_ssize_t m, Py_ssize_t n, Py_ssize_t k,
-                         const floating* start, int mode, int activation, floating alpha, void* scratch,
+                         const floating* b, Py_ssize_t b_row, bint transposed,
+                         Py_ssize_t m, Py_ssize_t n, Py_ssize_t k, const floating* start, int mode,
+                         int activation, floating alpha, void* scratch,
                          int thread, int n_threads) noexcept nogil:
     """One thread's share of C (m, n) := f(start + A B)."""
     cdef Py_ssize_t begin, end, panel_columns = NN_TILE_VECTORS * lanes(a)
@@ -219,7 +220,8 @@ cdef void dense_forward(
 ) noexcept nogil:
     """y := f(b + x w)"""
     shared_product(y, x, I, <Py_ssize_t>1, w, O, False, B, O, I, b,
-                   NN_START_ZERO if b == NULL else NN_START_ROW, activation, alpha, scratch, thread, n_threads)
+                   NN_START_ZERO if b == NULL else NN_START_ROW, activation, alpha, scratch, thread,
+                   n_threads)
 
 
 cdef void dense_backward_input(
@@ -252,5 +254,6 @@ cdef void dense_backward_params(
                        <const floating*>NULL, mode, IDENTITY, <floating>0, scratch, thread, n_threads)
         if db != NULL:
             shared_product(db, &one, <Py_ssize_t>0, <Py_ssize_t>0, dy + b0 * O, O, False, <Py_ssize_t>1, O,
-                           depth, <const floating*>NULL, mode, IDENTITY, <floating>0, scratch, thread, n_threads)
+                           depth, <const floating*>NULL, mode, IDENTITY, <floating>0, scratch, thread,
+                           n_threads)
         mode = NN_START_ZERO | NN_END_ADD

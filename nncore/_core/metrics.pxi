@@ -4,7 +4,7 @@ cdef void categorical_accuracy(
     const floating* y_pred,  # IN  (B, C)
     const int64_t* ids,      # IN  (B,), or NULL
     const floating* target,  # IN  (B, C) when ids is NULL: the first largest element is the class
-    floating* rows_out,      # OUT (B,) 1 where the first largest element is the target's, else (or with a nan) 0
+    floating* rows_out,      # OUT (B,) 1 where the first largest element is the target's; 0 with a nan
     Py_ssize_t B, Py_ssize_t C, void* scratch, int thread, int n_threads,
 ) noexcept nogil:
     cdef Py_ssize_t V = virtual_lanes(y_pred), b, c, r, rows, begin, end

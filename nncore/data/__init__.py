@@ -13,7 +13,8 @@ __all__ = ["load_digits"]
 def load_digits() -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """Return 1,797 real handwritten digits of 8x8 pixels.
 
-    The test part of the UCI data set "Optical Recognition of Handwritten Digits" (E. Alpaydin and C. Kaynak, 1998; CC BY 4.0).
+    The test part of the UCI data set "Optical Recognition of Handwritten Digits" (E. Alpaydin and C. Kaynak,
+    1998; CC BY 4.0).
 
     Returns
     -------

@@ -1,8 +1,8 @@
 """Readers of the files that the ``nncore`` command takes, and the recipe that a trained model keeps of them.
 
-A file becomes a `Table`: rows of raw numbers and, where asked for, raw targets. A `Recipe` is learnt from the training
-rows, turns tables into what the network takes, and is saved in the model file, so that rows seen later are treated as
-the training rows were.
+A file becomes a `Table`: rows of raw numbers and, where asked for, raw targets. A `Recipe` is learnt from the
+training rows, turns tables into what the network takes, and is saved in the model file, so that rows seen
+later are treated as the training rows were.
 """
 
 from __future__ import annotations
@@ -67,8 +67,12 @@ class Recipe:
     def transform(self, x: NDArray[Any]) -> NDArray[np.float32]:
         """Return raw inputs as the network's float32 inputs."""
         out = np.empty(x.shape, np.float32)
-        for start in range(0, len(x), CHUNK):  # in float64, piece by piece: a float64 copy of all of MNIST is 376 MB
-            out[start : start + CHUNK] = (x[start : start + CHUNK] - np.array(self.shift)) / np.array(self.scale)
+        for start in range(
+            0, len(x), CHUNK
+        ):  # in float64, piece by piece: a float64 copy of all of MNIST is 376 MB
+            out[start : start + CHUNK] = (x[start : start + CHUNK] - np.array(self.shift)) / np.array(
+                self.scale
+            )
         return out
 
     def encode(self, table: Table) -> NDArray[Any]:
@@ -96,7 +100,10 @@ class Recipe:
         try:
             recipe = cls(**json.loads(text))
             widths = {1, recipe.inputs}
-            ok = recipe.task in ("classification", "regression") and {len(recipe.shift), len(recipe.scale)} <= widths
+            ok = (
+                recipe.task in ("classification", "regression")
+                and {len(recipe.shift), len(recipe.scale)} <= widths
+            )
             ok = ok and all(isinstance(v, float | int) for v in [*recipe.shift, *recipe.scale])
             ok = ok and (recipe.task == "regression" or all(isinstance(name, str) for name in recipe.classes))
         except (ValueError, TypeError):
@@ -122,8 +129,8 @@ def choose_task(table: Table) -> str:
 def make_recipe(table: Table, task: str, pixels: float | None = None) -> Recipe:
     """Learn a recipe from training rows.
 
-    Inputs are divided by ``pixels`` where given, by 255 where they are uint8 (images), and otherwise standardised column by
-    column to mean 0 and standard deviation 1 (a constant column becomes 0).
+    Inputs are divided by ``pixels`` where given, by 255 where they are uint8 (images), and otherwise
+    standardised column by column to mean 0 and standard deviation 1 (a constant column becomes 0).
     """
     if pixels is None and table.x.dtype == np.uint8:
         pixels = 255.0
@@ -141,7 +148,9 @@ def make_recipe(table: Table, task: str, pixels: float | None = None) -> Recipe:
     names = _class_names(table.y)
     distinct = set(names)
     if len(distinct) < 2:
-        raise DataError(f"{table.where}: {name} has only one class, {names[0]!r}, in {len(names):,} training rows")
+        raise DataError(
+            f"{table.where}: {name} has only one class, {names[0]!r}, in {len(names):,} training rows"
+        )
     if len(distinct) > max(2, len(names) // 2):
         raise DataError(
             f"{table.where}: {name} has {len(distinct):,} different values in {len(names):,} training rows: "
@@ -329,15 +338,24 @@ def _numbers(
             place = f"row {first + i + 1} (line {lines[i]}), column {names[c]!r}"
             value = to_number(cell)
             if cell.lower() in MISSING:
-                bad = bad or f"{place}: missing value {cell!r}; fill it, leave the row out, or --drop the column"
+                bad = (
+                    bad
+                    or f"{place}: missing value {cell!r}; fill it, leave the row out, or --drop the column"
+                )
             elif value is None:
-                text_columns.setdefault(names[c], f"row {first + i + 1} (line {lines[i]}) holds {cell[:40]!r}")
+                text_columns.setdefault(
+                    names[c], f"row {first + i + 1} (line {lines[i]}) holds {cell[:40]!r}"
+                )
             elif not math.isfinite(value):
                 bad = bad or f"{place}: {cell} is not finite"
     if text_columns:
         name, example = next(iter(text_columns.items()))
-        others = f" (as are {listed([n for n in text_columns if n != name])})" if len(text_columns) > 1 else ""
-        raise DataError(f"{path}: column {name!r} is not numeric: {example}{others}; leave it out with --drop")
+        others = (
+            f" (as are {listed([n for n in text_columns if n != name])})" if len(text_columns) > 1 else ""
+        )
+        raise DataError(
+            f"{path}: column {name!r} is not numeric: {example}{others}; leave it out with --drop"
+        )
     raise DataError(f"{path}: {bad}")
 
 
@@ -360,7 +378,9 @@ def read_npz(path: str, x_key: str, y_key: str | None = None) -> Table:
         with np.load(path, allow_pickle=False) as arrays:
             for key in [x_key] + ([y_key] if y_key else []):
                 if key not in arrays.files:
-                    raise DataError(f"{path}: no array {key!r}; the file holds {listed(arrays.files) or 'nothing'}")
+                    raise DataError(
+                        f"{path}: no array {key!r}; the file holds {listed(arrays.files) or 'nothing'}"
+                    )
             x = arrays[x_key]
             y: NDArray[Any] = arrays[y_key] if y_key else NO_TARGETS
     if x.dtype.kind not in "uifb" or x.ndim < 2:
@@ -375,7 +395,9 @@ def read_npz(path: str, x_key: str, y_key: str | None = None) -> Table:
         if y.ndim == 2 and y.shape[1] == 1:
             y = y[:, 0]
         if y.ndim != 1 or y.dtype.kind not in "uifbU":
-            raise DataError(f"{path}: {y_key} is {y.dtype} of shape {y.shape}; wanted is one class or number a row")
+            raise DataError(
+                f"{path}: {y_key} is {y.dtype} of shape {y.shape}; wanted is one class or number a row"
+            )
         if len(y) != len(x):
             raise DataError(f"{path}: {x_key} has {len(x):,} rows but {y_key} has {len(y):,}")
         if y.dtype.kind == "f" and not np.isfinite(y).all():

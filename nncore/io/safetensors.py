@@ -99,7 +99,9 @@ def load_weights_file(path: str | os.PathLike[str]) -> tuple[dict[str, NDArray[A
     except (
         Exception
     ) as error:  # the package's own error, and what NumPy says of dtypes that it lacks (bfloat16, float8)
-        raise ValueError(f"{where}: it is damaged or not a safetensors file of NumPy's dtypes ({error})") from error
+        raise ValueError(
+            f"{where}: it is damaged or not a safetensors file of NumPy's dtypes ({error})"
+        ) from error
 
 
 def _package() -> ModuleType:

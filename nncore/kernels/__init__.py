@@ -1,8 +1,9 @@
 """The public kernels: each usable alone, in somebody else's training loop.
 
-A kernel takes C-contiguous float32 or float64 arrays as they are and converts anything else (lists, integers, other layouts
-and byte orders). Outputs go to the `*_out` arguments where they are given. Weights have shape (in, out); B is the batch,
-I and O the inputs and outputs of a layer, C the classes. The NumPy twin of each is in `nncore.reference`.
+A kernel takes C-contiguous float32 or float64 arrays as they are and converts anything else (lists, integers,
+other layouts and byte orders). Outputs go to the `*_out` arguments where they are given. Weights have shape
+(in, out); B is the batch, I and O the inputs and outputs of a layer, C the classes. The NumPy twin of each is
+in `nncore.reference`.
 """
 
 from nncore.kernels.activations import *  # noqa: F403

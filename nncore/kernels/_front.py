@@ -32,7 +32,12 @@ def arrays(where: str, **named: tuple[ArrayLike | None, int | None]) -> list[Any
     for value, ndim in named.values():
         if value is None:
             continue
-        if type(value) is np.ndarray and value.dtype in _FLOATS and value.flags.c_contiguous and value.flags.aligned:
+        if (
+            type(value) is np.ndarray
+            and value.dtype in _FLOATS
+            and value.flags.c_contiguous
+            and value.flags.aligned
+        ):
             dtype = dtype or value.dtype
             plain = plain and value.dtype == dtype and (ndim is None or value.ndim == ndim)
         else:
@@ -40,7 +45,9 @@ def arrays(where: str, **named: tuple[ArrayLike | None, int | None]) -> list[Any
     if plain:
         return [value for value, _ in named.values()]
     found = [getattr(value, "dtype", None) for value, _ in named.values() if value is not None]
-    wanted = next((d.newbyteorder("=") for d in found if d is not None and d.newbyteorder("=") in _FLOATS), None)
+    wanted = next(
+        (d.newbyteorder("=") for d in found if d is not None and d.newbyteorder("=") in _FLOATS), None
+    )
     result: list[Any] = []
     for name, (value, ndim) in named.items():
         if value is None:
@@ -66,9 +73,16 @@ class Outputs:
         if out is None:
             _checks.shape_size(shape, self.where)
             return np.empty(shape, self.dtype)
-        if not isinstance(out, np.ndarray) or out.dtype != self.dtype or out.shape != shape or not out.flags.carray:
-            raise ValueError(f"{self.where}: {name} must be a writable C-contiguous {self.dtype} array of shape {shape}, "
-                             f"got {described(out)}")
+        if (
+            not isinstance(out, np.ndarray)
+            or out.dtype != self.dtype
+            or out.shape != shape
+            or not out.flags.carray
+        ):
+            raise ValueError(
+                f"{self.where}: {name} must be a writable C-contiguous {self.dtype} array of shape {shape}, "
+                f"got {described(out)}"
+            )
         if any(a is not None and np.may_share_memory(a, out) for a in self.inputs):
             result = np.empty(shape, self.dtype)
             self.beside.append((result, out))
@@ -116,5 +130,7 @@ def alpha_value(where: str, name: str, alpha: float | None) -> float:
     if alpha is None:
         return DEFAULT_ALPHA.get(name, 0.0)
     if name not in DEFAULT_ALPHA:
-        raise ValueError(f"{where}: alpha belongs to {' and '.join(DEFAULT_ALPHA)}, but activation is {name!r}")
+        raise ValueError(
+            f"{where}: alpha belongs to {' and '.join(DEFAULT_ALPHA)}, but activation is {name!r}"
+        )
     return _checks.real(alpha, where, "alpha")

@@ -6,7 +6,16 @@ from numpy.typing import ArrayLike
 
 from nncore import _checks
 from nncore._core import core
-from nncore.kernels._front import ACTIVATION, KERNEL, Array, Outputs, activation_number, alpha_value, arrays, run
+from nncore.kernels._front import (
+    ACTIVATION,
+    KERNEL,
+    Array,
+    Outputs,
+    activation_number,
+    alpha_value,
+    arrays,
+    run,
+)
 
 __all__ = [
     "bias_activation_forward",
@@ -37,8 +46,15 @@ __all__ = [
 _FORWARD, _BACKWARD = KERNEL["activation_forward"], KERNEL["activation_backward"]
 
 
-def _forward(name: str, x: ArrayLike, y_out: Array | None, alpha: float = 0.0, where: str = "", argument: str = "x",
-             output: str = "y_out") -> Array:
+def _forward(
+    name: str,
+    x: ArrayLike,
+    y_out: Array | None,
+    alpha: float = 0.0,
+    where: str = "",
+    argument: str = "x",
+    output: str = "y_out",
+) -> Array:
     """Run an elementwise activation: arrays that need no conversion straight through the core."""
     y = core.elementwise(_FORWARD, ACTIVATION[name], x, None, y_out, alpha)
     if y is not NotImplemented:
@@ -51,7 +67,9 @@ def _forward(name: str, x: ArrayLike, y_out: Array | None, alpha: float = 0.0, w
     return outputs.finish(y)
 
 
-def _backward(name: str, dy: ArrayLike, needs: str, saved: ArrayLike, dx_out: Array | None, alpha: float = 0.0) -> Array:
+def _backward(
+    name: str, dy: ArrayLike, needs: str, saved: ArrayLike, dx_out: Array | None, alpha: float = 0.0
+) -> Array:
     """Run an elementwise derivative; `needs` names what `saved` is."""
     dx = core.elementwise(_BACKWARD, ACTIVATION[name], dy, saved, dx_out, alpha)
     if dx is not NotImplemented:
@@ -66,8 +84,13 @@ def _backward(name: str, dy: ArrayLike, needs: str, saved: ArrayLike, dx_out: Ar
     return outputs.finish(dx)
 
 
-def bias_activation_forward(x: ArrayLike, b: ArrayLike, y_out: Array | None = None, activation: str | None = "linear",
-                            alpha: float | None = None) -> Array:
+def bias_activation_forward(
+    x: ArrayLike,
+    b: ArrayLike,
+    y_out: Array | None = None,
+    activation: str | None = "linear",
+    alpha: float | None = None,
+) -> Array:
     """``activation(x + b)`` in one pass, b added to every row: the end of a dense layer whose product is elsewhere.
 
     Parameters
@@ -315,10 +338,14 @@ def leaky_relu_forward(x: ArrayLike, y_out: Array | None = None, negative_slope:
     >>> nn.kernels.leaky_relu_forward([-1.0, 2.0]).round(4)
     array([-0.2,  2. ], dtype=float32)
     """
-    return _forward("leaky_relu", x, y_out, _checks.real(negative_slope, "leaky_relu_forward", "negative_slope"))
+    return _forward(
+        "leaky_relu", x, y_out, _checks.real(negative_slope, "leaky_relu_forward", "negative_slope")
+    )
 
 
-def leaky_relu_backward(dy: ArrayLike, y: ArrayLike, dx_out: Array | None = None, negative_slope: float = 0.2) -> Array:
+def leaky_relu_backward(
+    dy: ArrayLike, y: ArrayLike, dx_out: Array | None = None, negative_slope: float = 0.2
+) -> Array:
     """Gradient of `leaky_relu_forward`: ``dx = dy where y > 0, else negative_slope * dy``.
 
     Parameters
@@ -342,7 +369,14 @@ def leaky_relu_backward(dy: ArrayLike, y: ArrayLike, dx_out: Array | None = None
     >>> nn.kernels.leaky_relu_backward([1.0, 10.0], nn.kernels.leaky_relu_forward([-1.0, 2.0])).round(3)
     array([ 0.2, 10. ], dtype=float32)
     """
-    return _backward("leaky_relu", dy, "y", y, dx_out, _checks.real(negative_slope, "leaky_relu_backward", "negative_slope"))
+    return _backward(
+        "leaky_relu",
+        dy,
+        "y",
+        y,
+        dx_out,
+        _checks.real(negative_slope, "leaky_relu_backward", "negative_slope"),
+    )
 
 
 def elu_forward(x: ArrayLike, y_out: Array | None = None, alpha: float = 1.0) -> Array:

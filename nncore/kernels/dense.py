@@ -24,8 +24,8 @@ def dense_forward(x: ArrayLike, w: ArrayLike, b: ArrayLike | None = None, y_out:
     y_out : ndarray, shape (B, O), optional
         Where the result goes.
     activation : str
-        "linear", "sigmoid", "tanh", "relu", "leaky_relu", "elu", "exponential", "hard_sigmoid", "softplus", "gelu" or
-        "silu".
+        "linear", "sigmoid", "tanh", "relu", "leaky_relu", "elu", "exponential", "hard_sigmoid", "softplus",
+        "gelu" or "silu".
     alpha : float, optional
         Slope of leaky_relu (0.2 by default), scale of elu (1.0).
 
@@ -40,8 +40,8 @@ def dense_forward(x: ArrayLike, w: ArrayLike, b: ArrayLike | None = None, y_out:
 
     Notes
     -----
-    Each element is one chain of fused multiply-adds over the inputs in ascending order that starts at the bias: see
-    ``docs/bits.md``.
+    Each element is one chain of fused multiply-adds over the inputs in ascending order that starts at the
+    bias: see ``docs/bits.md``.
 
     Examples
     --------

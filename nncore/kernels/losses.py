@@ -160,15 +160,21 @@ def _loss(where: str, argument: str, y: ArrayLike, target: ArrayLike, sample_wei
         (y,) = arrays(where, **{argument: (y, 2)})
         ids = _ids(where, target, y.shape[1], y.shape[0])
         dense = None if ids is not None else target
-    y, dense, weight = arrays(where, **{argument: (y, 2), "target": (dense, None), "sample_weight": (sample_weight, None)})
+    y, dense, weight = arrays(
+        where, **{argument: (y, 2), "target": (dense, None), "sample_weight": (sample_weight, None)}
+    )
     rows, columns = y.shape
     if dense is not None and dense.shape != y.shape:
         if not (columns == 1 and dense.shape == (rows,)):
             raise ValueError(f"{where}: {argument} has shape {y.shape} but target has shape {dense.shape}")
     if weight is not None and weight.shape != (rows,):
-        raise ValueError(f"{where}: sample_weight must hold one weight per row, shape ({rows},), got shape {weight.shape}")
+        raise ValueError(
+            f"{where}: sample_weight must hold one weight per row, shape ({rows},), got shape {weight.shape}"
+        )
     if rows == 0 or columns == 0:
-        raise ValueError(f"{where}: {argument} has shape {y.shape}, but a mean needs at least one row and one column")
+        raise ValueError(
+            f"{where}: {argument} has shape {y.shape}, but a mean needs at least one row and one column"
+        )
     outputs = Outputs(where, y.dtype, (y, dense, weight))
     per_row = outputs.array("rows_out", rows_out, (rows,))
     gradient = outputs.array(f"d{argument}_out", gradient_out, y.shape)
@@ -179,8 +185,13 @@ def _loss(where: str, argument: str, y: ArrayLike, target: ArrayLike, sample_wei
     return float(total[0]) / rows, outputs.finish(gradient)
 
 
-def softmax_cross_entropy(logits: ArrayLike, target: ArrayLike, sample_weight: ArrayLike | None = None,
-                          rows_out: Array | None = None, dlogits_out: Array | None = None) -> tuple[float, Array]:
+def softmax_cross_entropy(
+    logits: ArrayLike,
+    target: ArrayLike,
+    sample_weight: ArrayLike | None = None,
+    rows_out: Array | None = None,
+    dlogits_out: Array | None = None,
+) -> tuple[float, Array]:
     """Cross-entropy of softmax outputs, with its gradient: ``loss = mean(w * -sum(t * log_softmax(z)))``.
 
     Parameters
@@ -188,8 +199,8 @@ def softmax_cross_entropy(logits: ArrayLike, target: ArrayLike, sample_weight: A
     logits : array_like, shape (B, C)
         Outputs before the softmax; stable for any finite values.
     target : array_like
-        Integers of shape (B,): class ids in 0 ... C-1. Or numbers of shape (B, C): weights of the classes (one-hot or
-        soft; they need not sum to 1).
+        Integers of shape (B,): class ids in 0 ... C-1. Or numbers of shape (B, C): weights of the classes
+        (one-hot or soft; they need not sum to 1).
     sample_weight : array_like, shape (B,), optional
         Weight of each row; the mean divides by B whatever the weights.
     rows_out : ndarray, shape (B,), optional
@@ -214,11 +225,18 @@ def softmax_cross_entropy(logits: ArrayLike, target: ArrayLike, sample_weight: A
     array([[-0.25,  0.25],
            [ 0.  ,  0.  ]], dtype=float32)
     """
-    return _loss("softmax_cross_entropy", "logits", logits, target, sample_weight, rows_out, dlogits_out, True)
+    return _loss(
+        "softmax_cross_entropy", "logits", logits, target, sample_weight, rows_out, dlogits_out, True
+    )
 
 
-def categorical_cross_entropy(y_pred: ArrayLike, target: ArrayLike, sample_weight: ArrayLike | None = None,
-                              rows_out: Array | None = None, dy_pred_out: Array | None = None) -> tuple[float, Array]:
+def categorical_cross_entropy(
+    y_pred: ArrayLike,
+    target: ArrayLike,
+    sample_weight: ArrayLike | None = None,
+    rows_out: Array | None = None,
+    dy_pred_out: Array | None = None,
+) -> tuple[float, Array]:
     """Cross-entropy of probabilities, with its gradient: ``loss = mean(w * -sum(t * log(q)))``.
 
     As in Keras, a row is divided by its sum and clipped to [1e-7, 1 - 1e-7]: ``q = clip(p / sum(p))``. Prefer
@@ -246,11 +264,18 @@ def categorical_cross_entropy(y_pred: ArrayLike, target: ArrayLike, sample_weigh
     >>> round(loss, 4)
     0.2877
     """
-    return _loss("categorical_cross_entropy", "y_pred", y_pred, target, sample_weight, rows_out, dy_pred_out, True)
+    return _loss(
+        "categorical_cross_entropy", "y_pred", y_pred, target, sample_weight, rows_out, dy_pred_out, True
+    )
 
 
-def sigmoid_binary_cross_entropy(logits: ArrayLike, target: ArrayLike, sample_weight: ArrayLike | None = None,
-                                 rows_out: Array | None = None, dlogits_out: Array | None = None) -> tuple[float, Array]:
+def sigmoid_binary_cross_entropy(
+    logits: ArrayLike,
+    target: ArrayLike,
+    sample_weight: ArrayLike | None = None,
+    rows_out: Array | None = None,
+    dlogits_out: Array | None = None,
+) -> tuple[float, Array]:
     """Cross-entropy of sigmoid outputs, with its gradient.
 
     ``loss = mean(w * mean(max(z, 0) - z * t + log(1 + exp(-abs(z)))))``, the inner mean over the outputs.
@@ -283,15 +308,22 @@ def sigmoid_binary_cross_entropy(logits: ArrayLike, target: ArrayLike, sample_we
     >>> dlogits
     array([[-0.25,  0.  ]], dtype=float32)
     """
-    return _loss("sigmoid_binary_cross_entropy", "logits", logits, target, sample_weight, rows_out, dlogits_out, False)
+    return _loss(
+        "sigmoid_binary_cross_entropy", "logits", logits, target, sample_weight, rows_out, dlogits_out, False
+    )
 
 
-def binary_cross_entropy(y_pred: ArrayLike, target: ArrayLike, sample_weight: ArrayLike | None = None,
-                         rows_out: Array | None = None, dy_pred_out: Array | None = None) -> tuple[float, Array]:
+def binary_cross_entropy(
+    y_pred: ArrayLike,
+    target: ArrayLike,
+    sample_weight: ArrayLike | None = None,
+    rows_out: Array | None = None,
+    dy_pred_out: Array | None = None,
+) -> tuple[float, Array]:
     """Cross-entropy of independent probabilities, with its gradient.
 
-    ``loss = mean(w * -mean(t * log(q) + (1 - t) * log(1 - q)))`` with ``q = clip(p, 1e-7, 1 - 1e-7)``, as in Keras.
-    Prefer `sigmoid_binary_cross_entropy`, which need not clip.
+    ``loss = mean(w * -mean(t * log(q) + (1 - t) * log(1 - q)))`` with ``q = clip(p, 1e-7, 1 - 1e-7)``, as in
+    Keras. Prefer `sigmoid_binary_cross_entropy`, which need not clip.
 
     Parameters
     ----------
@@ -315,11 +347,18 @@ def binary_cross_entropy(y_pred: ArrayLike, target: ArrayLike, sample_weight: Ar
     >>> round(loss, 4)
     0.4904
     """
-    return _loss("binary_cross_entropy", "y_pred", y_pred, target, sample_weight, rows_out, dy_pred_out, False)
+    return _loss(
+        "binary_cross_entropy", "y_pred", y_pred, target, sample_weight, rows_out, dy_pred_out, False
+    )
 
 
-def mean_squared_error(y_pred: ArrayLike, target: ArrayLike, sample_weight: ArrayLike | None = None,
-                       rows_out: Array | None = None, dy_pred_out: Array | None = None) -> tuple[float, Array]:
+def mean_squared_error(
+    y_pred: ArrayLike,
+    target: ArrayLike,
+    sample_weight: ArrayLike | None = None,
+    rows_out: Array | None = None,
+    dy_pred_out: Array | None = None,
+) -> tuple[float, Array]:
     """Mean squared error, with its gradient: ``loss = mean(w * mean((p - t)**2))``.
 
     Parameters

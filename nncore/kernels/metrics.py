@@ -7,7 +7,13 @@ from numpy.typing import ArrayLike
 from nncore import _checks
 from nncore.kernels._front import Array, Outputs, arrays, run
 
-__all__ = ["absolute_error", "binary_accuracy", "categorical_accuracy", "sparse_categorical_accuracy", "squared_error"]
+__all__ = [
+    "absolute_error",
+    "binary_accuracy",
+    "categorical_accuracy",
+    "sparse_categorical_accuracy",
+    "squared_error",
+]
 
 
 def _dense(where: str, kernel: str, y_pred: ArrayLike, target: ArrayLike, rows_out: Array | None,
@@ -81,7 +87,9 @@ def categorical_accuracy(y_pred: ArrayLike, target: ArrayLike, rows_out: Array |
     return _dense("categorical_accuracy", "categorical_accuracy", y_pred, target, rows_out)
 
 
-def binary_accuracy(y_pred: ArrayLike, target: ArrayLike, rows_out: Array | None = None, threshold: float = 0.5) -> Array:
+def binary_accuracy(
+    y_pred: ArrayLike, target: ArrayLike, rows_out: Array | None = None, threshold: float = 0.5
+) -> Array:
     """Share of a row's outputs that lie on the target's side of a threshold: ``mean((p > threshold) == t)``.
 
     Parameters

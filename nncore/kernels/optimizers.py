@@ -11,13 +11,22 @@ from nncore.kernels._front import Array, arrays, described, run
 __all__ = ["sgd_update"]
 
 
-def sgd_update(w: Array, dw: ArrayLike, velocity: Array | None = None, learning_rate: float = 0.01, momentum: float = 0.0,
-               nesterov: bool = False, weight_decay: float = 0.0, l2: float = 0.0) -> None:
+def sgd_update(
+    w: Array,
+    dw: ArrayLike,
+    velocity: Array | None = None,
+    learning_rate: float = 0.01,
+    momentum: float = 0.0,
+    nesterov: bool = False,
+    weight_decay: float = 0.0,
+    l2: float = 0.0,
+) -> None:
     """One step of stochastic gradient descent, in place, in this order.
 
-    ``g = dw + l2 * w``; ``w -= learning_rate * weight_decay * w``; then without momentum ``w -= learning_rate * g``, with
-    it ``velocity = momentum * velocity - learning_rate * g; w += velocity``, or with Nesterov's look ahead
-    ``w += momentum * velocity - learning_rate * g``. Velocities below the smallest normal number become +0.
+    ``g = dw + l2 * w``; ``w -= learning_rate * weight_decay * w``; then without momentum ``w -= learning_rate
+    * g``, with it ``velocity = momentum * velocity - learning_rate * g; w += velocity``, or with Nesterov's
+    look ahead ``w += momentum * velocity - learning_rate * g``. Velocities below the smallest normal number
+    become +0.
 
     Parameters
     ----------
@@ -51,9 +60,15 @@ def sgd_update(w: Array, dw: ArrayLike, velocity: Array | None = None, learning_
     for name, array in (("w", w), ("velocity", velocity)):
         if array is None and name == "velocity":
             continue
-        if not isinstance(array, np.ndarray) or array.dtype not in (np.float32, np.float64) or not array.flags.carray:
-            raise ValueError(f"{where}: {name} is updated in place and must be a writable C-contiguous float32 or float64 "
-                             f"array, got {described(array)}")
+        if (
+            not isinstance(array, np.ndarray)
+            or array.dtype not in (np.float32, np.float64)
+            or not array.flags.carray
+        ):
+            raise ValueError(
+                f"{where}: {name} is updated in place and must be a writable C-contiguous float32 or float64 "
+                f"array, got {described(array)}"
+            )
     rate, m, decay, penalty = (_checks.real(value, where, name) for name, value in (
         ("learning_rate", learning_rate), ("momentum", momentum), ("weight_decay", weight_decay), ("l2", l2)))
     nesterov = _checks.boolean(nesterov, where, "nesterov")
@@ -65,9 +80,18 @@ def sgd_update(w: Array, dw: ArrayLike, velocity: Array | None = None, learning_
         raise ValueError(f"{where}: w has shape {w.shape} but dw has shape {gradient.shape}")
     if velocity is not None:
         if velocity.shape != w.shape or velocity.dtype != w.dtype:
-            raise ValueError(f"{where}: velocity must be a {w.dtype} array of shape {w.shape}, got {described(velocity)}")
+            raise ValueError(
+                f"{where}: velocity must be a {w.dtype} array of shape {w.shape}, got {described(velocity)}"
+            )
         if np.may_share_memory(w, velocity):
             raise ValueError(f"{where}: w and velocity share memory")
     if np.may_share_memory(gradient, w) or (velocity is not None and np.may_share_memory(gradient, velocity)):
         gradient = gradient.copy()
-    run(where, 1, (w, gradient, velocity), (w.size,), (rate, m, float(nesterov), decay, penalty), dtype=w.dtype)
+    run(
+        where,
+        1,
+        (w, gradient, velocity),
+        (w.size,),
+        (rate, m, float(nesterov), decay, penalty),
+        dtype=w.dtype,
+    )

@@ -41,7 +41,9 @@ class Layer:
         """Make the class known to `load_model`."""
         Layer.kinds[cls.__name__] = cls
 
-    def __init__(self, name: str | None = None, dtype: DTypeLike | None = None, trainable: bool = True) -> None:
+    def __init__(
+        self, name: str | None = None, dtype: DTypeLike | None = None, trainable: bool = True
+    ) -> None:
         where = type(self).__name__
         if name is not None and (not isinstance(name, str) or not name or "/" in name):
             raise ValueError(f"{where}: name must be a string that is not empty and has no '/', got {name!r}")
@@ -88,7 +90,9 @@ class Layer:
         """Set all weights, given as `get_weights` returns them; nothing changes when one does not fit."""
         assign_all(self.weights, weights, f"set_weights of layer {self.name!r}")
 
-    def add_weight(self, name: str, shape: tuple[int, ...], initializer: Initializer, seed: int, number: int) -> Variable:
+    def add_weight(
+        self, name: str, shape: tuple[int, ...], initializer: Initializer, seed: int, number: int
+    ) -> Variable:
         """Make a weight; a subclass calls it in `build`."""
         _checks.shape_size(shape, f"layer {self.name!r}")
         try:

@@ -38,9 +38,18 @@ class Dense(Layer):
     array([[ 3.6,  6.8, -3.5]], dtype=float32)
     """
 
-    def __init__(self, units: int, activation: Any = None, use_bias: bool = True,
-                 kernel_initializer: Any = "glorot_uniform", bias_initializer: Any = "zeros", *, name: str | None = None,
-                 dtype: DTypeLike | None = None, trainable: bool = True) -> None:
+    def __init__(
+        self,
+        units: int,
+        activation: Any = None,
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        *,
+        name: str | None = None,
+        dtype: DTypeLike | None = None,
+        trainable: bool = True,
+    ) -> None:
         super().__init__(name, dtype, trainable)
         self.units = _checks.integer(units, "Dense", "units", low=1, high=2**31 - 1)
         self.activation = activations.get(activation)
@@ -50,7 +59,9 @@ class Dense(Layer):
 
     def build(self, input_width: int, seed: int, number: int) -> None:
         """Make kernel (I, O) and bias (O,)."""
-        self.kernel = self.add_weight("kernel", (input_width, self.units), self.kernel_initializer, seed, number)
+        self.kernel = self.add_weight(
+            "kernel", (input_width, self.units), self.kernel_initializer, seed, number
+        )
         self.bias = None
         if self.use_bias:
             self.bias = self.add_weight("bias", (self.units,), self.bias_initializer, seed, number)

@@ -1,8 +1,8 @@
 """Activations in plain NumPy: `<name>_forward(x)` and `<name>_backward(dy, y)` or `(dy, x)`.
 
-A backward kernel multiplies the incoming gradient `dy` by the derivative of its activation. Where the derivative
-can be written with the output alone (sigmoid: `y (1 - y)`), the kernel asks for `y`, so that the input need not be
-kept; gelu and silu ask for `x`.
+A backward kernel multiplies the incoming gradient `dy` by the derivative of its activation. Where the
+derivative can be written with the output alone (sigmoid: `y (1 - y)`), the kernel asks for `y`, so that the
+input need not be kept; gelu and silu ask for `x`.
 
 A not-a-number in `x` or `y` always comes out as one, also where a comparison would swallow it.
 """
@@ -240,7 +240,9 @@ def leaky_relu_forward(x: Array, y_out: Array | None = None, negative_slope: flo
     return filled(y_out, np.where(x > 0, x, negative_slope * x))
 
 
-def leaky_relu_backward(dy: Array, y: Array, dx_out: Array | None = None, negative_slope: float = 0.2) -> Array:
+def leaky_relu_backward(
+    dy: Array, y: Array, dx_out: Array | None = None, negative_slope: float = 0.2
+) -> Array:
     """Gradient of leaky_relu: ``dx = dy where y > 0, else negative_slope * dy``.
 
     Parameters

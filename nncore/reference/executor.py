@@ -34,10 +34,18 @@ class Executor:
         self.program, self.batch_size = program, batch_size
         self.arrays = _allocate(program, batch_size)
 
-    def run(self, feeds: Mapping[int, NDArray[Any]], samples: int, order: NDArray[np.int64] | None = None,
-            batch_size: int | None = None, results: Mapping[int, NDArray[Any]] | None = None, watch: str | None = None,
-            attributes: Mapping[str, float] | None = None, on_pause: Callable[[int], object] | None = None,
-            n_threads: int = 0) -> dict[str, float]:
+    def run(
+        self,
+        feeds: Mapping[int, NDArray[Any]],
+        samples: int,
+        order: NDArray[np.int64] | None = None,
+        batch_size: int | None = None,
+        results: Mapping[int, NDArray[Any]] | None = None,
+        watch: str | None = None,
+        attributes: Mapping[str, float] | None = None,
+        on_pause: Callable[[int], object] | None = None,
+        n_threads: int = 0,
+    ) -> dict[str, float]:
         """Run the program over all batches; parameters as of `nncore.executor`, without threads."""
         batch_size = batch_size or self.batch_size
         sums = dict.fromkeys(self.program.totals, 0.0)
@@ -66,7 +74,9 @@ class Executor:
         def run(samples: int, order: NDArray[np.int64] | None = None, batch_size: int | None = None,
                 watch: str | None = None, attributes: Mapping[str, float] | None = None,
                 on_pause: Callable[[int], object] | None = None, n_threads: int = 0) -> dict[str, float]:
-            return self.run(feeds, samples, order, batch_size, results, watch, attributes, on_pause, n_threads)
+            return self.run(
+                feeds, samples, order, batch_size, results, watch, attributes, on_pause, n_threads
+            )
 
         return run
 
@@ -76,5 +86,7 @@ class Executor:
         if not op.kernel.endswith("_update"):
             attributes = {}
         operands = [None if number is None else arrays[number] for number in (*op.inputs, *op.outputs)]
-        with np.errstate(all="ignore"):  # overflow and nan are the run's business, as in the compiled executor
+        with np.errstate(
+            all="ignore"
+        ):  # overflow and nan are the run's business, as in the compiled executor
             getattr(reference, op.kernel)(*operands, **{**op.attributes, **attributes})

@@ -1,7 +1,7 @@
 """Losses in plain NumPy, each with its gradient in the same call.
 
-Every loss has a value per row of the batch. `rows_out` receives it, times the row's weight; the loss is the sum of
-these divided by the number of rows B; the gradient is that of this loss.
+Every loss has a value per row of the batch. `rows_out` receives it, times the row's weight; the loss is the
+sum of these divided by the number of rows B; the gradient is that of this loss.
 """
 
 import numpy as np
@@ -21,7 +21,11 @@ EPSILON = 1e-7  # Keras clips probabilities this far from 0 and 1
 
 
 def _finish(
-    rows: Array, gradient: Array, sample_weight: Array | None, rows_out: Array | None, gradient_out: Array | None
+    rows: Array,
+    gradient: Array,
+    sample_weight: Array | None,
+    rows_out: Array | None,
+    gradient_out: Array | None,
 ) -> tuple[float, Array]:
     """Weigh the rows, average them, scale the gradient alike."""
     weight = np.ones_like(rows) if sample_weight is None else sample_weight
@@ -45,8 +49,8 @@ def softmax_cross_entropy(
 ) -> tuple[float, Array]:
     """Cross-entropy of the softmax of the logits: ``-log softmax(logits)[target]`` for each row.
 
-    With float targets ``t``: ``-sum(t * log softmax(logits))``. The gradient of a row is ``p - t`` (``sum(t) * p - t``
-    when ``t`` does not sum to 1), times ``weight / B``.
+    With float targets ``t``: ``-sum(t * log softmax(logits))``. The gradient of a row is ``p - t`` (``sum(t)
+    * p - t`` when ``t`` does not sum to 1), times ``weight / B``.
 
     Parameters
     ----------
@@ -93,8 +97,8 @@ def sigmoid_binary_cross_entropy(
 ) -> tuple[float, Array]:
     """Binary cross-entropy of the sigmoid of the logits z, mean over the outputs of each row.
 
-    ``-t log s(z) - (1 - t) log(1 - s(z))``, in the form ``max(z, 0) - z t + log(1 + exp(-|z|))`` that cannot overflow.
-    The gradient of an element is ``(s(z) - t) / O``, times ``weight / B``.
+    ``-t log s(z) - (1 - t) log(1 - s(z))``, in the form ``max(z, 0) - z t + log(1 + exp(-|z|))`` that cannot
+    overflow. The gradient of an element is ``(s(z) - t) / O``, times ``weight / B``.
 
     Parameters
     ----------
@@ -128,8 +132,8 @@ def categorical_cross_entropy(
 ) -> tuple[float, Array]:
     """Cross-entropy of probabilities: ``-sum(t * log q)`` for each row, as in Keras.
 
-    ``q = clip(u, 1e-7, 1 - 1e-7)`` with ``u = y_pred / sum(y_pred)``. The gradient flows back through the division;
-    where the clip is active, none comes through it.
+    ``q = clip(u, 1e-7, 1 - 1e-7)`` with ``u = y_pred / sum(y_pred)``. The gradient flows back through the
+    division; where the clip is active, none comes through it.
 
     Parameters
     ----------

@@ -57,7 +57,9 @@ def categorical_accuracy(y_pred: Array, target: Array, rows_out: Array | None = 
     return sparse_categorical_accuracy(y_pred, target.argmax(axis=1), rows_out)
 
 
-def binary_accuracy(y_pred: Array, target: Array, rows_out: Array | None = None, threshold: float = 0.5) -> Array:
+def binary_accuracy(
+    y_pred: Array, target: Array, rows_out: Array | None = None, threshold: float = 0.5
+) -> Array:
     """Share of each row's entries that lie on the target's side of the threshold: ``mean((y_pred > threshold) == t)``.
 
     Parameters

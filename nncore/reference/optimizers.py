@@ -19,9 +19,9 @@ def sgd_update(
 ) -> None:
     """One step of stochastic gradient descent, in place in `w` and `velocity`.
 
-    ``g = dw + l2 * w``; then ``w -= learning_rate * weight_decay * w`` (decoupled, as in Keras); then without momentum
-    ``w -= learning_rate * g``, and with it ``velocity = momentum * velocity - learning_rate * g`` and
-    ``w += velocity`` (Nesterov: ``w += momentum * velocity - learning_rate * g``).
+    ``g = dw + l2 * w``; then ``w -= learning_rate * weight_decay * w`` (decoupled, as in Keras); then without
+    momentum ``w -= learning_rate * g``, and with it ``velocity = momentum * velocity - learning_rate * g``
+    and ``w += velocity`` (Nesterov: ``w += momentum * velocity - learning_rate * g``).
 
     Parameters
     ----------
@@ -47,6 +47,7 @@ def sgd_update(
     assert velocity is not None
     velocity *= momentum
     velocity -= step
-    # State below the smallest normal number becomes 0: arithmetic on such numbers is slow, and they move nothing.
+    # State below the smallest normal number becomes 0: arithmetic on such numbers is slow, and they move
+    # nothing.
     velocity[np.abs(velocity) < np.finfo(velocity.dtype).tiny] = 0
     w += momentum * velocity - step if nesterov else velocity
