@@ -1,4 +1,4 @@
-"""Build the compiled core, once per x86-64 level (once in all on other machines). All else is in pyproject.toml.
+"""Build the compiled core, once per x86-64 level (once elsewhere). All else is in pyproject.toml.
 
 Environment variables: NNCORE_DEBUG=1 (bounds checks and assertions; slow), NNCORE_NO_OPENMP=1 (one thread),
 NNCORE_BUILD_ISA="v3 v4" (only these levels).
@@ -33,7 +33,7 @@ DIRECTIVES = {"language_level": 3, "boundscheck": DEBUG, "wraparound": False, "c
 
 
 def openmp():
-    """The flag that compiles and links OpenMP, or none where the compiler has no OpenMP (then one thread, said aloud)."""
+    """The flag that compiles and links OpenMP; none where there is none (then one thread, said aloud)."""
     if os.environ.get("NNCORE_NO_OPENMP", "") in ("", "0"):
         with tempfile.TemporaryDirectory() as folder:
             source = Path(folder, "probe.c")

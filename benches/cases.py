@@ -96,7 +96,7 @@ class Case(NamedTuple):
         return self.row.moved(*self.shape) * np.dtype(self.dtype).itemsize if self.row.moved else 0
 
     def prepare(self, out=True):
-        """The two calls without arguments, `ours` and `numpys`, after a check that both compute what the twin does.
+        """The two calls without arguments, ours and NumPy's, after a check that both do what the twin does.
 
         Without `out` ours allocates its outputs.
         """

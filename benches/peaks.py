@@ -1,4 +1,4 @@
-"""What the machine can do: one core's multiply-adds, and its way to memory. Measured beside what is compared with them."""
+"""What the machine can do: one core's multiply-adds, and its way to memory."""
 
 import time
 

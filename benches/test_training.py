@@ -1,4 +1,4 @@
-"""Training and prediction of whole models: the compiled executor beside the NumPy one, which runs the same program."""
+"""Training and prediction of whole models: the compiled executor beside the NumPy one on the same program."""
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ def digits():
 
 
 def mnist():
-    """784-256-128-10 on as many random images as make 64 batches of 128: the time does not depend on what is in them."""
+    """784-256-128-10 on 64 batches of 128 random images: the time does not depend on what is in them."""
     rng = np.random.default_rng(0)
     return rng.random((8192, 784), np.float32), rng.integers(0, 10, 8192), (256, 128), 128
 

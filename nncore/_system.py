@@ -108,7 +108,7 @@ def config_info() -> dict[str, Any]:
 
 
 def show_config() -> None:
-    """Print the version, the instruction set level in use and those available, threads, compiler, and NumPy's version.
+    """Print the version, the instruction sets in use and available, threads, compiler, and NumPy's version.
 
     Examples
     --------

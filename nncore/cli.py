@@ -1,4 +1,4 @@
-"""The ``nncore`` command: train a dense network on a file, evaluate it, predict with it, and show the configuration."""
+"""The ``nncore`` command: train a dense network on a file, evaluate it, predict with it; configuration."""
 
 from __future__ import annotations
 
@@ -44,9 +44,10 @@ data:
   FILE.csv[.gz]     a header, then rows of numbers; --target names the column to predict
   FILE.npz          arrays x_train, y_train and, for the test, x_test, y_test (the layout of Keras's mnist.npz)
 
-Inputs are scaled: digits and other uint8 images to [0, 1], all else column by column to mean 0 and standard deviation 1. The scaling
-is written with the model, and `nncore evaluate` and `nncore predict` apply it. Without x_test a fraction of the rows, the
-same for every --seed, is held out for the test. Ctrl-C ends the training after the batch under way and still writes the model.
+Inputs are scaled: digits and other uint8 images to [0, 1], all else column by column to mean 0 and standard
+deviation 1. The scaling is written with the model, and `nncore evaluate` and `nncore predict` apply it.
+Without x_test a fraction of the rows, the same for every --seed, is held out for the test. Ctrl-C ends the
+training after the batch under way and still writes the model.
 
 exit codes: 0 done, 1 training failed, 2 bad arguments or data, 130 interrupted
 """
@@ -318,7 +319,7 @@ def _check_writable(out: str, data: str) -> None:
 
 
 def _training_tables(args: argparse.Namespace, kind: str) -> tuple[Table, Table, float | None]:
-    """Return rows to train on, rows to test on, and the fraction that the latter are where they come from one table."""
+    """Return rows to train on, rows to test on, and the latter's fraction where they come from one table."""
     if kind == "npz":
         whole = files.read_npz(args.data, "x_train", "y_train")
         if {"x_test", "y_test"} & set(files.npz_keys(args.data)):

@@ -164,7 +164,7 @@ class Bound:
 
     def _piece(self, order: NDArray[np.int64] | None, samples: int, batch_size: int, done: int,
                watched: NDArray[np.float64] | None, n_threads: int) -> int:
-        """Run from sample `done` on for a moment, on as many threads as have shown to be fastest; return the first not done.
+        """Run from sample `done` on for a moment, on as many threads as were fastest; return the first not done.
 
         More threads than idle processors wait for each other at every barrier, and how many are idle nobody
         can tell: on a busy machine two threads were 20 times slower than one. So both are timed, and again
@@ -286,7 +286,7 @@ _LOSSES = (
 def lowered(
     program: Program, op: Op
 ) -> tuple[str, tuple[int | None, ...], tuple[int, ...], tuple[float, ...]]:
-    """Return the core's kernel, its operands in the core's order, its sizes and its scalars (nncore/_core/program.pxi)."""
+    """Return the core's kernel, operands in its order, sizes and scalars (nncore/_core/program.pxi)."""
     def width(number: int | None) -> int:
         assert number is not None
         return program.width(number)

@@ -168,7 +168,7 @@ class Sequential(Trainable):
                 raise ValueError(f"build: the model is built for {self._input_width} features, got {width}")
 
     def _make(self, width: int) -> None:
-        """Build the layers that have no weights yet and move all weights into one arena; or nothing at all changes."""
+        """Build the layers that have no weights yet and move all into one arena; or change nothing."""
         if not self._layers:
             raise ValueError("Sequential: the model has no layers")
         input_width, made = width, []
@@ -306,7 +306,7 @@ class Sequential(Trainable):
         return cls(layers, config["name"], seed=config["seed"])
 
     def save(self, path: str | os.PathLike[str], metadata: dict[str, str] | None = None) -> None:
-        """Write the model to a safetensors file: weights, architecture, what it was compiled with, and optimizer state.
+        """Write the model to a safetensors file: weights, architecture, what `compile` set, optimizer state.
 
         The file is written beside and renamed: a crash leaves the old one.
 
@@ -397,9 +397,10 @@ def load_model(path: str | os.PathLike[str]) -> Sequential:
                 config["iterations"], "load_model", "iterations", low=0
             )
             model._make_slots()
-            for slot in model._slots:
-                if f"optimizer/{slot.name}" in arrays:
-                    slot.assign(arrays.pop(f"optimizer/{slot.name}"))
+            for slot in model._slots if arrays else ():  # a model that was never trained has none
+                slot.assign(arrays.pop(f"optimizer/{slot.name}"))
+        if arrays:
+            raise ValueError(f"nobody knows what array {next(iter(arrays))!r} is")
         model._epochs_done = _checks.integer(config["epochs_done"], "load_model", "epochs_done", low=0)
     except (
         ArithmeticError,

@@ -1,4 +1,4 @@
-"""What a run shows while it goes on: nothing, or a line per epoch, with a bar in its place until the epoch ends."""
+"""What a run shows while it goes on: nothing, or a line per epoch, a bar until the epoch ends."""
 
 from __future__ import annotations
 

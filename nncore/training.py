@@ -56,7 +56,7 @@ class _Plan(NamedTuple):
 
 
 class Trainable:
-    """What `Sequential` can do once it has layers. A subclass defines `built`, `build`, `weights`, `emit` and the widths."""
+    """What `Sequential` can do once it has layers; a subclass defines what is marked so."""
 
     weights: list[Variable]
     seed: int
@@ -164,7 +164,7 @@ class Trainable:
 
     # ------------------------------------------------------------------ programs
     def _ready(self, where: str, x: ArrayLike, name: str = "x") -> NDArray[Any]:
-        """Return `x` as rows of the model's dtype; a model that has no input layer is built for their width."""
+        """Return `x` as rows of the model's dtype; a model without input layer is built for their width."""
         dtype = self._dtype
         rows = _checks.as_float_array(x, where, name, dtype)
         if rows.ndim != 2:
@@ -196,7 +196,7 @@ class Trainable:
             target = self.loss.check_target(y, self._output_width, where, names[1], len(rows), self._dtype)
             if target.dtype != np.int64:
                 _checks.check_finite(target, where, names[1])
-            elif np.may_share_memory(target, y):  # type: ignore[arg-type]
+            elif np.may_share_memory(target, y):
                 target = target.copy()  # ids index memory: nobody may change them once they are checked
             weight = None
             if sample_weight is not None:
@@ -206,7 +206,7 @@ class Trainable:
 
     @contextmanager
     def _plan(self, purpose: str, weighted: bool, rows: int) -> Iterator[_Plan]:
-        """Lend a program for "fit", "evaluate" or "predict" in buffers for so many rows: each thread has one of its own."""
+        """Lend a program for "fit", "evaluate" or "predict" for so many rows: to each thread its own."""
         if purpose == "fit":
             self._make_slots()
         idle = self._plans.setdefault((purpose, weighted), [])
@@ -420,7 +420,7 @@ class Trainable:
         return {name: total / samples for name, total in totals.items()}
 
     def _culprit(self, plan: _Plan) -> str:
-        """Return words that name the first layer whose output is not finite, or else the one with the largest output."""
+        """Return words that name the first layer whose output is not finite, or the one with the largest."""
         program, largest, at = plan.executor.program, 0.0, ""
         for op in program.ops:
             for number in op.outputs:
@@ -595,8 +595,8 @@ class Trainable:
 
 
 _ADVICE = (
-    "the weights are those before this epoch. Often the cure is a lower learning rate, inputs of mean 0 and variance 1, "
-    "or a loss on logits"
+    "the weights are those before this epoch. Often the cure is a lower learning rate, inputs of mean 0 and "
+    "variance 1, or a loss on logits"
 )
 
 
@@ -605,10 +605,11 @@ def _split(data: Feeds, share: float) -> tuple[Feeds, Feeds]:
     at = int(len(data.x) * (1 - share))
     if at in (0, len(data.x)):
         raise ValueError(f"fit: validation_split={share} of {len(data.x)} rows leaves one part without rows")
-    parts = [
-        Feeds(*(None if a is None else a[part] for a in data)) for part in (slice(None, at), slice(at, None))
-    ]
-    return parts[0], parts[1]
+    first, last = (
+        Feeds(data.x[part], data.y[part], None if data.weight is None else data.weight[part])
+        for part in (slice(None, at), slice(at, None))
+    )
+    return first, last
 
 
 def _unpacked(logs: Mapping[str, float]) -> Any:

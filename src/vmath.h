@@ -10,10 +10,20 @@
  *    -ffp-contract=off; never -ffast-math).
  * B. Without FMA hardware (x86-64-v2) NN_FMA* is a product and a sum: results differ there in the last bits.
  *    Software fma would be right and 15 times slower.
- * C. A NaN goes through because comparisons with NaN are false and choose the computed value, and because powers of
- *    two are multiplied, never added to the exponent field of the result. Integers are taken from the low bits of a
- *    float, never converted from one, so that no input is out of range.
+ * C. A NaN goes through because comparisons with NaN are false and choose the computed value, and because
+ *    powers of two are multiplied, never added to the exponent field of the result. Integers are taken from
+ *    the low bits of a float, never converted from one, so that no input is out of range.
  * D. Coefficients come from tools/minimax.py.
+ *
+ * Largest errors found with FMA, in ULP of the exact value (float32: all inputs, but expm1, log1p, erf, gelu'
+ * and silu' every 17th; float64: some millions of points per function, more where the error peaks):
+ *
+ *          exp   expm1  log   log1p  tanh  sigmoid  softplus  erf   gelu   gelu'  silu  silu'
+ *   f32    1.06  1.33   0.92  1.53   1.90  1.57     1.80      1.16  2.01+  1.41   1.88  1.79
+ *   f64    0.98  1.52   0.75  1.33   1.83  1.65     1.63      1.37  1.77*  1.78   1.94  1.93
+ *
+ * (+) in the tail near -7.7. (*) x > -6; 2.3 down to -12 and 3.3 in the far tail below. gelu' and silu' near
+ * their roots: of the larger term. Without FMA at most 2.1, but gelu 3.9 and gelu' 2.6 (sampled).
  */
 #ifndef NN_VMATH_H
 #define NN_VMATH_H
@@ -35,9 +45,10 @@
 #endif
 
 /*
- * Polynomials c[k] + c[k+1] x + ... + c[k+n] x^n; F is NN_FMAF or NN_FMA. NN_PAIRSn is Horner's rule in x^2 on pairs
- * of coefficients, NN_QUADSn in x^4 on fours. Plain Horner has as many operations but one long chain of them, and
- * the core cannot hold enough loop rounds in flight to hide its latency (float64 log: 0.76 ns against 0.56).
+ * Polynomials c[k] + c[k+1] x + ... + c[k+n] x^n; F is NN_FMAF or NN_FMA. NN_PAIRSn is Horner's rule in x^2
+ * on pairs of coefficients, NN_QUADSn in x^4 on fours. Plain Horner has as many operations but one long chain
+ * of them, and the core cannot hold enough loop rounds in flight to hide its latency (float64 log: 0.76 ns
+ * against 0.56).
  */
 #define NN_PAIRS0(F, x, x2, c, k) (c)[k]
 #define NN_PAIRS1(F, x, x2, c, k) F(x, (c)[(k) + 1], (c)[k])

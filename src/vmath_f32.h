@@ -67,7 +67,8 @@ static const float NN_MILLS_F32[12] = {
 /* 1.5 * 2^23: adding it rounds to an integer and leaves that integer in the low bits. */
 #define NN_ROUND_F32 0x1.8p23f
 #define NN_LOG2E_F32 0x1.715476p+0f
-/* log 2 in two parts; the first has so few bits that n * NN_LN2_HI is exact for every exponent n, FMA or not. */
+/* log 2 in two parts; the first has so few bits that n * NN_LN2_HI is exact for every exponent n, FMA or not.
+ * */
 #define NN_LN2_HI_F32 (0x1.63p-1f)
 #define NN_LN2_LO_F32 (-0x1.bd0106p-13f)
 
@@ -102,9 +103,9 @@ NN_INLINE float nn_exp_f32(float x)
 
 /*
  * e^-a = s (1 + m) 2^-64 for 0 <= a <= 110; returns s, a power of 2. The lift 2^64 keeps s normal; who
- * multiplies by NN_DROP_F32 last rounds a subnormal result only once. m is left apart because a factor 1 + m is best
- * applied as fma(y, m, y): the rounding of m then counts for little. Ranges are cut by a select on the result, not
- * by a clamp of the argument, which would stand at the head of the longest chain.
+ * multiplies by NN_DROP_F32 last rounds a subnormal result only once. m is left apart because a factor 1 + m
+ * is best applied as fma(y, m, y): the rounding of m then counts for little. Ranges are cut by a select on
+ * the result, not by a clamp of the argument, which would stand at the head of the longest chain.
  */
 #define NN_DROP_F32 0x1p-64f
 #define NN_FAR_F32 110.0f /* e^-a and a e^-a are 0 from here on; s above is nonsense */
@@ -126,9 +127,9 @@ NN_INLINE float nn_exp_neg_f32(float a)
 }
 
 /*
- * expm1: (e^x - 1)/2 = (2^(n-1) - 1/2 + 2^(n-1) r) + 2^(n-1) r^2 q(r). Where n = 1 cancels, the bracket is exact;
- * summing e^r - 1 first would cost an ULP more there. Half the value, because the largest 2^n exceeds the exponent
- * field; x itself where halving could lose a bit (this also keeps -0).
+ * expm1: (e^x - 1)/2 = (2^(n-1) - 1/2 + 2^(n-1) r) + 2^(n-1) r^2 q(r). Where n = 1 cancels, the bracket is
+ * exact; summing e^r - 1 first would cost an ULP more there. Half the value, because the largest 2^n exceeds
+ * the exponent field; x itself where halving could lose a bit (this also keeps -0).
  */
 NN_INLINE float nn_expm1_f32(float x)
 {
@@ -143,16 +144,17 @@ NN_INLINE float nn_expm1_f32(float x)
 }
 
 /*
- * tanh(a) = h/(h + 1), h = (e^2a - 1)/2, which loses nothing near 0; the sign is put back last. For h < 1/2 the
- * rounding of h + 1 would cost an ULP: there h - h y, y the quotient, is the same value with
- * that error scaled by h. (NumPy's way, a table by vpermt2ps, has no form in plain C or AVX2.)
+ * tanh(a) = h/(h + 1), h = (e^2a - 1)/2, which loses nothing near 0; the sign is put back last. For h < 1/2
+ * the rounding of h + 1 would cost an ULP: there h - h y, y the quotient, is the same value with that error
+ * scaled by h. (NumPy's way, a table by vpermt2ps, has no form in plain C or AVX2.)
  */
 NN_INLINE float nn_tanh_f32(float x)
 {
     const float a = nn_abs_f32(x);
     const float big = NN_ROUND_F32 + 127.0f;
     const float t = NN_FMAF(a, 2.0f * NN_LOG2E_F32, big), n = t - big;
-    const float r = NN_FMAF(n, -0.5f * 0x1.62e43p-1f, a), r2 = r * r; /* off by 2^-30 n only: no second part */
+    /* off by 2^-30 n only: no second part */
+    const float r = NN_FMAF(n, -0.5f * 0x1.62e43p-1f, a), r2 = r * r;
     const float s = nn_from_bits_f32(nn_bits_f32(t) << 23);
     const float m = NN_FMAF(r2, NN_PAIRS4(NN_FMAF, r, r2, NN_TANH_F32, 0), r);
     const float h = NN_FMAF(s, m, NN_FMAF(s, 0.5f, -0.5f));
@@ -171,8 +173,8 @@ NN_INLINE float nn_log_reduced_f32(float f, float k)
     return NN_FMAF(k, NN_LN2_HI_F32, f + tail);
 }
 
-/* The bits of u > 0 less those of sqrt(1/2) plus those of 1: the exponent field is that of 2^k, with u 2^-k in
- * [sqrt(1/2), sqrt(2)]. */
+/* The bits of u > 0 less those of sqrt(1/2) plus those of 1: the exponent field is that of 2^k, with u 2^-k
+ * in [sqrt(1/2), sqrt(2)]. */
 NN_INLINE uint32_t nn_scale_bits_f32(float u)
 {
     return nn_bits_f32(u) - 0x3f3504f3u + 0x3f800000u;
@@ -197,9 +199,9 @@ NN_INLINE float nn_log_f32(float x)
 }
 
 /*
- * log1p: u = 1 + x only chooses k; then 2^-k (1 + x) - 1 = fma(2^-k, x, 2^-k - 1) is rounded once, so that the
- * rounding of u does no harm. Above 2^25, where 1 is below x's last bit, f comes from the bits of u instead
- * (2^-k may be subnormal there).
+ * log1p: u = 1 + x only chooses k; then 2^-k (1 + x) - 1 = fma(2^-k, x, 2^-k - 1) is rounded once, so that
+ * the rounding of u does no harm. Above 2^25, where 1 is below x's last bit, f comes from the bits of u
+ * instead (2^-k may be subnormal there).
  */
 NN_INLINE float nn_log1p_f32(float x)
 {
@@ -215,8 +217,8 @@ NN_INLINE float nn_log1p_f32(float x)
 }
 
 /*
- * softplus(x) = log(1 + e^x) = max(x, 0) + log(1 + e), e = e^-|x| in [0, 1]; 1 + e is halved where it exceeds about
- * sqrt(2), that is where |x| < -log(sqrt(2) - 1).
+ * softplus(x) = log(1 + e^x) = max(x, 0) + log(1 + e), e = e^-|x| in [0, 1]; 1 + e is halved where it exceeds
+ * about sqrt(2), that is where |x| < -log(sqrt(2) - 1).
  */
 NN_INLINE float nn_softplus_f32(float x)
 {
@@ -228,10 +230,9 @@ NN_INLINE float nn_softplus_f32(float x)
 
 /*
  * sigmoid(-a) = e/(1 + e) = s (1 + m) 2^-64 for a >= 0, e = e^-a = s_e (1 + m_e); parts as in nn_exp_parts.
- * Where s_e is 1: 1/2 (1 + m_e/(1 + e)). Else, with y = e/(1 + e): e - e y, in which the rounding errors of y count
- * only e-fold and that of e not at all. 0.2 stands for e/(1 + e)^2 and
- * takes off most of what the rounding of 1 + e does. (The dividend is chosen by a mask: gcc makes two divisions of
- * a ?: there.)
+ * Where s_e is 1: 1/2 (1 + m_e/(1 + e)). Else, with y = e/(1 + e): e - e y, in which the rounding errors of y
+ * count only e-fold and that of e not at all. 0.2 stands for e/(1 + e)^2 and takes off most of what the
+ * rounding of 1 + e does. (The dividend is chosen by a mask: gcc makes two divisions of a ?: there.)
  */
 NN_INLINE float nn_sigmoid_parts_f32(float a, float *m)
 {
@@ -270,9 +271,9 @@ NN_INLINE float nn_silu_f32(float x)
 }
 
 /*
- * silu'(x) = s (1 + x (1 - s)): with q = sigmoid(-|x|), g = q (1 - |x| (1 - q)) on the left, 1 - g on the right. The
- * bracket is (1 - a) + a q with its rounding errors in z_lo. Has a root at -1.278: the error is in ULP
- * of the larger of s and |x s (1 - s)|.
+ * silu'(x) = s (1 + x (1 - s)): with q = sigmoid(-|x|), g = q (1 - |x| (1 - q)) on the left, 1 - g on the
+ * right. The bracket is (1 - a) + a q with its rounding errors in z_lo. Has a root at -1.278: the error is in
+ * ULP of the larger of s and |x s (1 - s)|.
  */
 NN_INLINE float nn_silu_grad_f32(float x)
 {
@@ -295,10 +296,11 @@ NN_INLINE float nn_erf_f32(float x)
 }
 
 /*
- * Phi(-a) = 2^-64 s (1 + r + w) (g + g_lo) for 0 <= a <= 14.7. s (1 + r + w) is e^(-a^2/2), with the square in two
- * parts because its rounding error alone would cost a^2/2 ULP. g + g_lo is the Mills ratio: a polynomial in
- * y = (a - 2)/d times 1/d, d = 1 + k a. The rounding errors of d, 1/d, y, the polynomial's last step and the product
- * are carried in g_lo. (A quotient of polynomials in a is as long, but both halves grow fast: 3 ULP.)
+ * Phi(-a) = 2^-64 s (1 + r + w) (g + g_lo) for 0 <= a <= 14.7. s (1 + r + w) is e^(-a^2/2), with the square
+ * in two parts because its rounding error alone would cost a^2/2 ULP. g + g_lo is the Mills ratio: a
+ * polynomial in y = (a - 2)/d times 1/d, d = 1 + k a. The rounding errors of d, 1/d, y, the polynomial's last
+ * step and the product are carried in g_lo. (A quotient of polynomials in a is as long, but both halves grow
+ * fast: 3 ULP.)
  */
 NN_INLINE float nn_normal_parts_f32(float a, float *r, float *w, float *g, float *g_lo)
 {
@@ -326,8 +328,8 @@ NN_INLINE float nn_normal_parts_f32(float a, float *r, float *w, float *g, float
 }
 
 /*
- * gelu(x) = x Phi(x) = max(x, 0) - a Phi(-a), a = |x|, one form for both signs. a s is exact (s is a power of 2) and a
- * s g is kept in two parts, so that little but the last sum is rounded.
+ * gelu(x) = x Phi(x) = max(x, 0) - a Phi(-a), a = |x|, one form for both signs. a s is exact (s is a power of
+ * 2) and a s g is kept in two parts, so that little but the last sum is rounded.
  */
 NN_INLINE float nn_gelu_f32(float x)
 {
@@ -340,15 +342,16 @@ NN_INLINE float nn_gelu_f32(float x)
 }
 
 /*
- * gelu'(x) = Phi(x) + x phi(x): with q = Phi(-a) - a phi(a), q on the left, 1 - q on the right. Has a root at -0.7518:
- * the error is in ULP of the larger of the two terms.
+ * gelu'(x) = Phi(x) + x phi(x): with q = Phi(-a) - a phi(a), q on the left, 1 - q on the right. Has a root at
+ * -0.7518: the error is in ULP of the larger of the two terms.
  */
 NN_INLINE float nn_gelu_grad_f32(float x)
 {
     float r, w, g, g_lo;
     const float a = nn_abs_f32(x), s = nn_normal_parts_f32(a, &r, &w, &g, &g_lo);
     const float c = 0x1.988454p-2f, c_lo = -0x1.857936p-27f; /* 1/sqrt(2 pi) */
-    const float b = a * c, z = g - b, z_lo = a < 1.0f ? (g - z) - b : g - (z + b); /* exact: the larger one first */
+    /* exact: the larger one first */
+    const float b = a * c, z = g - b, z_lo = a < 1.0f ? (g - z) - b : g - (z + b);
     const float rest = NN_FMAF(a, -c_lo, NN_FMAF(-a, c, b) + (z_lo + g_lo));
     return nn_mirror_f32(s * (z + NN_FMAF(z, r, NN_FMAF(z, w, NN_FMAF(rest, r, rest)))), x, 14.7f);
 }

@@ -22,7 +22,10 @@ NN_INLINE double nn_from_bits_f64(uint64_t u)
     return x;
 }
 
-NN_INLINE double nn_abs_f64(double x) { return nn_from_bits_f64(nn_bits_f64(x) & UINT64_C(0x7fffffffffffffff)); }
+NN_INLINE double nn_abs_f64(double x)
+{
+    return nn_from_bits_f64(nn_bits_f64(x) & UINT64_C(0x7fffffffffffffff));
+}
 
 /* x with the sign of s; x >= 0. */
 NN_INLINE double nn_with_sign_f64(double x, double s)
@@ -86,7 +89,8 @@ static const double NN_MILLS_F64[25] = {
 /* 1.5 * 2^52: adding it rounds to an integer and leaves that integer in the low bits. */
 #define NN_ROUND_F64 0x1.8p52
 #define NN_LOG2E_F64 0x1.71547652b82fep+0
-/* log 2 in two parts; the first has so few bits that n * NN_LN2_HI is exact for every exponent n, FMA or not. */
+/* log 2 in two parts; the first has so few bits that n * NN_LN2_HI is exact for every exponent n, FMA or not.
+ * */
 #define NN_LN2_HI_F64 (0x1.62e42feep-1)
 #define NN_LN2_LO_F64 (0x1.a39ef35793c76p-33)
 
@@ -121,9 +125,9 @@ NN_INLINE double nn_exp_f64(double x)
 
 /*
  * e^-a = s (1 + m) 2^-512 for 0 <= a <= 760.0; returns s, a power of 2. The lift 2^512 keeps s normal; who
- * multiplies by NN_DROP_F64 last rounds a subnormal result only once. m is left apart because a factor 1 + m is best
- * applied as fma(y, m, y): the rounding of m then counts for little. Ranges are cut by a select on the result, not
- * by a clamp of the argument, which would stand at the head of the longest chain.
+ * multiplies by NN_DROP_F64 last rounds a subnormal result only once. m is left apart because a factor 1 + m
+ * is best applied as fma(y, m, y): the rounding of m then counts for little. Ranges are cut by a select on
+ * the result, not by a clamp of the argument, which would stand at the head of the longest chain.
  */
 #define NN_DROP_F64 0x1p-512
 #define NN_FAR_F64 760.0 /* e^-a and a e^-a are 0 from here on; s above is nonsense */
@@ -145,9 +149,9 @@ NN_INLINE double nn_exp_neg_f64(double a)
 }
 
 /*
- * expm1: (e^x - 1)/2 = (2^(n-1) - 1/2 + 2^(n-1) r) + 2^(n-1) r^2 q(r). Where n = 1 cancels, the bracket is exact;
- * summing e^r - 1 first would cost an ULP more there. Half the value, because the largest 2^n exceeds the exponent
- * field; x itself where halving could lose a bit (this also keeps -0).
+ * expm1: (e^x - 1)/2 = (2^(n-1) - 1/2 + 2^(n-1) r) + 2^(n-1) r^2 q(r). Where n = 1 cancels, the bracket is
+ * exact; summing e^r - 1 first would cost an ULP more there. Half the value, because the largest 2^n exceeds
+ * the exponent field; x itself where halving could lose a bit (this also keeps -0).
  */
 NN_INLINE double nn_expm1_f64(double x)
 {
@@ -162,9 +166,9 @@ NN_INLINE double nn_expm1_f64(double x)
 }
 
 /*
- * tanh(a) = h/(h + 1), h = (e^2a - 1)/2, which loses nothing near 0; the sign is put back last. For h < 1/2 the
- * rounding of h + 1 would cost an ULP: there h - h y, y the quotient, is the same value with
- * that error scaled by h. (NumPy's way, a table by vpermt2ps, has no form in plain C or AVX2.)
+ * tanh(a) = h/(h + 1), h = (e^2a - 1)/2, which loses nothing near 0; the sign is put back last. For h < 1/2
+ * the rounding of h + 1 would cost an ULP: there h - h y, y the quotient, is the same value with that error
+ * scaled by h. (NumPy's way, a table by vpermt2ps, has no form in plain C or AVX2.)
  */
 NN_INLINE double nn_tanh_f64(double x)
 {
@@ -179,7 +183,8 @@ NN_INLINE double nn_tanh_f64(double x)
     return nn_with_sign_f64(a > 19.2 ? 1.0 : z, x);
 }
 
-/* The exponent field of d as a number: AVX2 converts no 64-bit integers, so it is laid into the low bits of 2^52. */
+/* The exponent field of d as a number: AVX2 converts no 64-bit integers, so it is laid into the low bits of
+ * 2^52. */
 NN_INLINE double nn_exponent_f64(uint64_t d)
 {
     return nn_from_bits_f64(d >> 52 | UINT64_C(0x4330000000000000)) - 0x1p52;
@@ -195,8 +200,8 @@ NN_INLINE double nn_log_reduced_f64(double f, double k)
     return NN_FMA(k, NN_LN2_HI_F64, f + tail);
 }
 
-/* The bits of u > 0 less those of sqrt(1/2) plus those of 1: the exponent field is that of 2^k, with u 2^-k in
- * [sqrt(1/2), sqrt(2)]. */
+/* The bits of u > 0 less those of sqrt(1/2) plus those of 1: the exponent field is that of 2^k, with u 2^-k
+ * in [sqrt(1/2), sqrt(2)]. */
 NN_INLINE uint64_t nn_scale_bits_f64(double u)
 {
     return nn_bits_f64(u) - UINT64_C(0x3fe6a09e667f3bcd) + UINT64_C(0x3ff0000000000000);
@@ -221,9 +226,9 @@ NN_INLINE double nn_log_f64(double x)
 }
 
 /*
- * log1p: u = 1 + x only chooses k; then 2^-k (1 + x) - 1 = fma(2^-k, x, 2^-k - 1) is rounded once, so that the
- * rounding of u does no harm. Above 2^54, where 1 is below x's last bit, f comes from the bits of u instead
- * (2^-k may be subnormal there).
+ * log1p: u = 1 + x only chooses k; then 2^-k (1 + x) - 1 = fma(2^-k, x, 2^-k - 1) is rounded once, so that
+ * the rounding of u does no harm. Above 2^54, where 1 is below x's last bit, f comes from the bits of u
+ * instead (2^-k may be subnormal there).
  */
 NN_INLINE double nn_log1p_f64(double x)
 {
@@ -239,8 +244,8 @@ NN_INLINE double nn_log1p_f64(double x)
 }
 
 /*
- * softplus(x) = log(1 + e^x) = max(x, 0) + log(1 + e), e = e^-|x| in [0, 1]; 1 + e is halved where it exceeds about
- * sqrt(2), that is where |x| < -log(sqrt(2) - 1).
+ * softplus(x) = log(1 + e^x) = max(x, 0) + log(1 + e), e = e^-|x| in [0, 1]; 1 + e is halved where it exceeds
+ * about sqrt(2), that is where |x| < -log(sqrt(2) - 1).
  */
 NN_INLINE double nn_softplus_f64(double x)
 {
@@ -252,10 +257,9 @@ NN_INLINE double nn_softplus_f64(double x)
 
 /*
  * sigmoid(-a) = e/(1 + e) = s (1 + m) 2^-512 for a >= 0, e = e^-a = s_e (1 + m_e); parts as in nn_exp_parts.
- * Where s_e is 1: 1/2 (1 + m_e/(1 + e)). Else, with y = e/(1 + e): e - e y, in which the rounding errors of y count
- * only e-fold and that of e not at all. 0.2 stands for e/(1 + e)^2 and
- * takes off most of what the rounding of 1 + e does. (The dividend is chosen by a mask: gcc makes two divisions of
- * a ?: there.)
+ * Where s_e is 1: 1/2 (1 + m_e/(1 + e)). Else, with y = e/(1 + e): e - e y, in which the rounding errors of y
+ * count only e-fold and that of e not at all. 0.2 stands for e/(1 + e)^2 and takes off most of what the
+ * rounding of 1 + e does. (The dividend is chosen by a mask: gcc makes two divisions of a ?: there.)
  */
 NN_INLINE double nn_sigmoid_parts_f64(double a, double *m)
 {
@@ -294,9 +298,9 @@ NN_INLINE double nn_silu_f64(double x)
 }
 
 /*
- * silu'(x) = s (1 + x (1 - s)): with q = sigmoid(-|x|), g = q (1 - |x| (1 - q)) on the left, 1 - g on the right. The
- * bracket is (1 - a) + a q with its rounding errors in z_lo. Has a root at -1.278: the error is in ULP
- * of the larger of s and |x s (1 - s)|.
+ * silu'(x) = s (1 + x (1 - s)): with q = sigmoid(-|x|), g = q (1 - |x| (1 - q)) on the left, 1 - g on the
+ * right. The bracket is (1 - a) + a q with its rounding errors in z_lo. Has a root at -1.278: the error is in
+ * ULP of the larger of s and |x s (1 - s)|.
  */
 NN_INLINE double nn_silu_grad_f64(double x)
 {
@@ -319,10 +323,11 @@ NN_INLINE double nn_erf_f64(double x)
 }
 
 /*
- * Phi(-a) = 2^-512 s (1 + r + w) (g + g_lo) for 0 <= a <= 38.8. s (1 + r + w) is e^(-a^2/2), with the square in two
- * parts because its rounding error alone would cost a^2/2 ULP. g + g_lo is the Mills ratio: a polynomial in
- * y = (a - 2)/d times 1/d, d = 1 + k a. The rounding errors of d, 1/d, y, the polynomial's last step and the product
- * are carried in g_lo. (A quotient of polynomials in a is as long, but both halves grow fast: 3 ULP.)
+ * Phi(-a) = 2^-512 s (1 + r + w) (g + g_lo) for 0 <= a <= 38.8. s (1 + r + w) is e^(-a^2/2), with the square
+ * in two parts because its rounding error alone would cost a^2/2 ULP. g + g_lo is the Mills ratio: a
+ * polynomial in y = (a - 2)/d times 1/d, d = 1 + k a. The rounding errors of d, 1/d, y, the polynomial's last
+ * step and the product are carried in g_lo. (A quotient of polynomials in a is as long, but both halves grow
+ * fast: 3 ULP.)
  */
 NN_INLINE double nn_normal_parts_f64(double a, double *r, double *w, double *g, double *g_lo)
 {
@@ -350,8 +355,8 @@ NN_INLINE double nn_normal_parts_f64(double a, double *r, double *w, double *g, 
 }
 
 /*
- * gelu(x) = x Phi(x) = max(x, 0) - a Phi(-a), a = |x|, one form for both signs. a s is exact (s is a power of 2) and a
- * s g is kept in two parts, so that little but the last sum is rounded.
+ * gelu(x) = x Phi(x) = max(x, 0) - a Phi(-a), a = |x|, one form for both signs. a s is exact (s is a power of
+ * 2) and a s g is kept in two parts, so that little but the last sum is rounded.
  */
 NN_INLINE double nn_gelu_f64(double x)
 {
@@ -364,15 +369,16 @@ NN_INLINE double nn_gelu_f64(double x)
 }
 
 /*
- * gelu'(x) = Phi(x) + x phi(x): with q = Phi(-a) - a phi(a), q on the left, 1 - q on the right. Has a root at -0.7518:
- * the error is in ULP of the larger of the two terms.
+ * gelu'(x) = Phi(x) + x phi(x): with q = Phi(-a) - a phi(a), q on the left, 1 - q on the right. Has a root at
+ * -0.7518: the error is in ULP of the larger of the two terms.
  */
 NN_INLINE double nn_gelu_grad_f64(double x)
 {
     double r, w, g, g_lo;
     const double a = nn_abs_f64(x), s = nn_normal_parts_f64(a, &r, &w, &g, &g_lo);
     const double c = 0x1.9884533d43651p-2, c_lo = -0x1.cbc0d30ebfd15p-56; /* 1/sqrt(2 pi) */
-    const double b = a * c, z = g - b, z_lo = a < 1.0 ? (g - z) - b : g - (z + b); /* exact: the larger one first */
+    /* exact: the larger one first */
+    const double b = a * c, z = g - b, z_lo = a < 1.0 ? (g - z) - b : g - (z + b);
     const double rest = NN_FMA(a, -c_lo, NN_FMA(-a, c, b) + (z_lo + g_lo));
     return nn_mirror_f64(s * (z + NN_FMA(z, r, NN_FMA(z, w, NN_FMA(rest, r, rest)))), x, 38.8);
 }

@@ -45,7 +45,7 @@ def fma(a, b, c):
 
 
 def lanes_sum(a):
-    """Sum over the last axis (kept, length 1): 64 bytes of virtual lanes, each ascending, then a halving tree."""
+    """Sum over the last axis (kept, length 1): 64 bytes of virtual lanes, ascending, then a halving tree."""
     lanes = 64 // a.itemsize
     rows, n = a.shape
     padded = -(-n // lanes) * lanes
@@ -66,7 +66,7 @@ def mean_over_batch(rows):
     return float(lanes_sum(rows.astype(np.float64)[None, :])[0, 0] / len(rows))
 
 
-# Activations ----------------------------------------------------------------------------------------------------------
+# Activations ------------------------------------------------------------------------------------------------
 
 
 def _select(condition, yes, no):
@@ -136,7 +136,7 @@ def bias_activation_forward(elementary, x, b, activation="linear", alpha=None):
     return activate(activation, x + b, elementary, alpha)
 
 
-# Dense ----------------------------------------------------------------------------------------------------------------
+# Dense ------------------------------------------------------------------------------------------------------
 
 
 def _chain(a, b, start):
@@ -173,7 +173,7 @@ def dense_backward_params(elementary, x, dy):
     return dw, db
 
 
-# Softmax --------------------------------------------------------------------------------------------------------------
+# Softmax ----------------------------------------------------------------------------------------------------
 
 
 def _shifted(x):
@@ -203,7 +203,7 @@ def log_softmax_backward(elementary, dy, y):
     return fma(-elementary.exp(y), lanes_sum(dy), dy)
 
 
-# Losses: each returns (rows, loss, gradient) --------------------------------------------------------------------------
+# Losses: each returns (rows, loss, gradient) ----------------------------------------------------------------
 
 
 def _weights(n, sample_weight, one):
@@ -292,7 +292,7 @@ def mean_squared_error(elementary, y_pred, target, sample_weight=None):
     return _finish(lanes_sum(d * d)[:, 0] * share, weight, (d + d) * (g * share))
 
 
-# Metrics --------------------------------------------------------------------------------------------------------------
+# Metrics ----------------------------------------------------------------------------------------------------
 
 
 def _row_mean(a):
@@ -316,7 +316,7 @@ def binary_accuracy(elementary, y_pred, target, threshold=0.5):
     return _row_mean(right.astype(y_pred.dtype))
 
 
-# Optimizers: new arrays, where the kernel works in place ----------------------------------------------------------------
+# Optimizers: new arrays, where the kernel works in place ----------------------------------------------------
 
 
 def sgd_update(

@@ -55,7 +55,7 @@ def steps(got, want):
 
 
 def assert_accurate(name, x, want, largest_term):
-    """`want`: the value (better than x's precision, or rounded to it); `largest_term` (or None): what the ULP is of."""
+    """`want`: the value (better than x's precision, or rounded); `largest_term` or None: the ULP's."""
     got = evaluate(name, x)
     assert got.dtype == x.dtype
     if largest_term is None:
@@ -78,7 +78,7 @@ def assert_accurate(name, x, want, largest_term):
         )
 
 
-# float32 against float64 --------------------------------------------------------------------------------------------------
+# float32 against float64 ------------------------------------------------------------------------------------
 
 _erf, _erfc = (np.vectorize(f, otypes=[np.float64]) for f in (math.erf, math.erfc))
 
@@ -147,7 +147,7 @@ def test_float32_exp_exhaustively():
             assert worst <= LIMIT, (hex(start), worst)
 
 
-# float64 against mpmath -----------------------------------------------------------------------------------------------------
+# float64 against mpmath -------------------------------------------------------------------------------------
 
 
 def _mp_cdf(x):
@@ -266,7 +266,7 @@ def test_float64_against_mpmath(name):
     assert_accurate(name, x, want, np.array([rounded(max(abs(a), abs(b))) for a, b in terms]))
 
 
-# NumPy's own hard cases -----------------------------------------------------------------------------------------------------
+# NumPy's own hard cases -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", ["exp", "expm1", "log", "log1p", "tanh"])
@@ -288,7 +288,7 @@ def test_validation_set_of_numpy(name):
         assert worst.max() <= LIMIT, (name, kind, x[worst.argmax()], worst.max())
 
 
-# Signed zeros and infinities --------------------------------------------------------------------------------------------------
+# Signed zeros and infinities --------------------------------------------------------------------------------
 
 INF, NAN = math.inf, math.nan
 SPECIAL = {  # at 0, -0, inf, -inf

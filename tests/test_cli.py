@@ -19,6 +19,8 @@ from nncore.io import load_weights_file
 
 RNG = np.random.default_rng(3)
 
+slow_in_debug = pytest.mark.skipif(nn.config_info()["debug"], reason="the debug build trains 200 times slower")
+
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path, monkeypatch):
@@ -83,6 +85,7 @@ def test_train_digits(capsys):
     assert nn.load_model("digits.safetensors").count_params() == 50_826
 
 
+@slow_in_debug
 @pytest.mark.parametrize("seed", range(1, 5))
 def test_digits_reach_the_goal_for_other_seeds(capsys, seed):
     assert accuracy(run(capsys, "train", "digits", "--seed", seed).out) >= 0.97
@@ -119,7 +122,8 @@ def test_predict_digits(capsys):
 
 
 def test_options_are_honoured(capsys):
-    options = "--hidden 7,5 --activation tanh --epochs 2 --batch-size 100 --learning-rate 0.25 --out m.safetensors".split()
+    options = "--hidden 7,5 --activation tanh --epochs 2 --batch-size 100 --learning-rate 0.25".split()
+    options += ["--out", "m.safetensors"]
     out = run(capsys, "train", "digits", *options).out
     assert "64-7-5-10, tanh" in out
     assert "2 epochs in batches of 100, SGD(learning_rate=0.25, momentum=0.9, weight_decay=0.001)" in out
@@ -304,6 +308,7 @@ def shared_data(name):
     return path
 
 
+@slow_in_debug
 def test_mnist(capsys):
     assert accuracy(run(capsys, "train", shared_data("mnist.npz")).out) >= 0.975
 

@@ -1,4 +1,4 @@
-"""Every kernel, driven by the table `nncore.testing.KERNELS`: against its twin, the exact oracle, and itself."""
+"""Every kernel of the table `nncore.testing.KERNELS`: against its twin, the exact oracle, and itself."""
 
 import inspect
 from copy import deepcopy
@@ -81,7 +81,7 @@ def assert_same_bits(got, want, label):
             )
 
 
-# The table, and the twins' shape ------------------------------------------------------------------------------------------
+# The table, and the twins' shape ----------------------------------------------------------------------------
 
 
 def test_every_public_kernel_has_a_row_and_a_twin():
@@ -104,7 +104,7 @@ def test_shapes_have_no_two_equal_dimensions():
             assert len(set(shape)) == len(shape), (row.id, shape)
 
 
-# Values -------------------------------------------------------------------------------------------------------------------
+# Values -----------------------------------------------------------------------------------------------------
 
 
 @each_dtype
@@ -201,7 +201,7 @@ def test_check_backward_refuses_a_wrong_gradient():
         check_backward(lambda x: x, lambda dy, x: dy[:3], (x,))
 
 
-# Losses at their edges, by hand -------------------------------------------------------------------------------------------
+# Losses at their edges, by hand -----------------------------------------------------------------------------
 
 
 @each_dtype
@@ -281,7 +281,7 @@ def test_random_streams_are_the_twins(n):
     np.testing.assert_array_equal(np.sort(got), np.arange(n))
 
 
-# The same bits ------------------------------------------------------------------------------------------------------------
+# The same bits ----------------------------------------------------------------------------------------------
 
 
 def take_rows(arguments, rows):
@@ -326,7 +326,7 @@ def test_a_row_of_a_loss_has_the_same_bits_alone(row, dtype):
         assert_same_bits({"rows": alone}, {"rows": batch[:1]}, case.label)
 
 
-# Hostile arrays -----------------------------------------------------------------------------------------------------------
+# Hostile arrays ---------------------------------------------------------------------------------------------
 
 HOSTILE_SHAPE = {1: (37,), 2: (5, 19), 3: (5, 7, 19)}
 PARTNERS_CONVERTED = {"list", "integer", "float16"}

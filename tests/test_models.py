@@ -1,5 +1,6 @@
 """Sequential: what compile, fit, evaluate, predict, save and load mean, checked against Keras's rules in plain NumPy."""
 
+import functools
 import io
 import os
 from contextlib import redirect_stdout
@@ -36,12 +37,18 @@ def linear(width=3, outputs=1, optimizer=None, loss="mse", metrics=None, seed=7,
 
 def classifier(dtype="float32", seed=3, momentum=0.9):
     model = nn.Sequential([nn.Input((5,)), Dense(9, "tanh", dtype=dtype), Dense(4, dtype=dtype)], seed=seed)
-    model.compile(nn.optimizers.SGD(0.1, momentum), nn.losses.SparseCategoricalCrossentropy(from_logits=True), ["accuracy"])
+    model.compile(
+        nn.optimizers.SGD(0.1, momentum),
+        nn.losses.SparseCategoricalCrossentropy(from_logits=True),
+        ["accuracy"],
+    )
     return model
 
 
 def same(a, b):
-    return len(a) == len(b) and all(np.array_equal(p, q) and p.dtype == q.dtype for p, q in zip(a, b, strict=True))
+    return len(a) == len(b) and all(
+        np.array_equal(p, q) and p.dtype == q.dtype for p, q in zip(a, b, strict=True)
+    )
 
 
 def numpy_epoch(w, b, x, y, order, batch_size, learning_rate, weight=None):
@@ -82,7 +89,9 @@ def test_batch_size_is_32_by_default_and_shuffling_is_the_default():
     runs[1].fit(x, y, 32, 2, 0)
     runs[2].fit(x, y, 32, 2, 0, shuffle=True)
     runs[3].fit(x, y, 32, 2, 0, shuffle=False)
-    assert same(runs[0].get_weights(), runs[1].get_weights()) and same(runs[0].get_weights(), runs[2].get_weights())
+    assert same(runs[0].get_weights(), runs[1].get_weights()) and same(
+        runs[0].get_weights(), runs[2].get_weights()
+    )
     assert not same(runs[0].get_weights(), runs[3].get_weights())
 
 
@@ -113,12 +122,22 @@ def test_validation_split_is_the_tail_before_shuffling():
     a = split.fit(x, y, 16, 2, 0, validation_split=0.29, sample_weight=weight)
     cut = int(50 * (1 - 0.29))
     assert cut == 35
-    b = apart.fit(x[:cut], y[:cut], 16, 2, 0, validation_data=(x[cut:], y[cut:], weight[cut:]), sample_weight=weight[:cut])
+    b = apart.fit(
+        x[:cut],
+        y[:cut],
+        16,
+        2,
+        0,
+        validation_data=(x[cut:], y[cut:], weight[cut:]),
+        sample_weight=weight[:cut],
+    )
     assert a.history == b.history
     assert list(a.history) == ["loss", "mae", "val_loss", "val_mae"]
     error = apart.predict(x[cut:]) - y[cut:]
     assert np.isclose(a.history["val_loss"][-1], (weight[cut:] * (error[:, 0] ** 2)).mean())
-    assert np.isclose(a.history["val_mae"][-1], np.abs(error).mean())  # metrics= leaves the weights aside, as in Keras
+    assert np.isclose(
+        a.history["val_mae"][-1], np.abs(error).mean()
+    )  # metrics= leaves the weights aside, as in Keras
 
 
 def test_validation_data_go_before_validation_split():
@@ -208,11 +227,16 @@ def test_evaluate_and_predict_change_nothing():
 
 def test_train_on_batch_is_one_step_of_fit():
     x, y = data(20)
-    a, b = linear(metrics=["mae"], optimizer=nn.optimizers.SGD(0.05, 0.9)), linear(optimizer=nn.optimizers.SGD(0.05, 0.9))
+    a, b = (
+        linear(metrics=["mae"], optimizer=nn.optimizers.SGD(0.05, 0.9)),
+        linear(optimizer=nn.optimizers.SGD(0.05, 0.9)),
+    )
     for _ in range(3):
         error = a.predict(x) - y
         loss, mae = a.train_on_batch(x, y)
-        assert np.isclose(loss, (error**2).mean()) and np.isclose(mae, np.abs(error).mean())  # before the step
+        assert np.isclose(loss, (error**2).mean()) and np.isclose(
+            mae, np.abs(error).mean()
+        )  # before the step
     b.fit(x, y, 20, 3, 0, shuffle=False)
     assert same(a.get_weights(), b.get_weights())
     assert a.optimizer.iterations == b.optimizer.iterations == 3
@@ -271,6 +295,20 @@ def test_predict_and_call_are_the_formula():
     assert model.predict(x[:0]).shape == (0, 4) and model(np.empty((0, 5))).shape == (0, 4)
 
 
+def test_parameters_of_activations_reach_the_kernels():
+    x, _ = data(30)
+    z = x @ np.ones((3, 2))
+    for name, keyword, wanted in (("elu", "alpha", np.where(z > 0, z, 0.3 * np.expm1(z))),
+                                  ("leaky_relu", "negative_slope", np.where(z > 0, z, 0.3 * z))):
+        chosen = functools.partial(getattr(nn.activations, name), **{keyword: 0.3})
+        fused = [Dense(2, chosen, kernel_initializer="ones", dtype="float64")]
+        apart = [Dense(2, kernel_initializer="ones", dtype="float64"), Activation(chosen, dtype="float64")]
+        for layers in (fused, apart):
+            assert np.allclose(nn.Sequential(layers).predict(x), wanted, rtol=1e-13, atol=1e-14), name
+        alone = nn.Sequential([Activation(chosen, dtype="float64")])
+        assert np.allclose(alone.predict(z), wanted, rtol=1e-13, atol=1e-14), name
+
+
 def test_a_model_without_input_is_built_by_its_first_data():
     x, y = data(20)
     model = nn.Sequential([Dense(4, "relu"), Dense(1)], seed=5)
@@ -278,7 +316,13 @@ def test_a_model_without_input_is_built_by_its_first_data():
     for m in (model, named):
         m.compile("sgd", "mse", ["mae"])
     assert not model.built
-    for call in (model.summary, model.get_weights, model.count_params, lambda: model.save("never"), lambda: model.output_shape):
+    for call in (
+        model.summary,
+        model.get_weights,
+        model.count_params,
+        lambda: model.save("never"),
+        lambda: model.output_shape,
+    ):
         with pytest.raises(ValueError, match="not built"):
             call()
     a, b = model.fit(x, y, epochs=2, verbose=0), named.fit(x, y, epochs=2, verbose=0)
@@ -330,7 +374,9 @@ def test_weights():
 
 def test_summary_counts():
     lines = []
-    model = nn.Sequential([nn.Input((3,)), Dense(4, "relu", use_bias=False), Dense(1, dtype="float32")], name="m")
+    model = nn.Sequential(
+        [nn.Input((3,)), Dense(4, "relu", use_bias=False), Dense(1, dtype="float32")], name="m"
+    )
     model.summary(lines.append)
     text = "\n".join(lines)
     assert 'Model: "m"' in text and "12" in text and "Total parameters: 17 (68 bytes, float32)" in text
@@ -343,14 +389,22 @@ def test_float64_throughout(how):
     if how == "floatx":
         nn.config.set_floatx("float64")
     given = {"dtype": "float64"} if how == "dtype" else {}
-    model = nn.Sequential([nn.Input((3,)), Dense(4, "gelu", **given), Activation("softplus", **given), Dense(1, **given)], seed=2)
+    model = nn.Sequential(
+        [nn.Input((3,)), Dense(4, "gelu", **given), Activation("softplus", **given), Dense(1, **given)],
+        seed=2,
+    )
     model.compile(nn.optimizers.SGD(0.05, 0.9), "mse", ["mae"])
     x, y = data(50)
     model.fit(x, y, 16, 2, 0)
     assert all(w.dtype == np.float64 for w in model.get_weights()) and model.predict(x).dtype == np.float64
-    assert {b.dtype for plans in model._plans.values() for p in plans for b in p.executor.program.buffers} == {np.dtype("f8")}
+    assert {
+        b.dtype for plans in model._plans.values() for p in plans for b in p.executor.program.buffers
+    } == {np.dtype("f8")}
     # float64 all the way: the reference executor agrees to 1e-12, which a float32 in between would spoil
-    twin = nn.Sequential([nn.Input((3,)), Dense(4, "gelu", **given), Activation("softplus", **given), Dense(1, **given)], seed=2)
+    twin = nn.Sequential(
+        [nn.Input((3,)), Dense(4, "gelu", **given), Activation("softplus", **given), Dense(1, **given)],
+        seed=2,
+    )
     twin.executor_class = reference.executor.Executor
     twin.compile(nn.optimizers.SGD(0.05, 0.9), "mse", ["mae"])
     twin.fit(x, y, 16, 2, 0)
@@ -393,8 +447,18 @@ def test_a_saved_model_predicts_and_trains_on_as_if_nothing_had_happened(tmp_pat
 
 def test_what_a_file_keeps(tmp_path):
     path = str(tmp_path / "m")
-    layers = [Dense(4, nn.activations.gelu, use_bias=False, kernel_initializer=nn.initializers.Constant(0.5), name="a", dtype="float64"),
-              Activation({"name": "elu", "parameters": {"alpha": 0.5}}, dtype="float64"), Dense(2, "sigmoid", dtype="float64")]
+    layers = [
+        Dense(
+            4,
+            nn.activations.gelu,
+            use_bias=False,
+            kernel_initializer=nn.initializers.Constant(0.5),
+            name="a",
+            dtype="float64",
+        ),
+        Activation({"name": "elu", "parameters": {"alpha": 0.5}}, dtype="float64"),
+        Dense(2, "sigmoid", dtype="float64"),
+    ]
     model = nn.Sequential(layers, name="kept", seed=2**64 - 1)
     model.build(3)
     model.save(path)
@@ -407,7 +471,9 @@ def test_what_a_file_keeps(tmp_path):
     assert loaded.optimizer.get_config() == model.optimizer.get_config()
     assert loaded.loss.get_config() == model.loss.get_config()
     x, y = data(10, outputs=2)
-    assert loaded.evaluate(x, y > 0, verbose=0, return_dict=True) == model.evaluate(x, y > 0, verbose=0, return_dict=True)
+    assert loaded.evaluate(x, y > 0, verbose=0, return_dict=True) == model.evaluate(
+        x, y > 0, verbose=0, return_dict=True
+    )
     assert load_weights_file(path)[1]["author"] == "me"
 
 
@@ -433,7 +499,9 @@ def test_a_save_that_fails_leaves_the_old_file(tmp_path, monkeypatch):
 def test_every_activation_and_initializer_survives_a_file(tmp_path):
     x, _ = data(10)
     for name in nn.activations.TABLE:
-        model = nn.Sequential([nn.Input((3,)), Dense(4, name, kernel_initializer="he_normal"), Activation(name), Dense(2, name)])
+        model = nn.Sequential(
+            [nn.Input((3,)), Dense(4, name, kernel_initializer="he_normal"), Activation(name), Dense(2, name)]
+        )
         model.save(tmp_path / "m")
         assert np.array_equal(nn.load_model(tmp_path / "m").predict(x), model.predict(x)), name
 
@@ -482,7 +550,11 @@ def test_executors_agree_on_every_buffer(activation, name, dtype):
         buffers = plan.executor.program.buffers
         # results of a fused op have no buffer before the activation: compare what the program writes
         written = {n for op in plan.executor.program.ops for n in op.outputs if n is not None}
-        written |= {n for n, buffer in enumerate(buffers) if buffer.variable is not None or buffer.role in ("input", "target", "weight")}
+        written |= {
+            n
+            for n, buffer in enumerate(buffers)
+            if buffer.variable is not None or buffer.role in ("input", "target", "weight")
+        }
         assert len(written) > 5
         for n in written:
             left, right = plan.executor.arrays[n], twin.executor.arrays[n]
@@ -495,8 +567,16 @@ def test_executors_agree_on_every_buffer(activation, name, dtype):
 def test_gradients_reach_every_weight():
     """The step that SGD makes is the slope of evaluate()'s loss, by central differences in float64."""
     x, y = data(13, 5, classes=4)
-    model = nn.Sequential([nn.Input((5,)), Dense(6, "silu", dtype="float64"), Dense(5, "softmax", dtype="float64"),
-                           Activation("elu", dtype="float64"), Dense(4, "softmax", dtype="float64")], seed=4)
+    model = nn.Sequential(
+        [
+            nn.Input((5,)),
+            Dense(6, "silu", dtype="float64"),
+            Dense(5, "softmax", dtype="float64"),
+            Activation("elu", dtype="float64"),
+            Dense(4, "softmax", dtype="float64"),
+        ],
+        seed=4,
+    )
     model.compile(nn.optimizers.SGD(1e-3), "sparse_categorical_crossentropy")
     before = model.get_weights()
     model.train_on_batch(x, y)
@@ -508,4 +588,6 @@ def test_gradients_reach_every_weight():
         for step in (1e-5, -1e-5):
             model.set_weights([w + step * direction if n == place else w for n, w in enumerate(before)])
             values.append(model.evaluate(x, y, verbose=0))
-        assert np.isclose((values[0] - values[1]) / 2e-5, (gradients[place] * direction).sum(), rtol=1e-6, atol=1e-9), place
+        assert np.isclose(
+            (values[0] - values[1]) / 2e-5, (gradients[place] * direction).sum(), rtol=1e-6, atol=1e-9
+        ), place

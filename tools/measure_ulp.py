@@ -1,4 +1,4 @@
-"""Measure the largest error of each elementary function, in both precisions, and print the table of docs/bits.md.
+"""Measure the largest error of each elementary function and print the table of docs/bits.md.
 
     python tools/measure_ulp.py [--exhaustive exp,log,...] [--stride 101] [--points 20000] [--only tanh,...]
 

@@ -11,11 +11,14 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 LEVELS = ("v4", "v3", "v2", "plain")
-_ADVICE = "reinstall it with `pip install --force-reinstall nncore`, or build it from source (a C compiler is needed)"
+_ADVICE = (
+    "reinstall it with `pip install --force-reinstall nncore`, "
+    "or build it from source (a C compiler is needed)"
+)
 
 
 def isa_available() -> dict[str, str]:
-    """Return, best level first, "" for each level that this build has and this processor runs, else why not."""
+    """Return, best level first, "" for each level that can be used here, else the reason why not."""
     try:
         cpu = import_module(f"{__name__}._cpu").level()
     except ImportError as error:

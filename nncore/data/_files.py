@@ -51,7 +51,7 @@ class Table:
 
 @dataclasses.dataclass
 class Recipe:
-    """What turns raw rows into inputs of the network and its outputs into answers: ``(x - shift) / scale`` for both."""
+    """What turns raw rows into inputs and outputs into answers: ``(x - shift) / scale`` for both."""
 
     task: str  # "classification" or "regression"
     features: list[str] | None
@@ -76,7 +76,7 @@ class Recipe:
         return out
 
     def encode(self, table: Table) -> NDArray[Any]:
-        """Return raw targets as the network's targets: class ids, or standardised float32 of shape (rows, 1)."""
+        """Return raw targets as the network's: class ids, or standardised float32 of shape (rows, 1)."""
         if self.task == "regression":
             values = _as_numbers(table)
             return ((values - self.target_shift) / self.target_scale).astype(np.float32)[:, None]
@@ -87,7 +87,8 @@ class Recipe:
         except KeyError as error:
             row = names.index(error.args[0])
             raise DataError(
-                f"{table.where}: row {row + 1}: class {error.args[0]!r} is not among those trained on: {listed(self.classes)}"
+                f"{table.where}: row {row + 1}: class {error.args[0]!r} is not among those trained on: "
+                f"{listed(self.classes)}"
             ) from None
 
     def to_json(self) -> str:
@@ -117,7 +118,7 @@ class Recipe:
 
 
 def choose_task(table: Table) -> str:
-    """Return `classification` for text and for at most 20 different whole numbers, `regression` for all other numbers."""
+    """Return `classification` for text and for at most 20 different whole numbers, else `regression`."""
     if table.y.dtype.kind == "U":
         return "classification"
     if table.features is None:  # .npz: the dtype says it (Keras stores class ids as integers)
@@ -162,7 +163,7 @@ def make_recipe(table: Table, task: str, pixels: float | None = None) -> Recipe:
 
 
 def hold_out(rows: int, fraction: float) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return row numbers to train on and row numbers to test on: always the same ones, so that runs can be compared."""
+    """Return row numbers to train on and to test on: always the same ones, so that runs can be compared."""
     order = random.permutation(rows, seed=0, epoch=0)
     n_test = min(max(1, round(rows * fraction)), rows - 1)
     return np.sort(order[n_test:]), np.sort(order[:n_test])
@@ -420,7 +421,7 @@ def digits_table() -> Table:
 
 @contextlib.contextmanager
 def _one_line_errors(path: str) -> Iterator[None]:
-    """Report whatever the operating system, zip, gzip, csv or NumPy say about a bad file, as one line that names the file."""
+    """Report whatever the system, zip, gzip, csv or NumPy say about a bad file in one line that names it."""
     try:
         yield
     except DataError:

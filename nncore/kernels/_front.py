@@ -1,4 +1,4 @@
-"""What every public kernel does before the core runs: one dtype, C order, matching shapes, outputs that may be written.
+"""What kernels do before the core runs: one dtype, C order, matching shapes, outputs that may be written.
 
 Arrays that need no conversion pass through a short path: a kernel on small arrays is mostly its checks.
 """
@@ -59,7 +59,7 @@ def arrays(where: str, **named: tuple[ArrayLike | None, int | None]) -> list[Any
 
 
 class Outputs:
-    """The outputs of one call: the caller's arrays where they can be written straight, else arrays copied to them after.
+    """The outputs of one call: the caller's arrays where they can be written, else arrays copied there.
 
     An output that overlaps an input is computed beside it, as NumPy's functions do.
     """

@@ -1,4 +1,4 @@
-"""Activations and their derivatives. `<name>_backward` says in its parameters what it needs: the output y or the input x."""
+"""Activations and their derivatives: `<name>_backward` takes what it needs, the output y or the input x."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def bias_activation_forward(
     activation: str | None = "linear",
     alpha: float | None = None,
 ) -> Array:
-    """``activation(x + b)`` in one pass, b added to every row: the end of a dense layer whose product is elsewhere.
+    """``activation(x + b)`` in one pass, b added to every row: the end of a dense layer after its product.
 
     Parameters
     ----------

@@ -46,7 +46,8 @@ def dense_forward(x: ArrayLike, w: ArrayLike, b: ArrayLike | None = None, y_out:
     Examples
     --------
     >>> import nncore as nn
-    >>> nn.kernels.dense_forward([[2.0, 3.0]], [[1.0, 0.5, -1.0], [0.5, 2.0, -0.5]], [0.1, -0.2, 0.0]).round(4)
+    >>> w, b = [[1.0, 0.5, -1.0], [0.5, 2.0, -0.5]], [0.1, -0.2, 0.0]
+    >>> nn.kernels.dense_forward([[2.0, 3.0]], w, b).round(4)
     array([[ 3.6,  6.8, -3.5]], dtype=float32)
     """
     where = "dense_forward"

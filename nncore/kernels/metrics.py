@@ -31,7 +31,7 @@ def _dense(where: str, kernel: str, y_pred: ArrayLike, target: ArrayLike, rows_o
 
 
 def sparse_categorical_accuracy(y_pred: ArrayLike, target: ArrayLike, rows_out: Array | None = None) -> Array:
-    """1 where the largest output of a row is its target's, else 0. Of equal outputs the first counts, as in argmax.
+    """1 where the largest output of a row is its target's, else 0; of equal ones the first counts.
 
     Parameters
     ----------

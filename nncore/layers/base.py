@@ -54,7 +54,7 @@ class Layer:
         self.input_width: int | None = None
 
     def build(self, input_width: int, seed: int, number: int) -> None:
-        """Make the weights for inputs of shape (B, input_width); `number` is the layer's place in its model."""
+        """Make the weights for inputs of shape (B, input_width); `number`: the layer's place in the model."""
 
     def output_width(self, input_width: int) -> int:
         """Return the width of the output for inputs of shape (B, input_width)."""

@@ -432,7 +432,7 @@ def _normal_cdf(x: Array) -> Array:
 
 
 def _times(x: Array, factor: Array) -> Array:
-    """Multiply, but give 0 where a factor that has vanished meets an infinite x: the limit of x Phi(x) and its kind."""
+    """Multiply, but give 0 where a factor that has vanished meets an infinite x: the limit of x Phi(x)."""
     with np.errstate(invalid="ignore"):
         return np.where(factor == 0, 0.0, x * factor)
 

@@ -49,8 +49,8 @@ def softmax_cross_entropy(
 ) -> tuple[float, Array]:
     """Cross-entropy of the softmax of the logits: ``-log softmax(logits)[target]`` for each row.
 
-    With float targets ``t``: ``-sum(t * log softmax(logits))``. The gradient of a row is ``p - t`` (``sum(t)
-    * p - t`` when ``t`` does not sum to 1), times ``weight / B``.
+    With float targets ``t``: ``-sum(t * log softmax(logits))``. The gradient of a row is ``p - t``
+    (``sum(t) * p - t`` when ``t`` does not sum to 1), times ``weight / B``.
 
     Parameters
     ----------

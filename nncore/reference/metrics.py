@@ -60,7 +60,7 @@ def categorical_accuracy(y_pred: Array, target: Array, rows_out: Array | None = 
 def binary_accuracy(
     y_pred: Array, target: Array, rows_out: Array | None = None, threshold: float = 0.5
 ) -> Array:
-    """Share of each row's entries that lie on the target's side of the threshold: ``mean((y_pred > threshold) == t)``.
+    """Share of each row's entries on the target's side of the threshold: ``mean((y_pred > threshold) == t)``.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Counter-based random numbers in plain NumPy: a number is a function of what it is for, not of who drew before.
+"""Counter-based random numbers in NumPy: a number is a function of what it is for, not of who drew before.
 
 The generator is Philox4x32 with 10 rounds: a keyed scramble of a 128-bit counter into four 32-bit words.
 The key is the seed; the counter says which words are wanted: (block, step, purpose, layer).
