@@ -197,7 +197,7 @@ class Sequential(Trainable):
     def _wants_built(self, where: str) -> None:
         if not self._built:
             raise ValueError(
-                f"{where}: the model is not built; give it an Input layer or call build(input_width)"
+                f"{where}: the model is not built; give it an Input layer or call build((None, features))"
             )
 
     @property

@@ -79,6 +79,17 @@ class Trainable:
         self._busy = threading.Lock()
         self._building = threading.RLock()  # two threads may be the first to predict
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what a copy or a pickle needs: no locks, no programs, no arenas."""
+        left_out = ("_plans", "_busy", "_building", "_arena", "_slot_arena")
+        return {name: value for name, value in self.__dict__.items() if name not in left_out}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Become the model that `__getstate__` described, in arenas of its own."""
+        self.__dict__.update(state)
+        self._plans, self._busy, self._building = {}, threading.Lock(), threading.RLock()
+        self._arena, self._slot_arena = arrange(getattr(self, "weights", [])), arrange(self._slots)
+
     # ------------------------------------------------------------------ to be defined by a subclass
     @property
     def built(self) -> bool:

@@ -23,7 +23,9 @@ Y = X[:, :2].copy()
 
 def classifier(width=3, trained=True, seed=1):
     model = nn.Sequential([nn.Input((width,)), Dense(4, "tanh"), Dense(2)], seed=seed)
-    model.compile(nn.optimizers.SGD(0.1, 0.9), nn.losses.SparseCategoricalCrossentropy(from_logits=True), ["accuracy"])
+    model.compile(
+        nn.optimizers.SGD(0.1, 0.9), nn.losses.SparseCategoricalCrossentropy(from_logits=True), ["accuracy"]
+    )
     if trained:
         model.fit(X, IDS, 5, 2, 0)
     return model
@@ -42,8 +44,14 @@ def state(model):
     return (
         [w.numpy().tobytes() for w in [*model.weights, *model._slots]],
         [(layer.name, layer.built) for layer in model._layers],
-        model.optimizer, model.optimizer.iterations, model.loss, list(model._metric_names), model._epochs_done,
-        model.built, id(history), None if history is None else (list(history.epoch), json.dumps(history.history)),
+        model.optimizer,
+        model.optimizer.iterations,
+        model.loss,
+        list(model._metric_names),
+        model._epochs_done,
+        model.built,
+        id(history),
+        None if history is None else (list(history.epoch), json.dumps(history.history)),
     )
 
 
@@ -56,63 +64,157 @@ def bad(values):
 REFUSED = {
     # name: call on the model, exception, what the message says
     "no x": (lambda m: m.fit(None, IDS), TypeError, "fit: x must be an array of real numbers, got NoneType"),
-    "one dimension": (lambda m: m.fit(X[0], IDS), ValueError, r"fit: x must have shape \(samples, features\), got shape \(3,\)"),
+    "one dimension": (
+        lambda m: m.fit(X[0], IDS),
+        ValueError,
+        r"fit: x must have shape \(samples, features\), got shape \(3,\)",
+    ),
     "three dimensions": (lambda m: m.fit(X[None], IDS), ValueError, r"got shape \(1, 12, 3\)"),
-    "narrow": (lambda m: m.fit(X[:, :2], IDS), ValueError, r"fit: x must have shape \(samples, 3\), got shape \(12, 2\)"),
+    "narrow": (
+        lambda m: m.fit(X[:, :2], IDS),
+        ValueError,
+        r"fit: x must have shape \(samples, 3\), got shape \(12, 2\)",
+    ),
     "no rows": (lambda m: m.fit(X[:0], IDS[:0]), ValueError, "fit: x has no rows"),
     "evaluate no rows": (lambda m: m.evaluate(X[:0], IDS[:0]), ValueError, "evaluate: x has no rows"),
     "no y": (lambda m: m.fit(X), ValueError, "fit: y is missing"),
     "rows": (lambda m: m.fit(X, IDS[:5]), ValueError, "fit: y must have 12 rows, got 5"),
     "one-hot for ids": (lambda m: m.fit(X, np.eye(2)[IDS]), ValueError, "CategoricalCrossentropy"),
-    "label too large": (lambda m: m.fit(X, IDS + 1), ValueError, r"fit: y\[1\] is 2, but class ids must lie in 0 ... 1"),
+    "label too large": (
+        lambda m: m.fit(X, IDS + 1),
+        ValueError,
+        r"fit: y\[1\] is 2, but class ids must lie in 0 ... 1",
+    ),
     "label negative": (lambda m: m.train_on_batch(X, IDS - 1), ValueError, r"train_on_batch: y\[0\] is -1"),
     "label huge": (lambda m: m.fit(X, np.full(12, 2**63, np.uint64)), ValueError, r"y\[0\] is 9.22337e\+18"),
     "label no integer": (lambda m: m.evaluate(X, IDS + 0.5), ValueError, "whole numbers"),
     "label nan": (lambda m: m.fit(X, np.where(IDS, np.nan, 0)), ValueError, r"y\[1\] is nan"),
     "x nan": (lambda m: m.fit(bad(np.nan), IDS), ValueError, "fit: x holds nan at row 2, column 1"),
-    "x inf": (lambda m: m.evaluate(bad(-np.inf), IDS), ValueError, "evaluate: x holds -inf at row 2, column 1"),
-    "x too large for float32": (lambda m: m.fit(bad(0).astype(float) + 1e300, IDS), ValueError, "fit: x holds inf at row 0"),
-    "validation nan": (lambda m: m.fit(X, IDS, validation_data=(bad(np.nan), IDS)), ValueError,
-                       r"validation_data\[0\] holds nan at row 2, column 1"),
-    "validation label": (lambda m: m.fit(X, IDS, validation_data=(X, IDS + 9)), ValueError, r"validation_data\[1\]\[0\] is 9"),
-    "validation narrow": (lambda m: m.fit(X, IDS, validation_data=(X[:, :1], IDS)), ValueError, r"validation_data\[0\] must have"),
-    "validation empty": (lambda m: m.fit(X, IDS, validation_data=(X[:0], IDS[:0])), ValueError, r"validation_data\[0\] has no rows"),
-    "validation form": (lambda m: m.fit(X, IDS, validation_data=X), ValueError, r"must be \(x, y\) or \(x, y, sample_weight\)"),
+    "x inf": (
+        lambda m: m.evaluate(bad(-np.inf), IDS),
+        ValueError,
+        "evaluate: x holds -inf at row 2, column 1",
+    ),
+    "x too large for float32": (
+        lambda m: m.fit(bad(0).astype(float) + 1e300, IDS),
+        ValueError,
+        "fit: x holds inf at row 0",
+    ),
+    "validation nan": (
+        lambda m: m.fit(X, IDS, validation_data=(bad(np.nan), IDS)),
+        ValueError,
+        r"validation_data\[0\] holds nan at row 2, column 1",
+    ),
+    "validation label": (
+        lambda m: m.fit(X, IDS, validation_data=(X, IDS + 9)),
+        ValueError,
+        r"validation_data\[1\]\[0\] is 9",
+    ),
+    "validation narrow": (
+        lambda m: m.fit(X, IDS, validation_data=(X[:, :1], IDS)),
+        ValueError,
+        r"validation_data\[0\] must have",
+    ),
+    "validation empty": (
+        lambda m: m.fit(X, IDS, validation_data=(X[:0], IDS[:0])),
+        ValueError,
+        r"validation_data\[0\] has no rows",
+    ),
+    "validation form": (
+        lambda m: m.fit(X, IDS, validation_data=X),
+        ValueError,
+        r"must be \(x, y\) or \(x, y, sample_weight\)",
+    ),
     "validation one": (lambda m: m.fit(X, IDS, validation_data=(X,)), ValueError, "got 1 elements"),
-    "split 1": (lambda m: m.fit(X, IDS, validation_split=1.0), ValueError, "validation_split must be at least 0 and less than 1"),
+    "split 1": (
+        lambda m: m.fit(X, IDS, validation_split=1.0),
+        ValueError,
+        "validation_split must be at least 0 and less than 1",
+    ),
     "split negative": (lambda m: m.fit(X, IDS, validation_split=-0.1), ValueError, "validation_split"),
     "split nan": (lambda m: m.fit(X, IDS, validation_split=np.nan), ValueError, "validation_split"),
-    "split empty": (lambda m: m.fit(X, IDS, validation_split=0.99), ValueError, "leaves one part without rows"),
-    "weights": (lambda m: m.fit(X, IDS, sample_weight=[1, 2]), ValueError, r"one weight per row, shape \(12,\), got shape \(2,\)"),
-    "weight nan": (lambda m: m.fit(X, IDS, sample_weight=X[:, 0] * np.nan), ValueError, "sample_weight holds nan at row 0"),
+    "split empty": (
+        lambda m: m.fit(X, IDS, validation_split=0.99),
+        ValueError,
+        "leaves one part without rows",
+    ),
+    "weights": (
+        lambda m: m.fit(X, IDS, sample_weight=[1, 2]),
+        ValueError,
+        r"one weight per row, shape \(12,\), got shape \(2,\)",
+    ),
+    "weight nan": (
+        lambda m: m.fit(X, IDS, sample_weight=X[:, 0] * np.nan),
+        ValueError,
+        "sample_weight holds nan at row 0",
+    ),
     "batch size 0": (lambda m: m.fit(X, IDS, 0), ValueError, "batch_size must be at least 1, got 0"),
     "batch size": (lambda m: m.predict(X, 2.5), TypeError, "predict: batch_size must be an integer, got 2.5"),
     "epochs 0": (lambda m: m.fit(X, IDS, epochs=0), ValueError, "epochs must be at least 1, got 0"),
     "epochs": (lambda m: m.fit(X, IDS, epochs="3"), TypeError, "epochs must be an integer, got '3'"),
     "shuffle": (lambda m: m.fit(X, IDS, shuffle="batch"), TypeError, "shuffle must be True or False"),
     "verbose": (lambda m: m.fit(X, IDS, verbose=7), ValueError, "verbose must be 'auto', 0, 1 or 2, got 7"),
-    "strings": (lambda m: m.predict([["a", "b", "c"]]), TypeError, "predict: x must be an array of real numbers, got strings"),
+    "strings": (
+        lambda m: m.predict([["a", "b", "c"]]),
+        TypeError,
+        "predict: x must be an array of real numbers, got strings",
+    ),
     "complex": (lambda m: m.predict(X + 1j), TypeError, "complex"),
     "objects": (lambda m: m.predict(np.full((2, 3), None)), TypeError, "Python objects"),
     "dates": (lambda m: m.predict(np.zeros((2, 3), "M8[s]")), TypeError, "dates"),
     "ragged": (lambda m: m.predict([[1, 2, 3], [1]]), ValueError, "rows of different lengths"),
     "one row": (lambda m: m(X[0]), ValueError, r"model\(x\): x must have shape"),
-    "out shape": (lambda m: m(X, np.empty((11, 2), np.float32)), ValueError, r"out must be a writable .* shape \(12, 2\)"),
+    "out shape": (
+        lambda m: m(X, np.empty((11, 2), np.float32)),
+        ValueError,
+        r"out must be a writable .* shape \(12, 2\)",
+    ),
     "out dtype": (lambda m: m(X, np.empty((12, 2))), ValueError, "float32"),
     "out swapped": (lambda m: m(X, np.empty((12, 2), ">f4")), ValueError, "float32"),
     "out order": (lambda m: m(X, np.empty((12, 2), np.float32, "F")), ValueError, "C-contiguous"),
     "out list": (lambda m: m(X, [[0, 0]] * 12), ValueError, "out must be"),
-    "metric": (lambda m: m.compile("sgd", "mse", ["mea"]), ValueError, "unknown metric 'mea': did you mean 'mse' or 'mae'"),
-    "metric of another loss": (lambda m: m.compile("sgd", "mse", ["sparse_categorical_accuracy"]), ValueError, "takes class ids"),
+    "metric": (
+        lambda m: m.compile("sgd", "mse", ["mea"]),
+        ValueError,
+        "unknown metric 'mea': did you mean 'mse' or 'mae'",
+    ),
+    "metric of another loss": (
+        lambda m: m.compile("sgd", "mse", ["sparse_categorical_accuracy"]),
+        ValueError,
+        "takes class ids",
+    ),
     "metrics no list": (lambda m: m.compile("sgd", "mse", "mae"), TypeError, "metrics must be a list"),
-    "metric twice": (lambda m: m.compile("sgd", "mse", ["mae", "mae"]), ValueError, "two metrics are called 'mae'"),
-    "loss": (lambda m: m.compile("sgd", "mean_square_error"), ValueError, "did you mean 'mean_squared_error'"),
-    "optimizer": (lambda m: m.compile("sdg", "mse"), ValueError, "unknown optimizer 'sdg': did you mean 'sgd'"),
+    "metric twice": (
+        lambda m: m.compile("sgd", "mse", ["mae", "mae"]),
+        ValueError,
+        "two metrics are called 'mae'",
+    ),
+    "loss": (
+        lambda m: m.compile("sgd", "mean_square_error"),
+        ValueError,
+        "did you mean 'mean_squared_error'",
+    ),
+    "optimizer": (
+        lambda m: m.compile("sdg", "mse"),
+        ValueError,
+        "unknown optimizer 'sdg': did you mean 'sgd'",
+    ),
     "optimizer class": (lambda m: m.compile(3, "mse"), TypeError, "optimizer must be a name or an object"),
-    "fewer weights": (lambda m: m.set_weights(m.get_weights()[:-1]), ValueError, "wants a list of 4 arrays, got 3"),
-    "weights' shape": (lambda m: m.set_weights([w + 1 for w in m.get_weights()[:-1]] + [np.zeros(3)]), ValueError,
-                       r"bias has shape \(2,\), got \(3,\)"),
-    "weights' dtype": (lambda m: m.set_weights([w + 1 for w in m.get_weights()[:-1]] + [["a", "b"]]), TypeError, "real numbers"),
+    "fewer weights": (
+        lambda m: m.set_weights(m.get_weights()[:-1]),
+        ValueError,
+        "wants a list of 4 arrays, got 3",
+    ),
+    "weights' shape": (
+        lambda m: m.set_weights([w + 1 for w in m.get_weights()[:-1]] + [np.zeros(3)]),
+        ValueError,
+        r"bias has shape \(2,\), got \(3,\)",
+    ),
+    "weights' dtype": (
+        lambda m: m.set_weights([w + 1 for w in m.get_weights()[:-1]] + [["a", "b"]]),
+        TypeError,
+        "real numbers",
+    ),
     "no weights": (lambda m: m.set_weights(None), ValueError, "wants a list of 4 arrays, got None"),
     "add after training": (lambda m: m.add(Dense(3)), ValueError, "no layer can be added after training"),
     "add no layer": (lambda m: m.add("dense"), TypeError, "a layer is wanted, got 'dense'"),
@@ -123,8 +225,16 @@ REFUSED = {
     "build": (lambda m: m.build((None, 3, 3)), ValueError, r"input_shape must be \(None, features\)"),
     "layer name": (lambda m: m.get_layer("dens"), ValueError, "unknown layer 'dens': did you mean 'dense'"),
     "layer index": (lambda m: m.get_layer(index=7), ValueError, "index must be in -2 ... 1, got 7"),
-    "save nowhere": (lambda m: m.save("no/such/folder/m"), FileNotFoundError, "cannot save 'no/such/folder/m'"),
-    "save metadata": (lambda m: m.save(os.devnull + "/x", {"a": 1}), TypeError, "metadata must be strings, got 'a': 1"),
+    "save nowhere": (
+        lambda m: m.save("no/such/folder/m"),
+        FileNotFoundError,
+        "cannot save 'no/such/folder/m'",
+    ),
+    "save metadata": (
+        lambda m: m.save(os.devnull + "/x", {"a": 1}),
+        TypeError,
+        "metadata must be strings, got 'a': 1",
+    ),
 }
 
 
@@ -141,10 +251,15 @@ def test_what_is_refused_changes_nothing(name):
     assert state(model)[0] == state(untouched)[0]
 
 
-@pytest.mark.parametrize("y, message", [
-    (Y[:, :1], r"y must have shape \(B, 2\) to match the 2 outputs, got shape \(12, 1\)"),
-    (Y[:, 0], r"got shape \(12,\)"), (Y[:5], "y must have 12 rows, got 5"), (Y * np.nan, "y holds nan at row 0, column 0"),
-])
+@pytest.mark.parametrize(
+    "y, message",
+    [
+        (Y[:, :1], r"y must have shape \(B, 2\) to match the 2 outputs, got shape \(12, 1\)"),
+        (Y[:, 0], r"got shape \(12,\)"),
+        (Y[:5], "y must have 12 rows, got 5"),
+        (Y * np.nan, "y holds nan at row 0, column 0"),
+    ],
+)
 def test_dense_targets_that_are_refused(y, message):
     model = regression()
     before = state(model)
@@ -156,9 +271,16 @@ def test_dense_targets_that_are_refused(y, message):
 def test_a_failed_call_does_not_build_a_model():
     model = nn.Sequential([Dense(4), Dense(2)], seed=1)
     model.compile("sgd", "mse", ["mae"])
-    for call in (lambda: model.fit(X, Y[:, :1]), lambda: model.fit(X, Y * np.nan), lambda: model.fit(X, Y, validation_split=0.99),
-                 lambda: model.fit(X, Y, validation_data=(X, X)), lambda: model.evaluate(X, Y[:3]),
-                 lambda: model.train_on_batch(X, Y, [1]), lambda: model.predict(X[:, :0]), lambda: model.predict([["a"]])):
+    for call in (
+        lambda: model.fit(X, Y[:, :1]),
+        lambda: model.fit(X, Y * np.nan),
+        lambda: model.fit(X, Y, validation_split=0.99),
+        lambda: model.fit(X, Y, validation_data=(X, X)),
+        lambda: model.evaluate(X, Y[:3]),
+        lambda: model.train_on_batch(X, Y, [1]),
+        lambda: model.predict(X[:, :0]),
+        lambda: model.predict([["a"]]),
+    ):
         with pytest.raises((ValueError, TypeError)):
             call()
         assert not model.built and not model.weights and not any(layer.built for layer in model.layers)
@@ -184,31 +306,46 @@ def test_without_loss_or_layers():
     assert empty.layers == [] and not empty.built
 
 
-@pytest.mark.parametrize("make, exception, message", [
-    (lambda: Dense(3, "rellu"), ValueError, "unknown activation 'rellu': did you mean 'relu'"),
-    (lambda: Activation("sigmod"), ValueError, "did you mean 'sigmoid'"),
-    (lambda: Dense(3, 5), TypeError, "activation must be a name or a function"),
-    (lambda: Dense(3, kernel_initializer="he_norm"), ValueError, "unknown initializer 'he_norm': did you mean 'he_normal'"),
-    (lambda: Dense(0), ValueError, "units must be in 1 ... 2147483647, got 0"),
-    (lambda: Dense(2**31), ValueError, "units must be in"),
-    (lambda: Dense(2.0), TypeError, "units must be an integer, got 2.0"),
-    (lambda: Dense(True), TypeError, "units must be an integer, got True"),
-    (lambda: Dense(3, dtype="float16"), ValueError, "dtype must be float32 or float64, got 'float16'"),
-    (lambda: Dense(3, use_bias="no"), TypeError, "use_bias must be True or False"),
-    (lambda: Dense(3, name="a/b"), ValueError, "name must be a string"),
-    (lambda: nn.Input(3), ValueError, r"shape must be a tuple of one integer, such as \(784,\), got 3"),
-    (lambda: nn.Input((3, 4)), ValueError, "shape must be a tuple of one integer"),
-    (lambda: nn.Input((0,)), ValueError, "shape must be in 1"),
-    (lambda: nn.Input((2**31,)), ValueError, "shape must be in 1"),
-    (lambda: nn.Sequential(Dense(3)), TypeError, "layers must be a list of layers"),
-    (lambda: nn.Sequential([Dense(3), nn.Input((3,))]), ValueError, "an input can only be the first layer"),
-    (lambda: nn.Sequential([Dense(3, name="a"), Dense(3, name="a")]), ValueError, "two layers are called 'a'"),
-    (lambda: nn.Sequential(seed=-1), ValueError, "seed must be in 0"),
-    (lambda: nn.optimizers.SGD("fast"), TypeError, "learning_rate must be"),
-    (lambda: nn.optimizers.SGD(-1), ValueError, "learning_rate must be"),
-    (lambda: nn.optimizers.SGD(0.1, nesterov=True), ValueError, "nesterov=True needs momentum"),
-    (lambda: nn.config.set_floatx("float16"), ValueError, "must be 'float32' or 'float64'"),
-])
+@pytest.mark.parametrize(
+    "make, exception, message",
+    [
+        (lambda: Dense(3, "rellu"), ValueError, "unknown activation 'rellu': did you mean 'relu'"),
+        (lambda: Activation("sigmod"), ValueError, "did you mean 'sigmoid'"),
+        (lambda: Dense(3, 5), TypeError, "activation must be a name or a function"),
+        (
+            lambda: Dense(3, kernel_initializer="he_norm"),
+            ValueError,
+            "unknown initializer 'he_norm': did you mean 'he_normal'",
+        ),
+        (lambda: Dense(0), ValueError, "units must be in 1 ... 2147483647, got 0"),
+        (lambda: Dense(2**31), ValueError, "units must be in"),
+        (lambda: Dense(2.0), TypeError, "units must be an integer, got 2.0"),
+        (lambda: Dense(True), TypeError, "units must be an integer, got True"),
+        (lambda: Dense(3, dtype="float16"), ValueError, "dtype must be float32 or float64, got 'float16'"),
+        (lambda: Dense(3, use_bias="no"), TypeError, "use_bias must be True or False"),
+        (lambda: Dense(3, name="a/b"), ValueError, "name must be a string"),
+        (lambda: nn.Input(3), ValueError, r"shape must be a tuple of one integer, such as \(784,\), got 3"),
+        (lambda: nn.Input((3, 4)), ValueError, "shape must be a tuple of one integer"),
+        (lambda: nn.Input((0,)), ValueError, "shape must be in 1"),
+        (lambda: nn.Input((2**31,)), ValueError, "shape must be in 1"),
+        (lambda: nn.Sequential(Dense(3)), TypeError, "layers must be a list of layers"),
+        (
+            lambda: nn.Sequential([Dense(3), nn.Input((3,))]),
+            ValueError,
+            "an input can only be the first layer",
+        ),
+        (
+            lambda: nn.Sequential([Dense(3, name="a"), Dense(3, name="a")]),
+            ValueError,
+            "two layers are called 'a'",
+        ),
+        (lambda: nn.Sequential(seed=-1), ValueError, "seed must be in 0"),
+        (lambda: nn.optimizers.SGD("fast"), TypeError, "learning_rate must be"),
+        (lambda: nn.optimizers.SGD(-1), ValueError, "learning_rate must be"),
+        (lambda: nn.optimizers.SGD(0.1, nesterov=True), ValueError, "nesterov=True needs momentum"),
+        (lambda: nn.config.set_floatx("float16"), ValueError, "must be 'float32' or 'float64'"),
+    ],
+)
 def test_what_cannot_be_made(make, exception, message):
     with pytest.raises(exception, match=message):
         make()
@@ -235,12 +372,28 @@ def test_data_of_any_kind_are_converted():
     read_only.flags.writeable = False
     unaligned = np.frombuffer(b"\0" + X.tobytes(), np.uint8)[1:].view(np.float32).reshape(X.shape)
     forms = {
-        "list": X.tolist(), "float64": X.astype(float), "swapped": X.astype(">f4"), "fortran": np.asfortranarray(X),
-        "view": wide[::2, 1:4], "reversed": np.ascontiguousarray(X[::-1])[::-1], "read-only": read_only, "unaligned": unaligned,
-        "long double": X.astype(np.longdouble), "rows": [tuple(row) for row in X], "subclass": X.view(np.recarray),
+        "list": X.tolist(),
+        "float64": X.astype(float),
+        "swapped": X.astype(">f4"),
+        "fortran": np.asfortranarray(X),
+        "view": wide[::2, 1:4],
+        "reversed": np.ascontiguousarray(X[::-1])[::-1],
+        "read-only": read_only,
+        "unaligned": unaligned,
+        "long double": X.astype(np.longdouble),
+        "rows": [tuple(row) for row in X],
+        "subclass": X.view(np.recarray),
     }
-    ids = {"list": IDS.tolist(), "int8": IDS.astype(np.int8), "swapped": IDS.astype(">i4"), "bool": IDS.astype(bool),
-           "float": IDS.astype(float), "column": IDS.reshape(-1, 1), "uint64": IDS.astype(np.uint64), "view": np.repeat(IDS, 2)[::2]}
+    ids = {
+        "list": IDS.tolist(),
+        "int8": IDS.astype(np.int8),
+        "swapped": IDS.astype(">i4"),
+        "bool": IDS.astype(bool),
+        "float": IDS.astype(float),
+        "column": IDS.reshape(-1, 1),
+        "uint64": IDS.astype(np.uint64),
+        "view": np.repeat(IDS, 2)[::2],
+    }
     plain = classifier()
     wanted, predicted = state(plain)[0], plain.predict(X)
     for form, x in forms.items():
@@ -295,8 +448,18 @@ def test_files_that_are_not_there(tmp_path):
         nn.load_model(tmp_path)
 
 
-@pytest.mark.parametrize("content", [b"", b"\0", b"not a model", b"\xff" * 100, b"\x08\0\0\0\0\0\0\0{}      ",
-                                     (2**62).to_bytes(8, "little") + b"{}", b"PK\x03\x04" + b"\0" * 50])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"\0",
+        b"not a model",
+        b"\xff" * 100,
+        b"\x08\0\0\0\0\0\0\0{}      ",
+        (2**62).to_bytes(8, "little") + b"{}",
+        b"PK\x03\x04" + b"\0" * 50,
+    ],
+)
 def test_files_of_another_kind(tmp_path, content):
     path = tmp_path / "m"
     path.write_bytes(content)
@@ -347,19 +510,49 @@ def changed(config, path, value):
 LAYER = ("model", "layers", 1, "config")
 
 
-@pytest.mark.parametrize("path, value", [
-    (("model",), KeyError), (("model",), []), (("model",), None), (("model", "layers"), 3), (("model", "layers", 0), "x"),
-    (("model", "layers", 1, "class_name"), "Dens"), (("model", "layers", 1, "class_name"), []), ((*LAYER,), None),
-    ((*LAYER, "units"), 5), ((*LAYER, "units"), "5"), ((*LAYER, "units"), 2**31 - 1), ((*LAYER, "units"), 2**70),
-    ((*LAYER, "activation"), "tan"), ((*LAYER, "activation"), {"name": "elu", "parameters": {"alpha": "x"}}),
-    ((*LAYER, "activation"), {"name": [], "parameters": {}}), ((*LAYER, "dtype"), "int8"), ((*LAYER, "surprise"), 1),
-    ((*LAYER, "kernel_initializer"), {"class_name": "Ones", "config": 3}), ((*LAYER, "use_bias"), False),
-    (("model", "seed"), -1), (("model", "seed"), "a"), (("model", "layers", 0, "config", "shape"), [4]),
-    (("optimizer",), {}), (("optimizer",), None), (("optimizer", "config", "learning_rate"), "x"),
-    (("optimizer", "config", "momentum"), 7), (("iterations",), "x"), (("iterations",), -1), (("iterations",), KeyError),
-    (("loss",), "mes"), (("loss",), 5), (("metrics",), 5), (("metrics",), [["accuracy"]]), (("metrics",), ["accurac"]),
-    (("epochs_done",), "3"), (("epochs_done",), KeyError), (("epochs_done",), None), (("epochs_done",), -5),
-])
+@pytest.mark.parametrize(
+    "path, value",
+    [
+        (("model",), KeyError),
+        (("model",), []),
+        (("model",), None),
+        (("model", "layers"), 3),
+        (("model", "layers", 0), "x"),
+        (("model", "layers", 1, "class_name"), "Dens"),
+        (("model", "layers", 1, "class_name"), []),
+        ((*LAYER,), None),
+        ((*LAYER, "units"), 5),
+        ((*LAYER, "units"), "5"),
+        ((*LAYER, "units"), 2**31 - 1),
+        ((*LAYER, "units"), 2**70),
+        ((*LAYER, "activation"), "tan"),
+        ((*LAYER, "activation"), {"name": "elu", "parameters": {"alpha": "x"}}),
+        ((*LAYER, "activation"), {"name": [], "parameters": {}}),
+        ((*LAYER, "dtype"), "int8"),
+        ((*LAYER, "surprise"), 1),
+        ((*LAYER, "kernel_initializer"), {"class_name": "Ones", "config": 3}),
+        ((*LAYER, "use_bias"), False),
+        (("model", "seed"), -1),
+        (("model", "seed"), "a"),
+        (("model", "layers", 0, "config", "shape"), [4]),
+        (("optimizer",), {}),
+        (("optimizer",), None),
+        (("optimizer", "config", "learning_rate"), "x"),
+        (("optimizer", "config", "momentum"), 7),
+        (("iterations",), "x"),
+        (("iterations",), -1),
+        (("iterations",), KeyError),
+        (("loss",), "mes"),
+        (("loss",), 5),
+        (("metrics",), 5),
+        (("metrics",), [["accuracy"]]),
+        (("metrics",), ["accurac"]),
+        (("epochs_done",), "3"),
+        (("epochs_done",), KeyError),
+        (("epochs_done",), None),
+        (("epochs_done",), -5),
+    ],
+)
 def test_damaged_configs(saved, path, value):
     arrays, metadata = load_weights_file(saved)
     config = json.loads(metadata["config"])
@@ -377,10 +570,17 @@ def test_configs_that_are_none(saved, config):
         nn.load_model(saved)
 
 
-@pytest.mark.parametrize("name, value", [("dense/kernel", None), ("dense/kernel", np.ones((4, 3), np.float32)),
-                                         ("dense_1/bias", np.ones(3, np.float32)),
-                                         ("optimizer/dense/kernel/velocity", np.ones(3, np.float32)),
-                                         ("optimizer/dense/kernel/velocity", None), ("more", np.ones(3))])
+@pytest.mark.parametrize(
+    "name, value",
+    [
+        ("dense/kernel", None),
+        ("dense/kernel", np.ones((4, 3), np.float32)),
+        ("dense_1/bias", np.ones(3, np.float32)),
+        ("optimizer/dense/kernel/velocity", np.ones(3, np.float32)),
+        ("optimizer/dense/kernel/velocity", None),
+        ("more", np.ones(3)),
+    ],
+)
 def test_damaged_arrays(saved, name, value):
     arrays, metadata = load_weights_file(saved)
     assert value is None or name in arrays or name == "more"
@@ -391,6 +591,33 @@ def test_damaged_arrays(saved, name, value):
     save_weights_file(saved, arrays, metadata)
     with pytest.raises(ValueError, match="is damaged or of another version"):
         nn.load_model(saved)
+
+
+def test_executors_refuse_what_would_leave_their_arrays():
+    program = nn.program.Program(np.dtype("float32"))
+    x, y = program.rows(2, role="input"), program.rows(2)
+    program.emit("relu_forward", (x,), (y,))
+    program.results.append(y)
+    run = nn.executor.Executor(program, batch_size=4)
+    rows, out = np.ones((3, 2), np.float32), np.zeros((3, 2), np.float32)
+    for feeds, samples, order, batch_size, results, message in (
+        ({x: rows}, 3, np.array([0, 1, 10**12]), None, {y: out}, "order must hold row numbers in 0 ... 2"),
+        ({x: rows}, 3, np.array([0, 1, -1]), None, {y: out}, "order must hold row numbers"),
+        ({x: rows}, 3, np.array([0, 1]), None, {y: out}, r"order must be .* shape \(3,\)"),
+        ({x: rows}, 3, np.array([0, 1, 2], np.int32), None, {y: out}, "int64"),
+        ({x: rows}, 4, None, None, {y: out}, "at most 3 samples"),
+        ({x: rows}, 3, None, 5, {y: out}, "batches of at most 4"),
+        ({x: rows.astype(float)}, 3, None, None, {y: out}, r"feeds\[0\] must be a C-contiguous float32"),
+        ({x: np.ones((3, 1), np.float32)}, 3, None, None, {y: out}, r"shape \(samples, 2\)"),
+        ({x: rows}, 3, None, None, {y: out[:, :1]}, r"results\[1\] must be"),
+        ({x: rows}, 3, None, None, {y: out[:2]}, "at most 2 samples"),
+        ({x: rows}, 3, None, None, {y: np.asfortranarray(out)}, r"results\[1\] must be a C-contiguous"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            run.run(feeds, samples, order, batch_size, results)
+    assert not out.any()
+    run.run({x: rows}, 3, np.array([2, 0, 1]), 2, {y: out})
+    assert out.all()
 
 
 # ---------------------------------------------------------------- threads and processes
@@ -487,8 +714,14 @@ def test_a_model_in_training_is_left_alone():
     thread = threading.Thread(target=train)
     thread.start()
     assert started.wait(30)
-    for call in (lambda: model.fit(X, IDS, verbose=0), lambda: model.train_on_batch(X, IDS), lambda: model.compile("sgd", "mse"),
-                 lambda: model.set_weights(model.get_weights()), lambda: model.save("never"), lambda: model.add(Dense(3))):
+    for call in (
+        lambda: model.fit(X, IDS, verbose=0),
+        lambda: model.train_on_batch(X, IDS),
+        lambda: model.compile("sgd", "mse"),
+        lambda: model.set_weights(model.get_weights()),
+        lambda: model.save("never"),
+        lambda: model.add(Dense(3)),
+    ):
         with pytest.raises(RuntimeError, match="the model is being trained in another thread"):
             call()
         refused.append(call)
@@ -502,8 +735,14 @@ def test_a_model_in_training_is_left_alone():
 
 def script(text, send=None, **environment):
     """Run a script in a process of its own; send a signal when it says so."""
-    process = subprocess.Popen([sys.executable, "-u", "-W", "error", "-c", textwrap.dedent(text)], stdout=subprocess.PIPE,
-                               stderr=subprocess.PIPE, text=True, env={**os.environ, **environment}, start_new_session=True)
+    process = subprocess.Popen(
+        [sys.executable, "-u", "-W", "error", "-c", textwrap.dedent(text)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, **environment},
+        start_new_session=True,
+    )
     try:
         if send is not None:
             assert process.stdout.readline() == "go\n", process.stderr.read()
@@ -518,7 +757,8 @@ def script(text, send=None, **environment):
 
 
 def test_ctrl_c_keeps_the_progress_made():
-    out = script("""
+    out = script(
+        """
         import os, signal, sys, threading, time
         import numpy as np
         import nncore as nn
@@ -560,7 +800,9 @@ def test_ctrl_c_keeps_the_progress_made():
         assert took < 3, took
         assert not all((a == b).all() for a, b in zip(before, model.get_weights()))
         print("fine")
-    """, signal.SIGINT)
+    """,
+        signal.SIGINT,
+    )
     assert out.endswith("fine\n")
 
 

@@ -25,13 +25,32 @@ RUNS = {
     "odd widths": (7, (13, 31), 5, "gelu", "sparse_categorical_crossentropy", 7, lambda: SGD(0.1, 0.9)),
     "one output": (3, (17,), 1, "tanh", "binary_crossentropy", 7, lambda: SGD(0.1, 0.9, nesterov=True)),
     "one input": (1, (1,), 1, "softplus", "mse", 1, lambda: SGD(0.1)),
-    "deep and narrow": (4, (3,) * 9, 2, "elu", "categorical_crossentropy", 7, lambda: SGD(0.1, 0.5, weight_decay=0.01)),
-    "wide and shallow": (301, (530,), 10, "relu", "sparse_categorical_crossentropy", 65,
-                         lambda: SGD(0.05, 0.9, True, 0.001)),
+    "deep and narrow": (
+        4,
+        (3,) * 9,
+        2,
+        "elu",
+        "categorical_crossentropy",
+        7,
+        lambda: SGD(0.1, 0.5, weight_decay=0.01),
+    ),
+    "wide and shallow": (
+        301,
+        (530,),
+        10,
+        "relu",
+        "sparse_categorical_crossentropy",
+        65,
+        lambda: SGD(0.05, 0.9, True, 0.001),
+    ),
     "a batch in chunks": (9, (33,), 18, "silu", "mse", 1100, lambda: SGD(0.1, weight_decay=0.1)),
 }
-LAST = {"sparse_categorical_crossentropy": "softmax", "categorical_crossentropy": "softmax", "binary_crossentropy": "sigmoid",
-        "mse": None}
+LAST = {
+    "sparse_categorical_crossentropy": "softmax",
+    "categorical_crossentropy": "softmax",
+    "binary_crossentropy": "sigmoid",
+    "mse": None,
+}
 
 
 def data(name, dtype):
@@ -46,7 +65,10 @@ def data(name, dtype):
 
 def make(name, dtype):
     width, hidden, outputs, activation, loss, _, optimizer = RUNS[name]
-    layers = [*(Dense(units, activation, dtype=dtype) for units in hidden), Dense(outputs, LAST[loss], dtype=dtype)]
+    layers = [
+        *(Dense(units, activation, dtype=dtype) for units in hidden),
+        Dense(outputs, LAST[loss], dtype=dtype),
+    ]
     model = nn.Sequential([nn.Input((width,)), *layers], seed=5)
     model.compile(optimizer(), loss, ["mse" if not loss.startswith("sparse") else "accuracy"])
     return model
@@ -63,7 +85,12 @@ def train(name, dtype):
 
 
 def train_all():
-    return {f"{dtype}/{name}/{key}": value for dtype in DTYPES for name in RUNS for key, value in train(name, dtype).items()}
+    return {
+        f"{dtype}/{name}/{key}": value
+        for dtype in DTYPES
+        for name in RUNS
+        for key, value in train(name, dtype).items()
+    }
 
 
 def assert_same(a, b, label):
@@ -78,6 +105,7 @@ def worker(path):
     results = []
     counts = [int(n) for n in os.environ["TEST_THREADS"].split(",")]
     for n in counts:
+
         def forced(self, *arguments, n_threads=0, n=n, **keywords):
             return call(self, *arguments[:6], n_threads=n, **keywords)  # the seventh is n_threads
 
@@ -92,7 +120,9 @@ def run_worker(path, **environment):
     # a waiting thread sleeps, since there may be fewer processors than threads
     whole = {**os.environ, "OMP_WAIT_POLICY": "passive", "OMP_DYNAMIC": "false", **environment}
     whole.pop("OMP_THREAD_LIMIT", None)
-    done = subprocess.run([sys.executable, __file__, str(path)], env=whole, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(
+        [sys.executable, __file__, str(path)], env=whole, capture_output=True, text=True, timeout=300
+    )
     assert done.returncode == 0, done.stderr
     with np.load(path) as loaded:
         return {key.replace("|", "/"): loaded[key] for key in loaded}
@@ -109,7 +139,9 @@ def test_the_same_run_twice(here):
 
 def test_threads(here, tmp_path):
     threads = "1,2,3" if core.has_openmp else "1"
-    assert_same(run_worker(tmp_path / "t.npz", OMP_NUM_THREADS="3", TEST_THREADS=threads), here, "another process")
+    assert_same(
+        run_worker(tmp_path / "t.npz", OMP_NUM_THREADS="3", TEST_THREADS=threads), here, "another process"
+    )
 
 
 @pytest.mark.parametrize("level", ["v3", "v4"])
@@ -130,7 +162,10 @@ def test_a_row_does_not_depend_on_its_batch(name, dtype):
     for row in (0, 1, len(x) // 2, len(x) - 1):
         assert model(x[row : row + 1]).tobytes() == whole[row : row + 1].tobytes(), row
     for first, rows in ((0, 2), (1, 3), (2, len(x) - 2), (0, len(x) - 1)):
-        assert model(x[first : first + rows]).tobytes() == whole[first : first + rows].tobytes(), (first, rows)
+        assert model(x[first : first + rows]).tobytes() == whole[first : first + rows].tobytes(), (
+            first,
+            rows,
+        )
     assert model.predict(x[::-1]).tobytes() == np.ascontiguousarray(whole[::-1]).tobytes()
 
 
@@ -187,7 +222,9 @@ def test_floating_point_state_of_the_caller(mxcsr, dtype, threads):
     try:
         results = []
         for poison in (0, FLUSH, FLUSH | TOWARDS_ZERO):
-            model = nn.Sequential([nn.Input((4,)), Dense(40, dtype=dtype), Dense(3, "softmax", dtype=dtype)], seed=1)
+            model = nn.Sequential(
+                [nn.Input((4,)), Dense(40, dtype=dtype), Dense(3, "softmax", dtype=dtype)], seed=1
+            )
             model.compile(SGD(0.5, 0.9), "sparse_categorical_crossentropy")
             rng = np.random.default_rng(1)
             x, y = rng.normal(size=(64, 4)).astype(dtype), rng.integers(0, 3, 64)
@@ -205,7 +242,10 @@ def test_floating_point_state_of_the_caller(mxcsr, dtype, threads):
             finally:
                 write(clean)
             assert np.count_nonzero(out) > out.size // 2
-            results.append({"out": out, "predict": predicted} | {w.name: w.numpy() for w in [*model.weights, *model._slots]})
+            results.append(
+                {"out": out, "predict": predicted}
+                | {w.name: w.numpy() for w in [*model.weights, *model._slots]}
+            )
         assert_same(results[1], results[0], "flush to zero")
         assert_same(results[2], results[0], "flush to zero and round towards zero")
     finally:

@@ -1,8 +1,10 @@
-"""Sequential: what compile, fit, evaluate, predict, save and load mean, checked against Keras's rules in plain NumPy."""
+"""Sequential: what compile, fit, evaluate, predict, save and load mean, against Keras's rules in plain NumPy."""
 
+import copy
 import functools
 import io
 import os
+import pickle
 from contextlib import redirect_stdout
 
 import numpy as np
@@ -298,8 +300,10 @@ def test_predict_and_call_are_the_formula():
 def test_parameters_of_activations_reach_the_kernels():
     x, _ = data(30)
     z = x @ np.ones((3, 2))
-    for name, keyword, wanted in (("elu", "alpha", np.where(z > 0, z, 0.3 * np.expm1(z))),
-                                  ("leaky_relu", "negative_slope", np.where(z > 0, z, 0.3 * z))):
+    for name, keyword, wanted in (
+        ("elu", "alpha", np.where(z > 0, z, 0.3 * np.expm1(z))),
+        ("leaky_relu", "negative_slope", np.where(z > 0, z, 0.3 * z)),
+    ):
         chosen = functools.partial(getattr(nn.activations, name), **{keyword: 0.3})
         fused = [Dense(2, chosen, kernel_initializer="ones", dtype="float64")]
         apart = [Dense(2, kernel_initializer="ones", dtype="float64"), Activation(chosen, dtype="float64")]
@@ -464,8 +468,11 @@ def test_what_a_file_keeps(tmp_path):
     model.save(path)
     loaded = nn.load_model(path)
     assert loaded.get_config() == model.get_config() and loaded.optimizer is None
-    model.compile(nn.optimizers.SGD(0.3, 0.5, True, 0.01, name="o"), nn.losses.BinaryCrossentropy(name="l"),
-                  ["mae", nn.metrics.BinaryAccuracy("b", 0.25)])
+    model.compile(
+        nn.optimizers.SGD(0.3, 0.5, True, 0.01, name="o"),
+        nn.losses.BinaryCrossentropy(name="l"),
+        ["mae", nn.metrics.BinaryAccuracy("b", 0.25)],
+    )
     model.save(path, {"author": "me"})
     loaded = nn.load_model(path)
     assert loaded.optimizer.get_config() == model.optimizer.get_config()
@@ -531,9 +538,13 @@ def test_executors_agree_on_every_buffer(activation, name, dtype):
     models = []
     for executor in (Executor, reference.executor.Executor):
         small = nn.initializers.RandomNormal(stddev=0.2)  # for exp behind exp
-        layers = [nn.Input((5,)), Dense(7, activation, dtype=dtype, kernel_initializer=small),
-                  Dense(6, dtype=dtype, kernel_initializer=small), Activation(activation, dtype=dtype),
-                  Dense(outputs, last, dtype=dtype)]
+        layers = [
+            nn.Input((5,)),
+            Dense(7, activation, dtype=dtype, kernel_initializer=small),
+            Dense(6, dtype=dtype, kernel_initializer=small),
+            Activation(activation, dtype=dtype),
+            Dense(outputs, last, dtype=dtype),
+        ]
         model = nn.Sequential(layers, seed=9)
         model.executor_class = executor
         model.compile(nn.optimizers.SGD(0.001, 0.5, nesterov=True, weight_decay=0.1), loss, ["accuracy"])
@@ -591,3 +602,17 @@ def test_gradients_reach_every_weight():
         assert np.isclose(
             (values[0] - values[1]) / 2e-5, (gradients[place] * direction).sum(), rtol=1e-6, atol=1e-9
         ), place
+
+
+@pytest.mark.parametrize("how", ["copy", "pickle"])
+def test_a_copy_goes_on_as_the_model_does_and_apart_from_it(how):
+    x = np.linspace(-1, 1, 40).reshape(20, 2)
+    model = nn.Sequential([nn.Input((2,)), nn.layers.Dense(3, "tanh"), nn.layers.Dense(1)], seed=1)
+    model.compile(nn.optimizers.SGD(0.1, momentum=0.9), "mse")
+    model.fit(x, x[:, :1], epochs=2, verbose=0)
+    before = model.get_weights()
+    twin = copy.deepcopy(model) if how == "copy" else pickle.loads(pickle.dumps(model))
+    twin.fit(x, x[:, :1], epochs=2, verbose=0)
+    assert all((a == b).all() for a, b in zip(before, model.get_weights(), strict=True))
+    model.fit(x, x[:, :1], epochs=2, verbose=0)
+    assert all((a == b).all() for a, b in zip(twin.get_weights(), model.get_weights(), strict=True))
