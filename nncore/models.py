@@ -173,7 +173,8 @@ class Sequential(Trainable):
             raise ValueError("Sequential: the model has no layers")
         input_width, made = width, []
         try:
-            for number, layer in enumerate(self._layers):
+            # The input is layer -1: with one or without, the same seed gives the same weights.
+            for number, layer in enumerate(self._layers, -1 if isinstance(self._layers[0], InputLayer) else 0):
                 if not layer.built:
                     made.append(layer)
                     layer.build(width, self.seed, number)

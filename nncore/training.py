@@ -412,11 +412,8 @@ class Trainable:
                 on_pause=on_pause,
             )
             if not all(np.isfinite(arena.view(self._dtype)).all() for arena in arenas):
-                layer = next(
-                    (w.name for w in [*self.weights, *self._slots] if not np.isfinite(w._value).all()),
-                    "a weight",
-                )
-                raise NonFiniteError(f"{where}: {layer} holds nan or inf after epoch {epoch + 1}; {_ADVICE}")
+                weight = next(w.name for w in [*self.weights, *self._slots] if not np.isfinite(w._value).all())
+                raise NonFiniteError(f"{where}: {weight} became nan or inf in epoch {epoch + 1}; {_ADVICE}")
         except FloatingPointError as error:
             message = str(error)
             if isinstance(error, RunError):

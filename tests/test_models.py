@@ -616,3 +616,11 @@ def test_a_copy_goes_on_as_the_model_does_and_apart_from_it(how):
     assert all((a == b).all() for a, b in zip(before, model.get_weights(), strict=True))
     model.fit(x, x[:, :1], epochs=2, verbose=0)
     assert all((a == b).all() for a, b in zip(twin.get_weights(), model.get_weights(), strict=True))
+
+
+def test_the_first_weights_do_not_depend_on_an_input_layer():
+    with_input = nn.Sequential([nn.Input((2,)), nn.layers.Dense(3), nn.layers.Dense(1)], seed=1)
+    without = nn.Sequential([nn.layers.Dense(3), nn.layers.Dense(1)], seed=1)
+    without.build(2)
+    for a, b in zip(with_input.get_weights(), without.get_weights(), strict=True):
+        assert a.tobytes() == b.tobytes()

@@ -1,6 +1,6 @@
 """Measure the largest error of each elementary function and print the table of docs/bits.md.
 
-    python tools/measure_ulp.py [--exhaustive exp,log,...] [--stride 101] [--points 20000] [--only tanh,...]
+    python tools/measure_ulp.py [--exhaustive all] [--stride 101] [--points 20000] [--only exp,tanh,...]
 
 `steps`: floating-point numbers between the result and the correctly rounded value. `ULP`: distance from the
 exact value in units of the last place of the largest term (a derivative), or of the value. float32 is
