@@ -1,9 +1,8 @@
 # Activations and their derivatives, elementwise.
 #
-# A. Forward works in place on y, after a copy of x in blocks that stay in the first-level cache: one pointer
-#    in the loop, so that the compiler need not ask whether two arrays overlap, and `y_out=x` costs nothing
-#    more.
-# B. Backward likewise: dx := dy, then dx := dx * f'(y or x), in place.
+# A. The loops read one array and write another, in one pass over memory. In place, a block at a time is copied beside
+#    first: the compiler turns a loop into vectors only where it can show that its arrays are apart.
+# B. Backward likewise: dx := dy * f'(y or x).
 # C. The switch over the kind is outside the loops; the compiler turns each loop into full vectors.
 
 cdef enum Activation:
@@ -28,119 +27,139 @@ cdef double ONE_SIXTH = 1.0 / 6.0
 
 cdef void activate(
     int kind,
-    floating* y,      # INOUT (N,)
+    const floating* x,  # IN  (N,)
+    floating* y,        # OUT (N,), apart from x
     Py_ssize_t n,
-    floating alpha,   # slope of leaky_relu, scale of elu
+    floating alpha,     # slope of leaky_relu, scale of elu
 ) noexcept nogil:
-    """y := f(y)"""
+    """y := f(x)"""
     cdef Py_ssize_t i
     cdef floating sixth = <floating>ONE_SIXTH, t
-    if kind == SIGMOID:
+    if kind == IDENTITY:
+        memcpy(y, x, n * sizeof(floating))
+    elif kind == SIGMOID:
         for i in range(n):
-            y[i] = sigmoid(y[i])
+            y[i] = sigmoid(x[i])
     elif kind == TANH:
         for i in range(n):
-            y[i] = tanh(y[i])
+            y[i] = tanh(x[i])
     elif kind == RELU:
         for i in range(n):
-            y[i] = <floating>0 if y[i] <= 0 else y[i]
+            y[i] = <floating>0 if x[i] <= 0 else x[i]
     elif kind == LEAKY_RELU:
         for i in range(n):
-            t = alpha * y[i]
-            y[i] = y[i] if y[i] > 0 else t
+            t = alpha * x[i]
+            y[i] = x[i] if x[i] > 0 else t
     elif kind == ELU:
         for i in range(n):
-            t = alpha * expm1(y[i])
-            y[i] = y[i] if y[i] > 0 else t
+            t = alpha * expm1(x[i])
+            y[i] = x[i] if x[i] > 0 else t
     elif kind == EXPONENTIAL:
         for i in range(n):
-            y[i] = exp(y[i])
+            y[i] = exp(x[i])
     elif kind == HARD_SIGMOID:
         for i in range(n):
-            t = fma(y[i], sixth, <floating>0.5)
+            t = fma(x[i], sixth, <floating>0.5)
             t = <floating>0 if t <= 0 else t
             y[i] = <floating>1 if t >= 1 else t
     elif kind == SOFTPLUS:
         for i in range(n):
-            y[i] = softplus(y[i])
+            y[i] = softplus(x[i])
     elif kind == GELU:
         for i in range(n):
-            y[i] = gelu(y[i])
+            y[i] = gelu(x[i])
     elif kind == SILU:
         for i in range(n):
-            y[i] = silu(y[i])
+            y[i] = silu(x[i])
 
 
 cdef void activate_backward(
     int kind,
+    const floating* dy,  # IN (N,)
     const floating* s,  # IN (N,) what the derivative needs: x for gelu and silu, y for the others
-    floating* dx,       # INOUT (N,) dy on entry
+    floating* dx,       # OUT (N,), apart from dy and s
     Py_ssize_t n,
     floating alpha,
 ) noexcept nogil:
-    """dx := dx * f'"""
+    """dx := dy * f'"""
     cdef Py_ssize_t i
     cdef floating sixth = <floating>ONE_SIXTH, t
-    if kind == SIGMOID:
+    if kind == IDENTITY:
+        memcpy(dx, dy, n * sizeof(floating))
+    elif kind == SIGMOID:
         for i in range(n):
-            dx[i] = dx[i] * (s[i] * (<floating>1 - s[i]))
+            dx[i] = dy[i] * (s[i] * (<floating>1 - s[i]))
     elif kind == TANH:
         for i in range(n):
-            dx[i] = dx[i] * fma(-s[i], s[i], <floating>1)
+            dx[i] = dy[i] * fma(-s[i], s[i], <floating>1)
     elif kind == RELU:
         for i in range(n):
-            t = dx[i] if s[i] > 0 else <floating>0
+            t = dy[i] if s[i] > 0 else <floating>0
             dx[i] = s[i] if s[i] != s[i] else t
     elif kind == LEAKY_RELU:
         for i in range(n):
-            t = alpha * dx[i]
-            t = dx[i] if s[i] > 0 else t
+            t = alpha * dy[i]
+            t = dy[i] if s[i] > 0 else t
             dx[i] = s[i] if s[i] != s[i] else t
     elif kind == ELU:
         for i in range(n):
-            t = dx[i] * (s[i] + alpha)
-            dx[i] = dx[i] if s[i] > 0 else t
+            t = dy[i] * (s[i] + alpha)
+            dx[i] = dy[i] if s[i] > 0 else t
     elif kind == EXPONENTIAL:
         for i in range(n):
-            dx[i] = dx[i] * s[i]
+            dx[i] = dy[i] * s[i]
     elif kind == HARD_SIGMOID:
         for i in range(n):
-            t = dx[i] * sixth
+            t = dy[i] * sixth
             t = t if (s[i] > 0) & (s[i] < 1) else <floating>0
             dx[i] = s[i] if s[i] != s[i] else t
     elif kind == SOFTPLUS:
         for i in range(n):
-            dx[i] = dx[i] * -expm1(-s[i])
+            dx[i] = dy[i] * -expm1(-s[i])
     elif kind == GELU:
         for i in range(n):
-            dx[i] = dx[i] * gelu_grad(s[i])
+            dx[i] = dy[i] * gelu_grad(s[i])
     elif kind == SILU:
         for i in range(n):
-            dx[i] = dx[i] * silu_grad(s[i])
+            dx[i] = dy[i] * silu_grad(s[i])
 
 
-cdef void activation_forward(int kind, const floating* x, floating* y, Py_ssize_t n, floating alpha,
-                             int thread, int n_threads) noexcept nogil:
-    """y := f(x)"""
-    cdef Py_ssize_t begin, end, i, m
+cdef void activate_in_place(int kind, floating* y, Py_ssize_t n, floating alpha) noexcept nogil:
+    """y := f(y)"""
+    cdef floating[BLOCK] beside
+    cdef Py_ssize_t i, m
+    if kind == IDENTITY:
+        return
+    for i from 0 <= i < n by BLOCK:
+        m = min(<Py_ssize_t>BLOCK, n - i)
+        memcpy(beside, y + i, m * sizeof(floating))
+        activate(kind, <const floating*>beside, y + i, m, alpha)
+
+
+cdef void activation_forward(int kind, const floating* x, floating* y, Py_ssize_t n, floating alpha, int thread,
+                             int n_threads) noexcept nogil:
+    """y := f(x), y apart from x or x itself"""
+    cdef Py_ssize_t begin, end
     nn_share(n, BLOCK, thread, n_threads, &begin, &end)
-    for i from begin <= i < end by BLOCK:
-        m = min(<Py_ssize_t>BLOCK, end - i)
-        if x != y:
-            memcpy(y + i, x + i, m * sizeof(floating))
-        activate(kind, y + i, m, alpha)
+    if x == y:
+        activate_in_place(kind, y + begin, end - begin, alpha)
+    else:
+        activate(kind, x + begin, y + begin, end - begin, alpha)
 
 
 cdef void activation_backward(int kind, const floating* dy, const floating* s, floating* dx, Py_ssize_t n,
                               floating alpha, int thread, int n_threads) noexcept nogil:
-    """dx := dy * f'(s)"""
+    """dx := dy * f'(s), dx apart from dy and s or dy itself"""
+    cdef floating[BLOCK] beside
     cdef Py_ssize_t begin, end, i, m
     nn_share(n, BLOCK, thread, n_threads, &begin, &end)
+    if dy != dx:
+        activate_backward(kind, dy + begin, s + begin, dx + begin, end - begin, alpha)
+        return
     for i from begin <= i < end by BLOCK:
         m = min(<Py_ssize_t>BLOCK, end - i)
-        if dy != dx:
-            memcpy(dx + i, dy + i, m * sizeof(floating))
-        activate_backward(kind, s + i, dx + i, m, alpha)
+        memcpy(beside, dy + i, m * sizeof(floating))
+        activate_backward(kind, <const floating*>beside, s + i, dx + i, m, alpha)
 
 
 cdef void bias_activation_forward(
@@ -152,6 +171,7 @@ cdef void bias_activation_forward(
     floating alpha, int thread, int n_threads,
 ) noexcept nogil:
     """y := f(x + b)"""
+    cdef floating[BLOCK] beside
     cdef Py_ssize_t begin, end, i, j, j0, m
     cdef Py_ssize_t width = min(O, <Py_ssize_t>BLOCK), rows = BLOCK // max(width, <Py_ssize_t>1)
     nn_share(B, rows, thread, n_threads, &begin, &end)
@@ -159,8 +179,8 @@ cdef void bias_activation_forward(
         rows = min(rows, end - begin)
         for j0 from 0 <= j0 < O by BLOCK:
             m = min(width, O - j0)
-            for i in range(begin, begin + rows):
-                for j in range(j0, j0 + m):
-                    y[i * O + j] = x[i * O + j] + b[j]
-            activate(kind, y + begin * O + j0, rows * m, alpha)
+            for i in range(rows):
+                for j in range(m):
+                    beside[i * m + j] = x[(begin + i) * O + j0 + j] + b[j0 + j]
+            activate(kind, <const floating*>beside, y + begin * O + j0, rows * m, alpha)
         begin += rows

@@ -164,10 +164,10 @@ cdef inline void activate_rows(int activation, floating* c, Py_ssize_t c_row, in
                                floating alpha) noexcept nogil:
     cdef Py_ssize_t i
     if n == c_row:
-        activate(activation, c, rows * n, alpha)
+        activate_in_place(activation, c, rows * n, alpha)
     else:
         for i in range(rows):
-            activate(activation, c + i * c_row, n, alpha)
+            activate_in_place(activation, c + i * c_row, n, alpha)
 
 
 cdef void copy_strips(floating* strips, const floating* a, Py_ssize_t a_step, Py_ssize_t rows,

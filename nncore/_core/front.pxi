@@ -192,15 +192,15 @@ cdef void elementary_loop(int kind, floating* y, Py_ssize_t n) noexcept nogil:
         for i in range(n):
             y[i] = silu_grad(y[i])
     elif kind == 7:
-        activate(TANH, y, n, <floating>0)
+        activate_in_place(TANH, y, n, <floating>0)
     elif kind == 8:
-        activate(SIGMOID, y, n, <floating>0)
+        activate_in_place(SIGMOID, y, n, <floating>0)
     elif kind == 9:
-        activate(SOFTPLUS, y, n, <floating>0)
+        activate_in_place(SOFTPLUS, y, n, <floating>0)
     elif kind == 10:
-        activate(GELU, y, n, <floating>0)
+        activate_in_place(GELU, y, n, <floating>0)
     elif kind == 11:
-        activate(SILU, y, n, <floating>0)
+        activate_in_place(SILU, y, n, <floating>0)
 
 
 def philox4x32(cnp.ndarray counter, uint64_t seed):

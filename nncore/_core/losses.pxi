@@ -155,9 +155,13 @@ cdef floating wide_exp(
     top = lane[0]
     for c in range(1, V):
         top = lane[c] if lane[c] > top else top
-    for c in range(C):
-        e[c] = x[c] - top
-    exp_all(e, C)
+    if x == e:
+        for c in range(C):
+            e[c] = e[c] - top
+        exp_all(e, C)
+    else:
+        for c in range(C):
+            e[c] = exp(x[c] - top)
     memset(lane, 0, LINE)
     for c from 0 <= c < full by V:
         line_add(<floating*>lane, e + c)
@@ -422,7 +426,7 @@ cdef void sigmoid_binary_cross_entropy(
         for r in range(LINE // <Py_ssize_t>sizeof(floating)):
             loss[r] = loss[r] * share
             g[r] = g[r] * share
-        activate(SIGMOID, z, O * V, <floating>0)
+        activate_in_place(SIGMOID, z, O * V, <floating>0)
         for i in range(O * V):
             a[i] = z[i] - t[i]
         scale_block(a, <const floating*>g, O)
