@@ -122,6 +122,29 @@ def elementwise(int kernel, int kind, x, s, out, double alpha):
     return out
 
 
+def bias_activation(int kernel, int kind, x, b, out, double alpha):
+    """`bias_activation_forward` on arrays that need no conversion; NotImplemented on others."""
+    cdef Op op
+    cdef int dtype = float_type(x)
+    if dtype < 0 or not plain(x, dtype) or not plain(b, dtype) or cnp.PyArray_NDIM(<cnp.ndarray>x) != 2:
+        return NotImplemented
+    cdef Py_ssize_t rows = cnp.PyArray_DIM(<cnp.ndarray>x, 0), width = cnp.PyArray_DIM(<cnp.ndarray>x, 1)
+    if cnp.PyArray_NDIM(<cnp.ndarray>b) != 1 or cnp.PyArray_DIM(<cnp.ndarray>b, 0) != width or rows == 0 or width == 0:
+        return NotImplemented
+    if out is None:
+        out = cnp.PyArray_EMPTY(2, cnp.PyArray_DIMS(<cnp.ndarray>x), dtype, 0)
+    elif not (plain(out, dtype) and same_shape(x, out) and cnp.PyArray_ISWRITEABLE(<cnp.ndarray>out)):
+        return NotImplemented
+    elif (out is not x and overlap(x, out)) or overlap(b, out):
+        return NotImplemented
+    memset(&op, 0, sizeof(op))
+    op.kernel, op.is_double = kernel, dtype == cnp.NPY_FLOAT64
+    op.p[0], op.p[1], op.p[2] = data(x), data(b), data(out)
+    op.n[0], op.n[2], op.s[0] = width, kind, alpha
+    run_one(&op, rows)
+    return out
+
+
 def program_threads(cnp.ndarray ops, Py_ssize_t rows):
     """How many threads a table of ops feeds with a batch of so many rows."""
     cdef const Op* op = <const Op*>cnp.PyArray_DATA(ops)
