@@ -1,7 +1,7 @@
 # Activations and their derivatives, elementwise.
 #
-# A. The loops read one array and write another, in one pass over memory. In place, a block at a time is copied beside
-#    first: the compiler turns a loop into vectors only where it can show that its arrays are apart.
+# A. The loops read one array and write another, in one pass over memory. In place, a block at a time is copied
+#    beside first: the compiler turns a loop into vectors only where it can show that its arrays are apart.
 # B. Backward likewise: dx := dy * f'(y or x).
 # C. The switch over the kind is outside the loops; the compiler turns each loop into full vectors.
 
@@ -136,8 +136,8 @@ cdef void activate_in_place(int kind, floating* y, Py_ssize_t n, floating alpha)
         activate(kind, <const floating*>beside, y + i, m, alpha)
 
 
-cdef void activation_forward(int kind, const floating* x, floating* y, Py_ssize_t n, floating alpha, int thread,
-                             int n_threads) noexcept nogil:
+cdef void activation_forward(int kind, const floating* x, floating* y, Py_ssize_t n, floating alpha,
+                             int thread, int n_threads) noexcept nogil:
     """y := f(x), y apart from x or x itself"""
     cdef Py_ssize_t begin, end
     nn_share(n, BLOCK, thread, n_threads, &begin, &end)
