@@ -1,7 +1,8 @@
 # Activations and their derivatives, elementwise.
 #
 # A. The loops read one array and write another, in one pass over memory. In place, a block at a time is
-#    copied beside first: the compiler turns a loop into vectors only where it can show that its arrays are apart.
+#    copied beside first: the compiler makes vectors of a loop only where it can show that its arrays are
+#    apart.
 # B. Backward likewise: dx := dy * f'(y or x).
 # C. The switch over the kind is outside the loops; the compiler turns each loop into full vectors.
 

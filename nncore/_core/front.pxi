@@ -129,7 +129,7 @@ def bias_activation(int kernel, int kind, x, b, out, double alpha):
     if dtype < 0 or not plain(x, dtype) or not plain(b, dtype) or cnp.PyArray_NDIM(<cnp.ndarray>x) != 2:
         return NotImplemented
     cdef Py_ssize_t rows = cnp.PyArray_DIM(<cnp.ndarray>x, 0), width = cnp.PyArray_DIM(<cnp.ndarray>x, 1)
-    if rows * width == 0 or cnp.PyArray_NDIM(<cnp.ndarray>b) != 1 or cnp.PyArray_SIZE(<cnp.ndarray>b) != width:
+    if cnp.PyArray_NDIM(<cnp.ndarray>b) != 1 or cnp.PyArray_SIZE(<cnp.ndarray>b) != width or not rows * width:
         return NotImplemented
     if out is None:
         out = cnp.PyArray_EMPTY(2, cnp.PyArray_DIMS(<cnp.ndarray>x), dtype, 0)
