@@ -49,6 +49,7 @@ class Loss:
     logits_kernel: ClassVar[str | None] = None
     link: ClassVar[str | None] = None
     hint: ClassVar[str] = ""
+    target_range: ClassVar[tuple[float, float, str]] = (-np.inf, np.inf, "any numbers")
     from_logits: bool = False
 
     def __init__(self, reduction: str | None = "sum_over_batch_size", name: str | None = None) -> None:
@@ -151,7 +152,16 @@ class Loss:
         """
         if self.target_kind == "ids":
             return _checks.as_class_ids(y, where, name, n_outputs, n_rows, self.hint)
-        return _checks.as_dense_target(y, n_outputs, where, name, n_rows, dtype, self.hint)
+        found = _checks.as_dense_target(y, n_outputs, where, name, n_rows, dtype, self.hint)
+        low, high, wanted = self.target_range
+        outside = (found < low) | (found > high)
+        if outside.any():
+            row, column = (int(i) for i in np.unravel_index(outside.argmax(), found.shape))
+            raise ValueError(
+                f"{where}: {name} holds {found[row, column]:g} at row {row}, column {column}, but targets of "
+                f"{type(self).__name__} are {wanted}"
+            )
+        return found
 
     def emit(
         self, program: Program, y_pred: int, target: int, sample_weight: int | None
@@ -265,6 +275,7 @@ class CategoricalCrossentropy(_CrossEntropy):
 
     _name = "categorical_crossentropy"
     hint = "; class ids go with SparseCategoricalCrossentropy"
+    target_range = (0.0, np.inf, "weights of the classes: not negative")
     kernel, logits_kernel, link = "categorical_cross_entropy", "softmax_cross_entropy", "softmax"
 
 
@@ -281,6 +292,7 @@ class BinaryCrossentropy(_CrossEntropy):
     """
 
     _name = "binary_crossentropy"
+    target_range = (0.0, 1.0, "probabilities: 0 to 1")
     kernel, logits_kernel, link = "binary_cross_entropy", "sigmoid_binary_cross_entropy", "sigmoid_forward"
 
 

@@ -381,6 +381,13 @@ def load_model(path: str | os.PathLike[str]) -> Sequential:
         model = Sequential.from_config(config["model"])
         if not model.built:
             model.build(config["input_width"])
+        for weight in model.weights:
+            if weight.name not in arrays:
+                raise ValueError(f"the array {weight.name!r} is missing")
+            if arrays[weight.name].dtype != weight.dtype:
+                raise ValueError(
+                    f"{weight.name!r} is {arrays[weight.name].dtype}, but the model is {weight.dtype}"
+                )
         model.set_weights([arrays.pop(weight.name) for weight in model.weights])
         if "optimizer" in config:
             model.compile(

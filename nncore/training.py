@@ -7,6 +7,7 @@ first batch to the last without coming back to Python, but for a moment every 50
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -532,7 +533,7 @@ class Trainable:
             totals = plan.executor.run(plan.feeds(data), samples, None, batch_size)
         return {name: total / samples for name, total in totals.items()}
 
-    def predict(self, x: ArrayLike, batch_size: int | None = None) -> NDArray[Any]:
+    def predict(self, x: ArrayLike, batch_size: int | None = None, verbose: Any = 0) -> NDArray[Any]:
         """Return the model's outputs; nan and inf in x propagate.
 
         Parameters
@@ -541,6 +542,8 @@ class Trainable:
             Inputs.
         batch_size : int, optional
             Rows at a time; changes no bit of the result.
+        verbose : {"auto", 0, 1, 2}
+            Whether to print a line with the rows and the time. (Keras's default is "auto".)
 
         Returns
         -------
@@ -560,7 +563,12 @@ class Trainable:
         )
         _checks.shape_size((len(rows), self._output_width), "predict")
         out = np.empty((len(rows), self._output_width), self._dtype)
+        if verbose not in ("auto", 0, 1, 2):
+            raise ValueError(f"predict: verbose must be 'auto', 0, 1 or 2, got {verbose!r}")
+        start = time.perf_counter()
         self._forward(rows, out, size)
+        if verbose:
+            print(f"{len(rows)} rows - {time.perf_counter() - start:.2f}s")
         return out
 
     def __call__(self, x: ArrayLike, out: NDArray[Any] | None = None) -> NDArray[Any]:

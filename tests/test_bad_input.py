@@ -839,3 +839,53 @@ def test_a_forked_child_predicts_and_trains():
         assert os.waitpid(child, 0)[1] == 0
         model.fit(x, y, 500, 1, 0)
     """)
+
+
+MISSING = {
+    "mean_squared_error": ("target", lambda f: f([[1.0]], None)),
+    "softmax_cross_entropy": ("target", lambda f: f([[1.0]], None)),
+    "categorical_cross_entropy": ("target", lambda f: f([[1.0]], None)),
+    "binary_cross_entropy": ("target", lambda f: f([[1.0]], None)),
+    "sigmoid_binary_cross_entropy": ("target", lambda f: f([[1.0]], None)),
+    "relu_backward": ("y", lambda f: f(np.ones(3), None)),
+    "gelu_backward": ("x", lambda f: f(np.ones(3), None)),
+    "relu_forward": ("x", lambda f: f(None)),
+    "dense_forward": ("x", lambda f: f(None, None)),
+    "softmax": ("x", lambda f: f(None)),
+    "absolute_error": ("target", lambda f: f([[1.0]], None)),
+    "sgd_update": ("dw", lambda f: f(np.ones(3), None)),
+}
+
+
+@pytest.mark.parametrize("kernel", MISSING)
+def test_a_missing_array_is_an_error_and_no_null_pointer(kernel):
+    name, call = MISSING[kernel]
+    with pytest.raises(TypeError, match=f"{kernel}: {name} must be"):
+        call(getattr(nn.kernels, kernel))
+
+
+def test_empty_rows_cost_nothing():
+    nothing = np.broadcast_to(np.float32(1), (2**40, 0))
+    with pytest.raises(ValueError, match="at least one column"):
+        nn.kernels.softmax_backward(nothing, nothing)
+    assert nn.kernels.dense_backward_input(np.ones((3, 2)), np.ones((0, 2))).shape == (3, 0)
+
+
+@pytest.mark.parametrize(
+    ("loss", "y", "wanted"),
+    [
+        ("bce", [[-1.0], [1.0]], r"y holds -1 at row 0, column 0, but .* are probabilities: 0 to 1"),
+        ("bce", [[0.0], [2.0]], r"y holds 2 at row 1"),
+        ("categorical_crossentropy", [[-3.0], [1.0]], r"are weights of the classes: not negative"),
+    ],
+)
+def test_targets_outside_the_range_are_refused(loss, y, wanted):
+    model = nn.Sequential([nn.Input((1,)), nn.layers.Dense(1)])
+    model.compile("sgd", loss)
+    with pytest.raises(ValueError, match=wanted):
+        model.fit([[1.0], [2.0]], y, verbose=0)
+
+
+def test_a_layer_that_does_not_fit_in_memory_is_named():
+    with pytest.raises((MemoryError, ValueError), match="layer 'dense': cannot make kernel"):
+        nn.Sequential([nn.Input((2**24,)), nn.layers.Dense(2**24)])

@@ -11,10 +11,16 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 LEVELS = ("v4", "v3", "v2", "plain")
-_ADVICE = (
-    "reinstall it with `pip install --force-reinstall nncore`, "
-    "or build it from source (a C compiler is needed)"
-)
+if os.path.exists(os.path.join(os.path.dirname(__file__), "core.pxi")):
+    _ADVICE = (
+        "this is nncore's source folder, which holds no compiled core: work from another folder, "
+        "or build in place with `python setup.py build_ext --inplace`"
+    )
+else:
+    _ADVICE = (
+        "reinstall it with `pip install --force-reinstall nncore`, "
+        "or build it from source (a C compiler is needed)"
+    )
 
 
 def isa_available() -> dict[str, str]:

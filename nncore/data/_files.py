@@ -384,6 +384,9 @@ def read_npz(path: str, x_key: str, y_key: str | None = None) -> Table:
                     )
             x = arrays[x_key]
             y: NDArray[Any] = arrays[y_key] if y_key else NO_TARGETS
+    for key, array in ((x_key, x), (y_key or "", y)):
+        if not isinstance(array, np.ndarray):  # NumPy gives a member that is no array as bytes
+            raise DataError(f"{path}: {key!r} is no array")
     if x.dtype.kind not in "uifb" or x.ndim < 2:
         raise DataError(f"{path}: {x_key} is {x.dtype} of shape {x.shape}; wanted are rows of real numbers")
     x = x.reshape(len(x), math.prod(x.shape[1:]))

@@ -19,18 +19,23 @@ KERNEL = {name: number for number, name in enumerate(core.KERNELS)}
 ACTIVATION = {name: number for number, name in enumerate(core.ACTIVATIONS)} | {"linear": 0}
 DEFAULT_ALPHA = {"leaky_relu": 0.2, "elu": 1.0}
 
+# Arguments that may be None: for the core a null pointer, which only these may become.
+OPTIONAL = ("b", "sample_weight", "class_target")
+
 _FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 
 
 def arrays(where: str, **named: tuple[ArrayLike | None, int | None]) -> list[Any]:
-    """Return the arrays C-contiguous and in one dtype, that of the first float array; None stays None.
+    """Return the arrays C-contiguous and in one dtype, that of the first float array; optional ones may be None.
 
     Each argument is a name with (array, number of dimensions wanted or None for any).
     """
     dtype = None
     plain = True
-    for value, ndim in named.values():
+    for name, (value, ndim) in named.items():
         if value is None:
+            if name not in OPTIONAL:
+                raise TypeError(f"{where}: {name} must be an array of real numbers, got None")
             continue
         if (
             type(value) is np.ndarray

@@ -71,6 +71,8 @@ def _backward(
     name: str, dy: ArrayLike, needs: str, saved: ArrayLike, dx_out: Array | None, alpha: float = 0.0
 ) -> Array:
     """Run an elementwise derivative; `needs` names what `saved` is."""
+    if saved is None:  # which the core would take for a forward pass
+        raise TypeError(f"{name}_backward: {needs} must be an array of real numbers, got None")
     dx = core.elementwise(_BACKWARD, ACTIVATION[name], dy, saved, dx_out, alpha)
     if dx is not NotImplemented:
         return dx

@@ -62,7 +62,8 @@ def dense_forward(x: ArrayLike, w: ArrayLike, b: ArrayLike | None = None, y_out:
         raise ValueError(f"{where}: w has {width} columns but b has {b.shape[0]} elements")
     outputs = Outputs(where, x.dtype, (x, w, b))
     y = outputs.array("y_out", y_out, (rows, width))
-    run(where, rows, (x, w, b, y), (columns, width, kind), (scale,), dtype=x.dtype)
+    if y.size:
+        run(where, rows, (x, w, b, y), (columns, width, kind), (scale,), dtype=x.dtype)
     return outputs.finish(y)
 
 
@@ -96,7 +97,8 @@ def dense_backward_input(dy: ArrayLike, w: ArrayLike, dx_out: Array | None = Non
     columns = w.shape[0]
     outputs = Outputs(where, dy.dtype, (dy, w))
     dx = outputs.array("dx_out", dx_out, (rows, columns))
-    run(where, rows, (dy, w, dx), (columns, width), dtype=dy.dtype)
+    if dx.size:
+        run(where, rows, (dy, w, dx), (columns, width), dtype=dy.dtype)
     return outputs.finish(dx)
 
 
@@ -136,5 +138,6 @@ def dense_backward_params(x: ArrayLike, dy: ArrayLike, dw_out: Array | None = No
     outputs = Outputs(where, x.dtype, (x, dy))
     dw = outputs.array("dw_out", dw_out, (columns, width))
     db = outputs.array("db_out", db_out, (width,))
-    run(where, rows, (x, dy, dw, db), (columns, width), dtype=x.dtype)
+    if db.size:
+        run(where, rows, (x, dy, dw, db), (columns, width), dtype=x.dtype)
     return outputs.finish(dw, db)

@@ -36,6 +36,7 @@ def _rowwise_backward(where: str, dy: ArrayLike, y: ArrayLike, dx_out: Array | N
     dy, y = arrays(where, dy=(dy, 2), y=(y, 2))
     if dy.shape != y.shape:
         raise ValueError(f"{where}: dy has shape {dy.shape} but y has shape {y.shape}")
+    _wants_classes(where, "y", y)
     outputs = Outputs(where, dy.dtype, (dy, y))
     dx = outputs.array("dx_out", dx_out, dy.shape)
     run(where, dy.shape[0], (dy, y, dx), (dy.shape[1],), dtype=dy.dtype)
@@ -160,8 +161,9 @@ def _loss(where: str, argument: str, y: ArrayLike, target: ArrayLike, sample_wei
         (y,) = arrays(where, **{argument: (y, 2)})
         ids = _ids(where, target, y.shape[1], y.shape[0])
         dense = None if ids is not None else target
+    named = "target" if ids is None else "class_target"  # there is no dense target beside class ids
     y, dense, weight = arrays(
-        where, **{argument: (y, 2), "target": (dense, None), "sample_weight": (sample_weight, None)}
+        where, **{argument: (y, 2), named: (dense, None), "sample_weight": (sample_weight, None)}
     )
     rows, columns = y.shape
     if dense is not None and dense.shape != y.shape:

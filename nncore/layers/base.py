@@ -97,8 +97,9 @@ class Layer:
         _checks.shape_size(shape, f"layer {self.name!r}")
         try:
             value = initializer(shape, self.dtype, seed=seed, layer=number, index=len(self.weights))
-        except (MemoryError, ValueError) as error:
-            raise type(error)(f"layer {self.name!r}: cannot make {name} of shape {shape}: {error}") from error
+        except (MemoryError, ValueError) as error:  # MemoryError: NumPy's own takes other arguments
+            kind = MemoryError if isinstance(error, MemoryError) else ValueError
+            raise kind(f"layer {self.name!r}: cannot make {name} of shape {shape}: {error}") from error
         self.weights.append(Variable(value, f"{self.name}/{name}", self.trainable))
         return self.weights[-1]
 
