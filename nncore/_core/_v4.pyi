@@ -12,8 +12,6 @@ OP_FIELDS: list[Any]
 compiler: str
 debug: bool
 has_openmp: bool
-tile_rows: int
-vector_bytes: int
 
 def address(array: NDArray[Any]) -> int: ...
 def cpu_level() -> int: ...

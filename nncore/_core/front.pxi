@@ -26,8 +26,6 @@ assert sizeof(Op) == 8 * (2 + OP_POINTERS + OP_SIZES + OP_SCALARS)
 
 debug = bool(nn_debug())
 compiler = nn_compiler().decode()
-vector_bytes = NN_VECTOR_BYTES
-tile_rows = NN_TILE_ROWS
 has_openmp = bool(nn_openmp())
 
 
@@ -194,17 +192,14 @@ def elementary(str name, x):
 cdef void elementary_loop(int kind, floating* y, Py_ssize_t n) noexcept nogil:
     cdef Py_ssize_t i
     if kind == 0:
-        for i in range(n):
-            y[i] = exp(y[i])
+        exp_all(y, n)
     elif kind == 1:
         for i in range(n):
             y[i] = expm1(y[i])
     elif kind == 2:
-        for i in range(n):
-            y[i] = log(y[i])
+        log_all(y, n)
     elif kind == 3:
-        for i in range(n):
-            y[i] = log1p(y[i])
+        log1p_all(y, n)
     elif kind == 4:
         for i in range(n):
             y[i] = erf(y[i])
