@@ -4,13 +4,15 @@
  * A is broadcast from, how wide the tile is and where k is cut therefore cannot change a bit of the result.
  *
  * A. `a[i * a_row + k * a_step]`: A is read where it lies, whether its rows run along k (the input of a
- *    layer: a_step = 1) or along i (the transposed input in the weight gradient: a_row = 1). Packing A was
- *    measured and lost 4 to 7 % (12x32 tile, 1008x1024x1024), except with rows along i at strides of many
- *    pages (dense.pxi).
- * B. `b[k * b_step + j]`: whole vectors of columns; a packed panel or the array itself.
- * C. 12 rows by 2 vectors on 32 registers (24 accumulators, 14 loads per 24 multiply-adds), 6 by 2 on 16;
- *    fewer rows take more vectors, to keep enough independent chains for the latency of a multiply-add (4
- *    cycles). 6 by 4 was as fast alone, but reads B twice as often from the second-level cache. */
+ *    layer: a_step = 1) or along i (the transposed input in the weight gradient: a_row = 1).
+ * B. `b[k * b_step + j]`: whole vectors of columns. B lies in panels of up to three cache lines of columns
+ *    (dense.pxi); where rows are few a tile goes over several panels, `b_panel` apart.
+ * C. 8 rows by 3 vectors on 32 registers: 24 accumulators, 11 loads per 24 multiply-adds. 12 by 2 (14 loads)
+ *    was 2 to 4 % slower, and twelve rows at a stride of a page fill all ways of the first-level cache. 4 by
+ *    3 on 16 registers. Fewer rows take more vectors, to keep enough independent chains for the latency of a
+ *    multiply-add (4 cycles).
+ * D. `ones`: the last row of A is 1 everywhere and its sums go to `last`: the gradient of the bias at the
+ *    price of an addition per column, beside the gradient of the weights. */
 #ifndef NNCORE_TILE_H
 #define NNCORE_TILE_H
 
@@ -26,14 +28,15 @@ enum {
 };
 
 #if NN_VECTOR_REGISTERS == 32
-#define NN_TILE_ROWS 12
-#define NN_TILE_SUMS 24
+#define NN_TILE_ROWS 8
+#define NN_TILE_ONES_VECTORS 3 /* the most vectors of a tile with a row of ones */
 #else
-#define NN_TILE_ROWS 6
-#define NN_TILE_SUMS 12
+#define NN_TILE_ROWS 4
+#define NN_TILE_ONES_VECTORS 2
 #endif
-#define NN_TILE_VECTORS 2
-#define NN_TILE_MAX_VECTORS 8
+#define NN_TILE_VECTORS 3
+#define NN_TILE_SUMS (NN_TILE_ROWS * NN_TILE_VECTORS)
+#define NN_PANEL_LINES 3 /* cache lines of columns in a panel */
 
 #define REAL float
 #define NN_NAME(name) name##_f32

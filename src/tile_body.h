@@ -27,6 +27,11 @@ NN_INLINE VECTOR NN_NAME(nn_load_part)(const REAL *from, int width)
 #if defined(__AVX512F__)
     return (VECTOR)_Generic((REAL)0, float: _mm512_maskz_loadu_ps((__mmask16)((1u << width) - 1), from),
                             double: _mm512_maskz_loadu_pd((__mmask8)((1u << width) - 1), from));
+#elif defined(__AVX2__)
+    BITS mask;
+    for (int l = 0; l < LANES; l++) mask[l] = -(l < width);
+    return (VECTOR)_Generic((REAL)0, float: _mm256_maskload_ps((const float *)from, (__m256i)mask),
+                            double: _mm256_maskload_pd((const double *)from, (__m256i)mask));
 #else
     VECTOR lanes = {0};
     for (int l = 0; l < width; l++) lanes[l] = from[l];
@@ -39,131 +44,149 @@ NN_INLINE void NN_NAME(nn_store_part)(REAL *to, VECTOR lanes, int width)
 #if defined(__AVX512F__)
     _Generic((REAL)0, float: _mm512_mask_storeu_ps(to, (__mmask16)((1u << width) - 1), (__m512)lanes),
              double: _mm512_mask_storeu_pd(to, (__mmask8)((1u << width) - 1), (__m512d)lanes));
+#elif defined(__AVX2__)
+    BITS mask;
+    for (int l = 0; l < LANES; l++) mask[l] = -(l < width);
+    _Generic((REAL)0, float: _mm256_maskstore_ps((float *)to, (__m256i)mask, (__m256)lanes),
+             double: _mm256_maskstore_pd((double *)to, (__m256i)mask, (__m256d)lanes));
 #else
     for (int l = 0; l < width; l++) to[l] = lanes[l];
 #endif
 }
 
-/* `width` is LANES, or where vectors is 1 the columns of a narrower tile. */
-NN_INLINE void NN_NAME(nn_tile_fixed)(const int rows, const int vectors, const int partial, int width,
-                                      ptrdiff_t depth, const REAL *a, ptrdiff_t a_row, ptrdiff_t a_step,
-                                      const REAL *b, ptrdiff_t b_step, REAL *c, ptrdiff_t c_row,
-                                      const REAL *start, int mode)
+typedef struct {
+    ptrdiff_t depth;
+    const REAL *a;
+    ptrdiff_t a_row, a_step;
+    const REAL *b;
+    ptrdiff_t b_step, b_panel;
+    REAL *c;
+    ptrdiff_t c_row;
+    const REAL *start; /* with NN_START_ROW */
+    REAL *last;        /* with ones */
+    int mode, width;   /* width: columns in the last vector */
+} NN_NAME(nn_tile_call);
+
+NN_INLINE void NN_NAME(nn_tile_fixed)(const int rows, const int vectors, const int panels, const int partial,
+                                      const int ones, const NN_NAME(nn_tile_call) * t)
 {
-#define NN_LOAD(from) (partial ? NN_NAME(nn_load_part)(from, width) : (VECTOR)*(const LOOSE *)(from))
-    VECTOR sum[NN_TILE_ROWS][NN_TILE_MAX_VECTORS];
-    const int from = mode & NN_START_MASK;
-    NN_UNROLL for (int i = 0; i < rows; i++)
-        NN_UNROLL for (int j = 0; j < vectors; j++) {
-            if (from == NN_START_ROW) sum[i][j] = NN_LOAD(start + j * LANES);
-            else if (from == NN_START_C) sum[i][j] = NN_LOAD(c + i * c_row + j * LANES);
+    const int n = vectors * panels, width = t->width, from = t->mode & NN_START_MASK, mode = t->mode;
+    const ptrdiff_t depth = t->depth, a_row = t->a_row, a_step = t->a_step, b_step = t->b_step,
+                    b_panel = t->b_panel, c_row = t->c_row;
+/* The next row, one addition: the compiler would compute all addresses first and spill them. */
+#define NN_NEXT(pointer, step)         \
+    do {                               \
+        pointer += step;               \
+        __asm__("" : "+r"(pointer));   \
+    } while (0)
+#define NN_LOAD(from, j) \
+    (partial && (j) == n - 1 ? NN_NAME(nn_load_part)(from, width) : (VECTOR)*(const LOOSE *)(from))
+    VECTOR sum[NN_TILE_ROWS + 1][NN_TILE_VECTORS * 3];
+    REAL *row = t->c;
+    NN_UNROLL for (int i = 0; i < rows; i++) {
+        const REAL *to = ones && i == rows - 1 ? t->last : row;
+        NN_UNROLL for (int j = 0; j < n; j++) {
+            if (from == NN_START_ROW) sum[i][j] = NN_LOAD(t->start + j * LANES, j);
+            else if (from == NN_START_C) sum[i][j] = NN_LOAD(to + j * LANES, j);
             else sum[i][j] = (VECTOR){0};
         }
-    /* Three base pointers: twelve of them would not stay in registers. */
-    const REAL *a0 = a, *a4 = a + 4 * a_row, *a8 = a + 8 * a_row;
-    for (ptrdiff_t k = 0; k < depth; k++) {
-        VECTOR column[NN_TILE_MAX_VECTORS];
-        NN_UNROLL for (int j = 0; j < vectors; j++) column[j] = NN_LOAD(b + j * LANES);
-        NN_UNROLL for (int i = 0; i < rows; i++) {
-            const REAL *at = i < 4 ? a0 + i * a_row : i < 8 ? a4 + (i - 4) * a_row : a8 + (i - 8) * a_row;
-            VECTOR spread = (VECTOR){0} + *at;
-            NN_UNROLL for (int j = 0; j < vectors; j++)
-                sum[i][j] = NN_NAME(nn_fma_lanes)(spread, column[j], sum[i][j]);
-        }
-        a0 += a_step, a4 += a_step, a8 += a_step, b += b_step;
+        NN_NEXT(row, c_row);
     }
-    NN_UNROLL for (int i = 0; i < rows; i++)
-        NN_UNROLL for (int j = 0; j < vectors; j++) {
-            REAL *to = c + i * c_row + j * LANES;
+    const REAL *b = t->b, *a0 = t->a, *a4 = a0 + 4 * a_row; /* eight pointers would not stay in registers */
+    for (ptrdiff_t k = 0; k < depth; k++) {
+        VECTOR column[NN_TILE_VECTORS * 3];
+        NN_UNROLL for (int j = 0; j < n; j++)
+            column[j] = NN_LOAD(b + j / vectors * b_panel + j % vectors * LANES, j);
+        NN_UNROLL for (int i = 0; i < rows; i++) {
+            if (ones && i == rows - 1) {
+                NN_UNROLL for (int j = 0; j < n; j++) sum[i][j] += column[j];
+            } else {
+                const REAL *at = i < 4 ? a0 + i * a_row : a4 + (i - 4) * a_row;
+                VECTOR spread = *at - (VECTOR){0};
+                NN_UNROLL for (int j = 0; j < n; j++)
+                    sum[i][j] = NN_NAME(nn_fma_lanes)(spread, column[j], sum[i][j]);
+            }
+        }
+        a0 += a_step, a4 += a_step, b += b_step;
+    }
+    row = t->c;
+    NN_UNROLL for (int i = 0; i < rows; i++) {
+        REAL *at = ones && i == rows - 1 ? t->last : row;
+        NN_UNROLL for (int j = 0; j < n; j++) {
+            REAL *to = at + j * LANES;
             VECTOR value = sum[i][j];
-            if (mode & NN_END_ADD) value = NN_LOAD(to) + value;
+            if (mode & NN_END_ADD) value = NN_LOAD(to, j) + value;
             if (mode & NN_END_RELU) value = (VECTOR)((BITS)value & ~(BITS)(value <= 0));
-            if (partial) NN_NAME(nn_store_part)(to, value, width);
+            if (partial && j == n - 1) NN_NAME(nn_store_part)(to, value, width);
             else *(LOOSE *)to = value;
         }
+        NN_NEXT(row, c_row);
+    }
+#undef NN_NEXT
 #undef NN_LOAD
 }
 
-#define NN_TILE(r, v)                                                                                       \
-    static __attribute__((noinline)) void NN_NAME(nn_tile_##r##_##v)(                                       \
-        ptrdiff_t depth, const REAL *a, ptrdiff_t a_row, ptrdiff_t a_step, const REAL *b, ptrdiff_t b_step, \
-        REAL *c, ptrdiff_t c_row, const REAL *start, int mode)                                              \
+/* The tiles that exist: rows x (vectors x panels), each also with a partial last vector. */
+#if NN_VECTOR_REGISTERS == 32
+#define NN_TILES(F) \
+    F(1, 1, 1) F(1, 2, 1) F(1, 3, 1) F(1, 3, 2) F(1, 3, 3) F(2, 1, 1) F(2, 2, 1) F(2, 3, 1) F(2, 3, 2) \
+    F(3, 1, 1) F(3, 2, 1) F(3, 3, 1) F(3, 3, 2) F(4, 1, 1) F(4, 2, 1) F(4, 3, 1) F(4, 3, 2)            \
+    F(5, 1, 1) F(5, 2, 1) F(5, 3, 1) F(6, 1, 1) F(6, 2, 1) F(6, 3, 1) F(7, 1, 1) F(7, 2, 1) F(7, 3, 1) \
+    F(8, 1, 1) F(8, 2, 1) F(8, 3, 1)
+#define NN_ONES_TILES(F)                                                                               \
+    F(1, 1, 1) F(1, 2, 1) F(1, 3, 1)                                                                   \
+    F(2, 1, 1) F(2, 2, 1) F(2, 3, 1) F(3, 1, 1) F(3, 2, 1) F(3, 3, 1) F(4, 1, 1) F(4, 2, 1) F(4, 3, 1) \
+    F(5, 1, 1) F(5, 2, 1) F(5, 3, 1) F(6, 1, 1) F(6, 2, 1) F(6, 3, 1) F(7, 1, 1) F(7, 2, 1) F(7, 3, 1) \
+    F(8, 1, 1) F(8, 2, 1) F(8, 3, 1) F(9, 1, 1) F(9, 2, 1) F(9, 3, 1)
+#else
+#define NN_TILES(F)                                                                                    \
+    F(1, 1, 1) F(1, 2, 1) F(1, 3, 1) F(1, 3, 2) F(2, 1, 1) F(2, 2, 1) F(2, 3, 1) F(2, 3, 2) F(3, 1, 1) \
+    F(3, 2, 1) F(3, 3, 1) F(4, 1, 1) F(4, 2, 1) F(4, 3, 1)
+#define NN_ONES_TILES(F) \
+    F(1, 1, 1) F(1, 2, 1) F(2, 1, 1) F(2, 2, 1) F(3, 1, 1) F(3, 2, 1) F(4, 1, 1) F(4, 2, 1) F(5, 1, 1) F(5, 2, 1)
+#endif
+
+#define NN_TILE(r, v, p)                                                                                    \
+    static __attribute__((noinline)) void NN_NAME(nn_tile_##r##_##v##_##p)(const NN_NAME(nn_tile_call) * t) \
     {                                                                                                       \
-        NN_NAME(nn_tile_fixed)(r, v, 0, LANES, depth, a, a_row, a_step, b, b_step, c, c_row, start, mode);  \
+        NN_NAME(nn_tile_fixed)(r, v, p, 0, 0, t);                                                           \
+    }                                                                                                       \
+    static __attribute__((noinline)) void NN_NAME(nn_part_##r##_##v##_##p)(const NN_NAME(nn_tile_call) * t) \
+    {                                                                                                       \
+        NN_NAME(nn_tile_fixed)(r, v, p, 1, 0, t);                                                           \
     }
-#define NN_TILE_1_2(r) NN_TILE(r, 1) NN_TILE(r, 2)
-NN_TILE_1_2(1) NN_TILE_1_2(2) NN_TILE_1_2(3) NN_TILE_1_2(4) NN_TILE_1_2(5) NN_TILE_1_2(6)
-NN_TILE(1, 4) NN_TILE(1, 8) NN_TILE(2, 4) NN_TILE(3, 4)
-#if NN_TILE_ROWS == 12
-NN_TILE_1_2(7) NN_TILE_1_2(8) NN_TILE_1_2(9) NN_TILE_1_2(10) NN_TILE_1_2(11) NN_TILE_1_2(12)
-NN_TILE(2, 8) NN_TILE(3, 8) NN_TILE(4, 4) NN_TILE(5, 4) NN_TILE(6, 4)
-#endif
-#undef NN_TILE_1_2
+#define NN_ONES_TILE(r, v, p)                                                                               \
+    static __attribute__((noinline)) void NN_NAME(nn_ones_##r##_##v##_##p)(const NN_NAME(nn_tile_call) * t) \
+    {                                                                                                       \
+        NN_NAME(nn_tile_fixed)(r, v, p, 1, 1, t);                                                           \
+    }
+NN_TILES(NN_TILE)
+NN_ONES_TILES(NN_ONES_TILE)
 #undef NN_TILE
+#undef NN_ONES_TILE
 
-#define NN_EDGE(r)                                                                                         \
-    static __attribute__((noinline)) void NN_NAME(nn_edge_##r)(                                            \
-        int width, ptrdiff_t depth, const REAL *a, ptrdiff_t a_row, ptrdiff_t a_step, const REAL *b,       \
-        ptrdiff_t b_step, REAL *c, ptrdiff_t c_row, const REAL *start, int mode)                           \
-    {                                                                                                      \
-        NN_NAME(nn_tile_fixed)(r, 1, 1, width, depth, a, a_row, a_step, b, b_step, c, c_row, start, mode); \
-    }
-NN_EDGE(1) NN_EDGE(2) NN_EDGE(3) NN_EDGE(4) NN_EDGE(5) NN_EDGE(6)
-#if NN_TILE_ROWS == 12
-NN_EDGE(7) NN_EDGE(8) NN_EDGE(9) NN_EDGE(10) NN_EDGE(11) NN_EDGE(12)
-#endif
-#undef NN_EDGE
-
-/* A tile of fewer columns than a vector has lanes. */
-static inline void NN_NAME(nn_edge_tile)(int rows, int width, ptrdiff_t depth, const REAL *a, ptrdiff_t a_row,
-                                         ptrdiff_t a_step, const REAL *b, ptrdiff_t b_step, REAL *c,
-                                         ptrdiff_t c_row, const REAL *start, int mode)
+/* rows 1..NN_TILE_ROWS, one more with ones; vectors and panels as NN_TILES lists them. */
+static inline void NN_NAME(nn_tile)(int rows, int vectors, int panels, int ones, ptrdiff_t depth, const REAL *a,
+                                    ptrdiff_t a_row, ptrdiff_t a_step, const REAL *b, ptrdiff_t b_step,
+                                    ptrdiff_t b_panel, REAL *c, ptrdiff_t c_row, const REAL *start,
+                                    REAL *last, int mode, int width)
 {
-    nn_assert(rows >= 1 && rows <= NN_TILE_ROWS && width >= 1 && width < LANES && depth >= 0);
-#define NN_CASE(r)                                                                                  \
-    case r:                                                                                         \
-        NN_NAME(nn_edge_##r)(width, depth, a, a_row, a_step, b, b_step, c, c_row, start, mode);     \
-        break;
-    switch (rows) {
-        NN_CASE(1) NN_CASE(2) NN_CASE(3) NN_CASE(4) NN_CASE(5) NN_CASE(6)
-#if NN_TILE_ROWS == 12
-        NN_CASE(7) NN_CASE(8) NN_CASE(9) NN_CASE(10) NN_CASE(11) NN_CASE(12)
-#endif
-    }
+    const NN_NAME(nn_tile_call) t = {depth, a, a_row, a_step, b, b_step, b_panel, c, c_row, start, last, mode, width};
+    nn_assert(depth >= 0 && width >= 1 && width <= LANES);
+#define NN_CASE(r, v, p)                                               \
+    case (r * 4 + v) * 4 + p:                                          \
+        if (width == LANES) NN_NAME(nn_tile_##r##_##v##_##p)(&t);      \
+        else NN_NAME(nn_part_##r##_##v##_##p)(&t);                     \
+        return;
+#define NN_ONES_CASE(r, v, p)                 \
+    case (r * 4 + v) * 4 + p:                 \
+        NN_NAME(nn_ones_##r##_##v##_##p)(&t); \
+        return;
+    if (ones) switch ((rows * 4 + vectors) * 4 + panels) { NN_ONES_TILES(NN_ONES_CASE) }
+    else switch ((rows * 4 + vectors) * 4 + panels) { NN_TILES(NN_CASE) }
+    nn_assert(!"a tile of this shape exists");
 #undef NN_CASE
-}
-
-/* The number of vectors (1, 2, 4 or 8) to take at a time for so many rows when at most `most` are left. */
-static inline int NN_NAME(nn_tile_vectors)(int rows, ptrdiff_t most)
-{
-    int vectors = rows * 8 <= NN_TILE_SUMS || rows == 1 ? 8 : rows * 4 <= NN_TILE_SUMS ? 4 : NN_TILE_VECTORS;
-    while (vectors > most) vectors /= 2;
-    return vectors;
-}
-
-/* rows 1..NN_TILE_ROWS, vectors as nn_tile_vectors gave them. */
-static inline void NN_NAME(nn_tile)(int rows, int vectors, ptrdiff_t depth, const REAL *a, ptrdiff_t a_row,
-                                    ptrdiff_t a_step, const REAL *b, ptrdiff_t b_step, REAL *c,
-                                    ptrdiff_t c_row, const REAL *start, int mode)
-{
-    nn_assert(rows >= 1 && rows <= NN_TILE_ROWS && depth >= 0);
-#define NN_CASE(r, v)                                                                                   \
-    case r * 16 + v:                                                                                    \
-        NN_NAME(nn_tile_##r##_##v)(depth, a, a_row, a_step, b, b_step, c, c_row, start, mode);          \
-        break;
-#define NN_CASE_1_2(r) NN_CASE(r, 1) NN_CASE(r, 2)
-    switch (rows * 16 + vectors) {
-        NN_CASE_1_2(1) NN_CASE_1_2(2) NN_CASE_1_2(3) NN_CASE_1_2(4) NN_CASE_1_2(5) NN_CASE_1_2(6)
-        NN_CASE(1, 4) NN_CASE(1, 8) NN_CASE(2, 4) NN_CASE(3, 4)
-#if NN_TILE_ROWS == 12
-        NN_CASE_1_2(7) NN_CASE_1_2(8) NN_CASE_1_2(9) NN_CASE_1_2(10) NN_CASE_1_2(11) NN_CASE_1_2(12)
-        NN_CASE(2, 8) NN_CASE(3, 8) NN_CASE(4, 4) NN_CASE(5, 4) NN_CASE(6, 4)
-#endif
-    default:
-        nn_assert(!"a tile of this shape exists");
-    }
-#undef NN_CASE_1_2
-#undef NN_CASE
+#undef NN_ONES_CASE
 }
 
 /* to[j * to_row + i] = from[i * from_row + j] for a square block of LANES by LANES: log2(LANES) rounds of
@@ -187,6 +210,8 @@ static inline void NN_NAME(nn_transpose)(const REAL *from, ptrdiff_t from_row, R
     NN_UNROLL for (int i = 0; i < LANES; i++) *(LOOSE *)(to + i * to_row) = row[i];
 }
 
+#undef NN_TILES
+#undef NN_ONES_TILES
 #undef LANES
 #undef VECTOR
 #undef LOOSE

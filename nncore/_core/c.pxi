@@ -30,20 +30,16 @@ cdef extern from "tile.h" nogil:
     enum: NN_END_RELU
     enum: NN_TILE_ROWS
     enum: NN_TILE_VECTORS
-    void nn_tile_f32(int rows, int vectors, Py_ssize_t depth, const float* a, Py_ssize_t a_row,
-                     Py_ssize_t a_step, const float* b, Py_ssize_t b_step, float* c, Py_ssize_t c_row,
-                     const float* start, int mode)
-    void nn_tile_f64(int rows, int vectors, Py_ssize_t depth, const double* a, Py_ssize_t a_row,
-                     Py_ssize_t a_step, const double* b, Py_ssize_t b_step, double* c, Py_ssize_t c_row,
-                     const double* start, int mode)
-    void nn_edge_tile_f32(int rows, int width, Py_ssize_t depth, const float* a, Py_ssize_t a_row,
-                          Py_ssize_t a_step, const float* b, Py_ssize_t b_step, float* c, Py_ssize_t c_row,
-                          const float* start, int mode)
-    void nn_edge_tile_f64(int rows, int width, Py_ssize_t depth, const double* a, Py_ssize_t a_row,
-                          Py_ssize_t a_step, const double* b, Py_ssize_t b_step, double* c, Py_ssize_t c_row,
-                          const double* start, int mode)
-    int nn_tile_vectors_f32(int rows, Py_ssize_t most)
-    int nn_tile_vectors_f64(int rows, Py_ssize_t most)
+    enum: NN_TILE_ONES_VECTORS
+    enum: NN_PANEL_LINES
+    void nn_tile_f32(int rows, int vectors, int panels, bint ones, Py_ssize_t depth, const float* a,
+                     Py_ssize_t a_row, Py_ssize_t a_step, const float* b, Py_ssize_t b_step,
+                     Py_ssize_t b_panel, float* c, Py_ssize_t c_row, const float* start, float* last,
+                     int mode, int width)
+    void nn_tile_f64(int rows, int vectors, int panels, bint ones, Py_ssize_t depth, const double* a,
+                     Py_ssize_t a_row, Py_ssize_t a_step, const double* b, Py_ssize_t b_step,
+                     Py_ssize_t b_panel, double* c, Py_ssize_t c_row, const double* start, double* last,
+                     int mode, int width)
     void nn_transpose_f32(const float* source, Py_ssize_t source_row, float* to, Py_ssize_t to_row)
     void nn_transpose_f64(const double* source, Py_ssize_t source_row, double* to, Py_ssize_t to_row)
 
@@ -95,26 +91,16 @@ cdef inline int lanes(const floating* unused) noexcept nogil:
     return NN_VECTOR_BYTES // <int>sizeof(floating)
 
 
-cdef inline void tile(int rows, int vectors, Py_ssize_t depth, const floating* a, Py_ssize_t a_row,
-                      Py_ssize_t a_step, const floating* b, Py_ssize_t b_step, floating* c, Py_ssize_t c_row,
-                      const floating* start, int mode) noexcept nogil:
+cdef inline void tile(int rows, int vectors, int panels, bint ones, Py_ssize_t depth, const floating* a,
+                      Py_ssize_t a_row, Py_ssize_t a_step, const floating* b, Py_ssize_t b_step,
+                      Py_ssize_t b_panel, floating* c, Py_ssize_t c_row, const floating* start, floating* last,
+                      int mode, int width) noexcept nogil:
     if floating is float:
-        nn_tile_f32(rows, vectors, depth, a, a_row, a_step, b, b_step, c, c_row, start, mode)
+        nn_tile_f32(rows, vectors, panels, ones, depth, a, a_row, a_step, b, b_step, b_panel, c, c_row, start,
+                    last, mode, width)
     else:
-        nn_tile_f64(rows, vectors, depth, a, a_row, a_step, b, b_step, c, c_row, start, mode)
-
-
-cdef inline void edge_tile(int rows, int width, Py_ssize_t depth, const floating* a, Py_ssize_t a_row,
-                           Py_ssize_t a_step, const floating* b, Py_ssize_t b_step, floating* c,
-                           Py_ssize_t c_row, const floating* start, int mode) noexcept nogil:
-    if floating is float:
-        nn_edge_tile_f32(rows, width, depth, a, a_row, a_step, b, b_step, c, c_row, start, mode)
-    else:
-        nn_edge_tile_f64(rows, width, depth, a, a_row, a_step, b, b_step, c, c_row, start, mode)
-
-
-cdef inline int tile_vectors(const floating* unused, int rows, Py_ssize_t most) noexcept nogil:
-    return nn_tile_vectors_f32(rows, most) if floating is float else nn_tile_vectors_f64(rows, most)
+        nn_tile_f64(rows, vectors, panels, ones, depth, a, a_row, a_step, b, b_step, b_panel, c, c_row, start,
+                    last, mode, width)
 
 
 cdef inline void transpose(const floating* source, Py_ssize_t source_row, floating* to,

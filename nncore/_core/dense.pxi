@@ -1,259 +1,434 @@
 # The three products of a dense layer, over the register tile of src/tile.h.
 #
-# A. One loop nest, `product`, serves all three: forward  y = x w,  backward_input  dx = dy w^T,
-#    backward_params dw = x^T dy. They differ in how A and B are walked, never in the order of a sum: each
-#    element of C is one chain over ascending k. A block of k goes on with the chain that C holds.
-# B. B is packed into panels of NN_TILE_VECTORS vectors of columns, [k][column], a block of k and of columns
-#    at a time: BLOCK_DEPTH x BLOCK_COLUMNS float32 are half of a 1 MiB second-level cache, and twelve rows of
-#    A beside them half of the first-level cache. Rows of w are turned into columns of w^T by register
-#    transposes while packing: a kernel of dot products would reach 55 to 69 % of the peak only.
-# C. A is read where it lies, but for x^T at strides of whole pages: twelve columns of each row of x would
-#    cost an entry of the TLB per step. Then the strips of a block of A are copied together, so that a page is
-#    entered once for all of them (copying them one by one lost 5 to 15 %).
-# D. Few rows do not repay packing, nor does a B that lies in the first-level cache as it is: then B is read
-#    in place, and where rows are few as many vectors at a time as there are registers.
-# E. dense_backward_params cuts the batch in chunks of CHUNK rows, sums each from +0 and adds the chunks in
-#    order: the error of a long sum grows with the chunk, not with the batch, and chunks could be shared out.
+# A. The weights lie in panels: columns in groups of PANEL_LINES cache lines, each group [row][column], padded
+#    with zeros to whole lines. So a tile reads one stream, whatever the layer's width, nothing is copied before
+#    a product, and the layout is the same on every ISA level. `Columns` says where panels begin.
+# B. Each element of C is one chain over ascending k. A block of k goes on with the chain that C holds.
+# C. Blocks: so many panels that a block of k of them fills most of the second-level cache, beside which strips
+#    of A, NN_TILE_ROWS rows, pass through the first-level cache.
+# D. What does not lie in panels (the weights of a public kernel, w^T, dy) is packed into them, a block at a
+#    time, in scratch. Few rows do not repay that, nor does a B that lies in the first-level cache as it is:
+#    then it is read in place.
+# E. w^T is made from w by register transposes while packing: a kernel of dot products would reach 55 to 69 %
+#    of the peak only.
+# F. A is read where it lies, but for x^T at strides of whole pages: a few columns of each row of x would cost
+#    an entry of the TLB per step. Then the strips of some cache lines are copied together.
+# G. dense_backward_params cuts the batch in chunks of CHUNK rows, sums each from +0 and adds the chunks in
+#    order: the error of a long sum grows with the chunk, not with the batch.
 
 cdef enum:
-    BLOCK_DEPTH = 512
-    BLOCK_DEPTH_WHOLE = 640    # up to here k is not cut
-    BLOCK_COLUMNS = 256
+    BLOCK_BYTES = 768 << 10    # of packed B in the second-level cache
+    DEPTH_BYTES = 4096         # of a row of A in a block of k; up to a quarter more is not cut
     CHUNK = 512
-    PANEL_BYTES = NN_TILE_VECTORS * NN_VECTOR_BYTES
     BLOCK_STRIPS = 8           # strips of A that are copied together
     PAGE = 4096
     IN_PLACE_BYTES = 1 << 15
 
+cdef enum Source:  # how B lies
+    ROWS         # (k, n)
+    TURNED       # (n, k): B is its transpose
+    PANELS       # (k, n) in panels
+    TURNED_PANELS  # (n, k) in panels: B is its transpose
 
-cdef inline Py_ssize_t block_depth(Py_ssize_t k) noexcept nogil:
-    """Rows of B in a block: equal blocks, in eights."""
-    if k <= BLOCK_DEPTH_WHOLE:
+
+# ------------------------------------------------------------------ panels
+cdef inline Py_ssize_t line_elements(const floating* unused) noexcept nogil:
+    return 64 // <Py_ssize_t>sizeof(floating)
+
+
+cdef inline Py_ssize_t lines_of(Py_ssize_t n, Py_ssize_t line) noexcept nogil:
+    return (n + line - 1) // line
+
+
+cdef inline Py_ssize_t panels_of(Py_ssize_t lines) noexcept nogil:
+    return (lines + NN_PANEL_LINES - 1) // NN_PANEL_LINES
+
+
+cdef inline Py_ssize_t panel_line(Py_ssize_t lines, Py_ssize_t panel) noexcept nogil:
+    """The first line of a panel: 3 3 3 .. 3, and at the end 2, or 2 2 where one line would be left."""
+    cdef Py_ssize_t panels = panels_of(lines), rest = lines % NN_PANEL_LINES
+    if panel >= panels:
+        return lines
+    if panel == panels - 1 and panel > 0:
+        return lines - (2 if rest else <Py_ssize_t>NN_PANEL_LINES)
+    return panel * NN_PANEL_LINES
+
+
+cdef inline Py_ssize_t panel_elements(Py_ssize_t rows, Py_ssize_t columns, Py_ssize_t line) noexcept nogil:
+    """Elements that a (rows, columns) array takes in panels."""
+    return rows * lines_of(columns, line) * line
+
+
+# ------------------------------------------------------------------ blocks
+cdef inline Py_ssize_t block_depth(Py_ssize_t k, Py_ssize_t size) noexcept nogil:
+    """Rows of B in a block: equal blocks, in sixteens."""
+    cdef Py_ssize_t most = DEPTH_BYTES // size
+    if k <= most + most // 4:
         return max(k, <Py_ssize_t>1)
-    cdef Py_ssize_t blocks = (k + BLOCK_DEPTH - 1) // BLOCK_DEPTH
-    return ((k + blocks - 1) // blocks + 7) // 8 * 8
+    cdef Py_ssize_t blocks = (k + most - 1) // most
+    return ((k + blocks - 1) // blocks + 15) // 16 * 16
+
+
+cdef inline Py_ssize_t block_panels(Py_ssize_t panels, Py_ssize_t depth, Py_ssize_t size) noexcept nogil:
+    """Panels in a block: about equally many in each."""
+    cdef Py_ssize_t most = max(<Py_ssize_t>1, BLOCK_BYTES // (depth * NN_PANEL_LINES * 64))
+    cdef Py_ssize_t blocks = (panels + most - 1) // most
+    return (panels + blocks - 1) // max(blocks, <Py_ssize_t>1)
 
 
 cdef inline Py_ssize_t product_scratch(Py_ssize_t n, Py_ssize_t k, Py_ssize_t size) noexcept nogil:
-    """Bytes of scratch that one thread needs: a block of panels and strips of A."""
-    cdef Py_ssize_t columns = min((n * size + PANEL_BYTES - 1) // PANEL_BYTES * PANEL_BYTES,
-                                  <Py_ssize_t>BLOCK_COLUMNS * size)
-    return block_depth(k) * columns + BLOCK_STRIPS * NN_TILE_ROWS * block_depth(k) * size
+    """Bytes of scratch that one thread needs: a block of panels, a tile beyond it, strips of A, two tiles."""
+    cdef Py_ssize_t depth = block_depth(k, size)
+    cdef Py_ssize_t panels = block_panels(panels_of(lines_of(n, 64 // size)), depth, size)
+    return ((panels * depth + 16) * NN_PANEL_LINES * 64 + BLOCK_STRIPS * NN_TILE_ROWS * depth * size
+            + 2 * TILE_BYTES)
 
 
-cdef void pack_panel(
+cdef enum:
+    TILE_BYTES = (NN_TILE_ROWS + 1) * NN_PANEL_LINES * 64
+
+
+cdef void pack_rows(
     floating* panel,     # OUT (depth, columns): zeros beyond width
-    const floating* b,   # IN  (depth, width), or (width, depth) when transposed
-    Py_ssize_t b_row, bint transposed,
+    const floating* b,   # IN  (depth, width), rows b_row apart
+    Py_ssize_t b_row, Py_ssize_t depth, Py_ssize_t width, Py_ssize_t columns,
+) noexcept nogil:
+    cdef Py_ssize_t k
+    if width == NN_PANEL_LINES * line_elements(b):
+        for k in range(depth):
+            memcpy(panel + k * columns, b + k * b_row, NN_PANEL_LINES * 64)
+        return
+    for k in range(depth):
+        memcpy(panel + k * columns, b + k * b_row, width * sizeof(floating))
+        memset(panel + k * columns + width, 0, (columns - width) * sizeof(floating))
+
+
+cdef void pack_turned(
+    floating* panel,     # OUT (depth, columns); rows up to the next multiple of the lanes are written too
+    const floating* b,   # IN  (width, depth), rows b_row apart; readable up to whole vectors where `padded`
+    Py_ssize_t b_row, Py_ssize_t depth, Py_ssize_t width, Py_ssize_t columns, bint padded,
+) noexcept nogil:
+    """panel := b^T"""
+    cdef floating[MOST * MOST] beside
+    cdef Py_ssize_t L = lanes(b), j, k, i, rows, part
+    for j from 0 <= j < width by L:
+        rows = min(L, width - j)
+        for k from 0 <= k < depth by L:
+            part = L if padded else min(L, depth - k)
+            if rows == L and part == L:
+                transpose(b + j * b_row + k, b_row, panel + k * columns + j, columns)
+                continue
+            memset(beside, 0, L * L * sizeof(floating))
+            for i in range(rows):
+                memcpy(beside + i * L, b + (j + i) * b_row + k, part * sizeof(floating))
+            transpose(<const floating*>beside, L, panel + k * columns + j, columns)
+    for k in range(depth if (width + L - 1) // L * L < columns else 0):
+        memset(panel + k * columns + (width + L - 1) // L * L, 0,
+               (columns - (width + L - 1) // L * L) * sizeof(floating))
+
+
+cdef void pack_turned_panels(
+    floating* panel,     # OUT (depth, columns), as of pack_turned
+    const floating* b,   # IN  (n, k) in panels
+    Py_ssize_t n, Py_ssize_t k, Py_ssize_t j0, Py_ssize_t k0,
     Py_ssize_t depth, Py_ssize_t width, Py_ssize_t columns,
 ) noexcept nogil:
-    cdef Py_ssize_t k, j, i, full_j, full_k, L = lanes(b)
-    if width < columns:
-        memset(panel, 0, depth * columns * sizeof(floating))
-    if not transposed:
-        if width == columns == 2 * L:
-            for k in range(depth):
-                memcpy(panel + k * columns, b + k * b_row, 2 * NN_VECTOR_BYTES)
+    """panel := b[j0 : j0 + width, k0 : k0 + depth]^T"""
+    cdef Py_ssize_t V = line_elements(b), lines = lines_of(k, V), p, first, last, b_width
+    for p in range(panels_of(lines)):
+        first, last = panel_line(lines, p) * V, panel_line(lines, p + 1) * V
+        b_width = last - first
+        if last <= k0 or first >= k0 + depth:
+            continue
+        pack_turned(panel + max(first - k0, <Py_ssize_t>0) * columns,
+                    b + first * n + j0 * b_width + max(k0 - first, <Py_ssize_t>0), b_width,
+                    min(last, k0 + depth) - max(first, k0), width, columns, True)
+
+
+cdef void pack(
+    floating* panel,                                        # OUT (depth, end - column)
+    const floating* b, int source,                          # IN  (k, n), as of Source
+    Py_ssize_t n, Py_ssize_t k, Py_ssize_t column, Py_ssize_t end, Py_ssize_t k0, Py_ssize_t depth,
+) noexcept nogil:
+    cdef Py_ssize_t width = min(end, n) - column
+    if source == ROWS:
+        pack_rows(panel, b + k0 * n + column, n, depth, width, end - column)
+    elif source == TURNED:
+        pack_turned(panel, b + column * k + k0, k, depth, width, end - column, False)
+    else:
+        pack_turned_panels(panel, b, n, k, column, k0, depth, width, end - column)
+
+
+# ------------------------------------------------------------------ strips
+cdef void columns_tiles(
+    int rows, bint ones,
+    const floating* a, Py_ssize_t a_row, Py_ssize_t a_step,
+    const floating* b, Py_ssize_t b_step,
+    floating* c, Py_ssize_t c_row, floating* last,
+    Py_ssize_t width, Py_ssize_t depth, const floating* start, int mode,
+) noexcept nogil:
+    """A strip's tiles over the columns of one panel."""
+    cdef Py_ssize_t L = lanes(a), j = 0, most = NN_TILE_ONES_VECTORS if ones else NN_TILE_VECTORS
+    cdef int vectors, panels
+    while j < width:
+        vectors = <int>min(most, (width - j + L - 1) // L)
+        panels = 2 if rows <= 2 and not ones and width - j >= 2 * NN_TILE_VECTORS * L else 1
+        tile(rows, vectors, panels, ones, depth, a, a_row, a_step, b + j, b_step, NN_TILE_VECTORS * L, c + j,
+             c_row, start + j if start != NULL else NULL, last + j if ones else NULL, mode,
+             <int>min(L, width - j - (vectors * panels - 1) * L))
+        j += vectors * panels * L
+
+
+cdef void strips(
+    const floating* a, Py_ssize_t a_row, Py_ssize_t a_step,
+    const floating* b, Py_ssize_t b_factor, Py_ssize_t b_row, Py_ssize_t b_first,
+    floating* c, Py_ssize_t c_row,
+    Py_ssize_t m, Py_ssize_t n, Py_ssize_t depth, Py_ssize_t p0, Py_ssize_t p1,
+    const floating* start, int mode,
+) noexcept nogil:
+    """C := start + A B for the columns of panels p0 to p1.
+
+    The panel with first column j begins at b + j * b_factor; its rows are b_row apart, or where that is 0 as
+    far as it is wide; b_first is the first of them."""
+    cdef Py_ssize_t V = line_elements(a), lines = lines_of(n, V), i, p, column, end, step
+    cdef const floating* from_b
+    cdef int rows, panels, most
+    for i from 0 <= i < m by NN_TILE_ROWS:
+        rows = <int>min(<Py_ssize_t>NN_TILE_ROWS, m - i)
+        # Where a panel is one tile wide, few rows take several panels.
+        most = 1 if V != lanes(a) else 3 if rows == 1 else 2 if rows <= 4 else 1
+        p = p0
+        while p < p1:
+            column, end = panel_line(lines, p) * V, panel_line(lines, p + 1) * V
+            step = b_row if b_row != 0 else end - column
+            from_b = b + column * b_factor + b_first * step
+            panels = 1
+            while panels < most and p + panels < p1 and end - column == panels * NN_PANEL_LINES * V \
+                    and panel_line(lines, p + panels + 1) * V - end == NN_PANEL_LINES * V \
+                    and panel_line(lines, p + panels + 1) * V <= n:
+                panels += 1
+                end += NN_PANEL_LINES * V
+            if panels > 1:
+                tile(rows, NN_TILE_VECTORS, panels, False, depth, a + i * a_row, a_row, a_step,
+                     from_b, step, NN_PANEL_LINES * V * b_factor, c + i * c_row + column, c_row,
+                     start + column if start != NULL else NULL, <floating*>NULL, mode, <int>V)
+            else:
+                columns_tiles(rows, False, a + i * a_row, a_row, a_step, from_b, step,
+                              c + i * c_row + column, c_row, <floating*>NULL, min(end, n) - column, depth,
+                              start + column if start != NULL else NULL, mode)
+            p += panels
+
+
+cdef struct Finish:  # what becomes of C once its chains are complete: an activation, or its derivative
+    int activation
+    bint backward
+    double alpha
+    const void* saved  # (m, n), as C lies: what the derivative needs
+
+
+cdef void finish_rows(const Finish* finish, floating* c, Py_ssize_t c_row, const floating* saved, Py_ssize_t rows,
+                      Py_ssize_t columns) noexcept nogil:
+    cdef Py_ssize_t i
+    if columns == c_row:
+        columns *= rows
+        rows = 1
+    for i in range(rows):
+        if finish.backward:
+            activation_backward(finish.activation, c + i * c_row, saved + i * c_row, c + i * c_row, columns,
+                                <floating>finish.alpha, 0, 1)
         else:
-            for k in range(depth):
-                memcpy(panel + k * columns, b + k * b_row, width * sizeof(floating))
-        return
-    full_j, full_k = width // L * L, depth // L * L
-    for j from 0 <= j < full_j by L:
-        for k from 0 <= k < full_k by L:
-            transpose(b + j * b_row + k, b_row, panel + k * columns + j, columns)
-        for k in range(full_k, depth):
-            for i in range(j, j + L):
-                panel[k * columns + i] = b[i * b_row + k]
-    for j in range(full_j, width):
-        for k in range(depth):
-            panel[k * columns + j] = b[j * b_row + k]
+            activate_in_place(finish.activation, c + i * c_row, columns, <floating>finish.alpha)
 
 
 cdef void product(
-    floating* c, Py_ssize_t c_row,                                    # OUT (m, n), rows c_row apart
-    const floating* a, Py_ssize_t a_row, Py_ssize_t a_step,           # IN  a[i * a_row + k * a_step]
-    const floating* b, Py_ssize_t b_row, bint transposed,             # IN  (k, n), or (n, k) when transposed
-    Py_ssize_t m, Py_ssize_t n, Py_ssize_t k,
-    const floating* start, int mode,                                  # as of src/tile.h; start (n,) or NULL
-    int activation, floating alpha,
-    void* scratch,
+    floating* c, Py_ssize_t c_row,                            # OUT (m, n), rows c_row apart
+    const floating* a, Py_ssize_t a_row,                      # IN  (m, k), rows a_row apart
+    const floating* b, int source,                            # IN  as of Source
+    Py_ssize_t m, Py_ssize_t n, Py_ssize_t k, Py_ssize_t p0, Py_ssize_t p1,
+    const floating* start, const Finish* finish, void* scratch,
 ) noexcept nogil:
-    """C := f(start + A B)"""
-    cdef Py_ssize_t L = lanes(a), panel_columns = NN_TILE_VECTORS * L
-    cdef Py_ssize_t depth = block_depth(k), columns, i, j, j0, k0, width, d
-    cdef Py_ssize_t whole = (n + panel_columns - 1) // panel_columns * panel_columns
-    cdef floating* panels = <floating*>scratch
-    cdef floating* strips = panels + depth * min(whole, <Py_ssize_t>BLOCK_COLUMNS)
-    cdef const floating* from_a
-    cdef const floating* from_b
-    cdef const floating* from_start
-    cdef floating* to
-    cdef Py_ssize_t from_row = a_row, from_step = a_step
-    cdef int rows, vectors, step_mode, first_mode = mode & NN_START_MASK
-    cdef bint copy_a = (a_row == 1 and a_step * <Py_ssize_t>sizeof(floating) % PAGE == 0
-                        and n > 2 * panel_columns)
-    cdef bint pass_after = activation != IDENTITY and activation != RELU
-    if activation == RELU:
-        mode |= NN_END_RELU
-
-    if not transposed and (m <= NN_TILE_ROWS
-                           or k * b_row * <Py_ssize_t>sizeof(floating) <= IN_PLACE_BYTES):  # D
-        for i from 0 <= i < m by NN_TILE_ROWS:
-            rows = <int>min(<Py_ssize_t>NN_TILE_ROWS, m - i)
-            j = 0
-            while j < n:
-                from_start = start + j if start != NULL else NULL
-                if n - j >= L:
-                    vectors = tile_vectors(a, rows, (n - j) // L)
-                    tile(rows, vectors, k, a + i * a_row, a_row, a_step, b + j, b_row, c + i * c_row + j,
-                         c_row, from_start, mode)
-                    j += vectors * L
-                else:
-                    edge_tile(rows, <int>(n - j), k, a + i * a_row, a_row, a_step, b + j, b_row,
-                              c + i * c_row + j, c_row, from_start, mode)
-                    j = n
+    """C := f(start + A B), or (A B) f'(saved), for the columns of panels p0 to p1"""
+    cdef Py_ssize_t V = line_elements(a), lines = lines_of(n, V), depth, d, k0, i, group, p, q, q1, column, end
+    cdef Py_ssize_t rows
+    cdef int step_mode
+    cdef bint pass_after = finish.activation != IDENTITY and (finish.backward or finish.activation != RELU)
+    cdef int mode = NN_START_ZERO if start == NULL else NN_START_ROW
+    cdef int end_mode = NN_END_RELU if finish.activation == RELU and not finish.backward else 0
+    cdef const floating* saved = <const floating*>finish.saved
+    cdef floating* packed = <floating*>scratch
+    if source == ROWS and (m <= NN_TILE_ROWS or k * n * <Py_ssize_t>sizeof(floating) <= IN_PLACE_BYTES):  # D
+        column, end = panel_line(lines, p0) * V, min(n, panel_line(lines, p1) * V)
+        rows = NN_TILE_ROWS if pass_after else max(m, <Py_ssize_t>1)
+        for i from 0 <= i < m by rows:
+            rows = min(rows, m - i)
+            strips(a + i * a_row, a_row, <Py_ssize_t>1, b, <Py_ssize_t>1, n, <Py_ssize_t>0, c + i * c_row, c_row, rows, n,
+                   k, p0, p1, start, mode | end_mode)
             if pass_after:
-                activate_rows(activation, c + i * c_row, c_row, rows, n, alpha)
+                finish_rows(finish, c + i * c_row + column, c_row, saved + i * c_row + column, rows, end - column)
         return
 
-    for j0 from 0 <= j0 < n by BLOCK_COLUMNS:
-        columns = min(<Py_ssize_t>BLOCK_COLUMNS, n - j0)
+    depth = block_depth(k, sizeof(floating))
+    group = block_panels(panels_of(lines), depth, sizeof(floating))
+    for q from p0 <= q < p1 by group:
+        q1 = min(q + group, p1)
+        column, end = panel_line(lines, q) * V, min(n, panel_line(lines, q1) * V)
         for k0 from 0 <= k0 < max(k, <Py_ssize_t>1) by depth:
             d = min(depth, k - k0)
-            for j from 0 <= j < columns by panel_columns:
-                width = min(panel_columns, columns - j)
-                pack_panel(panels + j * d, b + ((j0 + j) * b_row + k0 if transposed else k0 * b_row + j0 + j),
-                           b_row, transposed, d, width, panel_columns if width > L else L)
-            step_mode = first_mode if k0 == 0 else NN_START_C
-            if k0 + d == k:
-                step_mode |= mode & ~NN_START_MASK
-            for i from 0 <= i < m by NN_TILE_ROWS:
-                rows = <int>min(<Py_ssize_t>NN_TILE_ROWS, m - i)
-                from_a = a + i * a_row + k0 * a_step
-                if copy_a:
-                    if i % (BLOCK_STRIPS * NN_TILE_ROWS) == 0:
-                        copy_strips(strips, from_a, a_step,
-                                    min(<Py_ssize_t>BLOCK_STRIPS * NN_TILE_ROWS, m - i), d)
-                    from_a = strips + i % (BLOCK_STRIPS * NN_TILE_ROWS) * d
-                    from_row, from_step = 1, NN_TILE_ROWS
-                j = 0
-                while j < columns:
-                    from_b = panels + j // panel_columns * panel_columns * d + j % panel_columns
-                    to = c + i * c_row + j0 + j
-                    from_start = start + j0 + j if start != NULL else NULL
-                    width = min(panel_columns, columns - j // panel_columns * panel_columns)
-                    width = panel_columns if width > L else L  # between rows of the panel
-                    if columns - j >= panel_columns:
-                        tile(rows, NN_TILE_VECTORS, d, from_a, from_row, from_step, from_b, width, to, c_row,
-                             from_start, step_mode)
-                        j += panel_columns
-                    elif columns - j >= L:
-                        tile(rows, 1, d, from_a, from_row, from_step, from_b, width, to, c_row, from_start,
-                             step_mode)
-                        j += L
-                    else:
-                        edge_tile(rows, <int>(columns - j), d, from_a, from_row, from_step, from_b, width, to,
-                                  c_row, from_start, step_mode)
-                        j = columns
+            if source != PANELS:
+                for p in range(q, q1):
+                    pack(packed + (panel_line(lines, p) * V - column) * d, b, source, n, k,
+                         panel_line(lines, p) * V, panel_line(lines, p + 1) * V, k0, d)
+            # A strip at a time where its rows are finished while they are in the cache.
+            rows = NN_TILE_ROWS if pass_after and k0 + d == k else max(m, <Py_ssize_t>1)
+            for i from 0 <= i < m by rows:
+                rows = min(rows, m - i)
+                step_mode = (mode if k0 == 0 else NN_START_C) | (end_mode if k0 + d == k else 0)
+                if source == PANELS:
+                    strips(a + i * a_row + k0, a_row, <Py_ssize_t>1, b, k, <Py_ssize_t>0, k0, c + i * c_row, c_row,
+                           rows, n, d, q, q1, start, step_mode)
+                else:
+                    strips(a + i * a_row + k0, a_row, <Py_ssize_t>1, <const floating*>packed - column * d, d,
+                           <Py_ssize_t>0, <Py_ssize_t>0, c + i * c_row, c_row, rows, n, d, q, q1, start,
+                           step_mode)
                 if pass_after and k0 + d == k:
-                    activate_rows(activation, c + i * c_row + j0, c_row, rows, columns, alpha)
+                    finish_rows(finish, c + i * c_row + column, c_row, saved + i * c_row + column, rows,
+                                end - column)
 
 
-cdef inline void activate_rows(int activation, floating* c, Py_ssize_t c_row, int rows, Py_ssize_t n,
-                               floating alpha) noexcept nogil:
-    cdef Py_ssize_t i
-    if n == c_row:
-        activate_in_place(activation, c, rows * n, alpha)
-    else:
-        for i in range(rows):
-            activate_in_place(activation, c + i * c_row, n, alpha)
-
-
-cdef void copy_strips(floating* strips, const floating* a, Py_ssize_t a_step, Py_ssize_t rows,
+cdef void copy_strips(floating* to, const floating* a, Py_ssize_t a_step, Py_ssize_t rows,
                       Py_ssize_t depth) noexcept nogil:
-    """strips[i // R][k][i % R] := a[k * a_step + i], R rows in a strip"""
+    """to[i // R][k][i % R] := a[k * a_step + i], R rows in a strip"""
     cdef Py_ssize_t k, i, full = rows // NN_TILE_ROWS * NN_TILE_ROWS
     for k in range(depth):
         for i from 0 <= i < full by NN_TILE_ROWS:
-            memcpy(strips + i * depth + k * NN_TILE_ROWS, a + k * a_step + i, NN_TILE_ROWS * sizeof(floating))
+            memcpy(to + i * depth + k * NN_TILE_ROWS, a + k * a_step + i, NN_TILE_ROWS * sizeof(floating))
         if full < rows:
-            memcpy(strips + full * depth + k * NN_TILE_ROWS, a + k * a_step + full,
+            memcpy(to + full * depth + k * NN_TILE_ROWS, a + k * a_step + full,
                    (rows - full) * sizeof(floating))
 
 
-cdef bint by_columns(Py_ssize_t m, Py_ssize_t n, Py_ssize_t panel_columns, int n_threads) noexcept nogil:
-    """Whether threads share out columns of C, so that none packs what another one packs, or rows."""
-    cdef Py_ssize_t panels = (n + panel_columns - 1) // panel_columns
-    cdef Py_ssize_t strips = (m + NN_TILE_ROWS - 1) // NN_TILE_ROWS
-    return panels % n_threads == 0 or panels >= 4 * n_threads or panels >= strips
+cdef void gradient(
+    const floating* x,   # IN  (B, I)
+    const floating* dy,  # IN  (B, O)
+    floating* dw,        # OUT (I, O), or in panels
+    floating* db,        # OUT (O,) or NULL
+    Py_ssize_t B, Py_ssize_t I, Py_ssize_t O, bint in_panels,
+    Py_ssize_t i0, Py_ssize_t i1, Py_ssize_t p0, Py_ssize_t p1,
+    void* scratch,
+) noexcept nogil:
+    """dw := x^T dy, db := sum of dy, for the rows i0 to i1 of dw and the columns of panels p0 to p1"""
+    cdef Py_ssize_t V = line_elements(x), lines = lines_of(O, V), b0, depth, i, q, q1, p, column, end, first, step
+    cdef Py_ssize_t most = min(B, <Py_ssize_t>CHUNK), group
+    cdef floating* packed = <floating*>scratch
+    cdef floating* copied
+    cdef floating* to
+    cdef const floating* from_x
+    cdef const floating* from_dy
+    cdef Py_ssize_t x_row, x_step, to_row
+    cdef int rows, mode
+    cdef bint ones, in_place = most * O * <Py_ssize_t>sizeof(floating) <= IN_PLACE_BYTES
+    cdef bint copy_x = I * <Py_ssize_t>sizeof(floating) % PAGE == 0 and p1 - p0 > 1
+    group = block_panels(panels_of(lines), max(most, <Py_ssize_t>1), sizeof(floating))
+    copied = packed + ((group * most + 16) * NN_PANEL_LINES * V if not in_place else 0)
+    for q from p0 <= q < p1 by group:
+        q1 = min(q + group, p1)
+        first = panel_line(lines, q) * V
+        mode = NN_START_ZERO
+        for b0 from 0 <= b0 < max(B, <Py_ssize_t>1) by CHUNK:
+            depth = min(<Py_ssize_t>CHUNK, B - b0)
+            if not in_place:
+                for p in range(q, q1):
+                    column, end = panel_line(lines, p) * V, panel_line(lines, p + 1) * V
+                    pack_rows(packed + (column - first) * depth, dy + b0 * O + column, O, depth,
+                              min(end, O) - column, end - column)
+            for i from i0 <= i < i1 by NN_TILE_ROWS:
+                rows = <int>min(<Py_ssize_t>NN_TILE_ROWS, i1 - i)
+                from_x, x_row, x_step = x + b0 * I + i, 1, I
+                if copy_x:
+                    if (i - i0) % (BLOCK_STRIPS * NN_TILE_ROWS) == 0:
+                        copy_strips(copied, from_x, I, min(<Py_ssize_t>BLOCK_STRIPS * NN_TILE_ROWS, i1 - i), depth)
+                    from_x, x_step = copied + (i - i0) % (BLOCK_STRIPS * NN_TILE_ROWS) * depth, NN_TILE_ROWS
+                ones = i == 0 and db != NULL
+                for p in range(q, q1):
+                    column, end = panel_line(lines, p) * V, panel_line(lines, p + 1) * V
+                    if in_place:
+                        from_dy, step = dy + b0 * O + column, O
+                    else:
+                        from_dy, step = packed + (column - first) * depth, end - column
+                    to, to_row = dw + i * O + column, O
+                    if in_panels:
+                        to, to_row = dw + column * I + i * (end - column), end - column
+                    columns_tiles(rows + ones, ones, from_x, x_row, x_step, from_dy, step, to, to_row,
+                                  db + column if ones else NULL, min(end, O) - column, depth,
+                                  <const floating*>NULL, mode)
+            mode = NN_START_ZERO | NN_END_ADD
 
 
-cdef void shared_product(floating* c, const floating* a, Py_ssize_t a_row, Py_ssize_t a_step,
-                         const floating* b, Py_ssize_t b_row, bint transposed,
-                         Py_ssize_t m, Py_ssize_t n, Py_ssize_t k, const floating* start, int mode,
-                         int activation, floating alpha, void* scratch,
-                         int thread, int n_threads) noexcept nogil:
+# ------------------------------------------------------------------ kernels
+cdef bint by_panels(Py_ssize_t m, Py_ssize_t panels, int n_threads) noexcept nogil:
+    """Whether threads share out panels of C, so that each keeps its part of B in its cache, or rows."""
+    return panels % n_threads == 0 or panels >= 4 * n_threads or panels * NN_TILE_ROWS >= m
+
+
+cdef void shared_product(floating* c, const floating* a, const floating* b, int source,
+                         Py_ssize_t m, Py_ssize_t n, Py_ssize_t k, const floating* start, Finish* finish,
+                         void* scratch, int thread, int n_threads) noexcept nogil:
     """One thread's share of C (m, n) := f(start + A B)."""
-    cdef Py_ssize_t begin, end, panel_columns = NN_TILE_VECTORS * lanes(a)
-    if by_columns(m, n, panel_columns, n_threads):
-        nn_share(n, panel_columns, thread, n_threads, &begin, &end)
-        if begin < end:
-            product(c + begin, n, a, a_row, a_step, b + (begin * b_row if transposed else begin), b_row,
-                    transposed, m, end - begin, k, start + begin if start != NULL else NULL, mode, activation,
-                    alpha, scratch)
+    cdef Py_ssize_t begin = 0, end = m, p0 = 0, p1 = panels_of(lines_of(n, line_elements(a)))
+    if by_panels(m, p1, n_threads):
+        nn_share(p1, 1, thread, n_threads, &p0, &p1)
     else:
         nn_share(m, NN_TILE_ROWS, thread, n_threads, &begin, &end)
-        if begin < end:
-            product(c + begin * n, n, a + begin * a_row, a_row, a_step, b, b_row, transposed,
-                    end - begin, n, k, start, mode, activation, alpha, scratch)
+        if finish.saved != NULL:
+            finish.saved = <const floating*>finish.saved + begin * n
+    if begin < end and p0 < p1:
+        product(c + begin * n, n, a + begin * k, k, b, source, end - begin, n, k, p0, p1, start, finish, scratch)
 
 
 cdef void dense_forward(
     const floating* x,   # IN  (B, I)
-    const floating* w,   # IN  (I, O)
+    const floating* w,   # IN  (I, O), or in panels
     const floating* b,   # IN  (O,) or NULL
     floating* y,         # OUT (B, O)
-    Py_ssize_t B, Py_ssize_t I, Py_ssize_t O,
-    int activation, floating alpha,
+    Py_ssize_t B, Py_ssize_t I, Py_ssize_t O, bint in_panels,
+    int activation, double alpha,
     void* scratch, int thread, int n_threads,
 ) noexcept nogil:
     """y := f(b + x w)"""
-    shared_product(y, x, I, <Py_ssize_t>1, w, O, False, B, O, I, b,
-                   NN_START_ZERO if b == NULL else NN_START_ROW, activation, alpha, scratch, thread,
-                   n_threads)
+    cdef Finish finish
+    finish.activation, finish.backward, finish.alpha, finish.saved = activation, False, alpha, NULL
+    shared_product(y, x, w, PANELS if in_panels else ROWS, B, O, I, b, &finish, scratch, thread, n_threads)
 
 
 cdef void dense_backward_input(
     const floating* dy,  # IN  (B, O)
-    const floating* w,   # IN  (I, O)
+    const floating* w,   # IN  (I, O), or in panels
+    const floating* s,   # IN  (B, I) what the derivative of f needs, or NULL
     floating* dx,        # OUT (B, I)
-    Py_ssize_t B, Py_ssize_t I, Py_ssize_t O,
+    Py_ssize_t B, Py_ssize_t I, Py_ssize_t O, bint in_panels,
+    int activation, double alpha,
     void* scratch, int thread, int n_threads,
 ) noexcept nogil:
-    """dx := dy w^T"""
-    shared_product(dx, dy, O, <Py_ssize_t>1, w, O, True, B, I, O, <const floating*>NULL, NN_START_ZERO,
-                   IDENTITY, <floating>0, scratch, thread, n_threads)
+    """dx := dy w^T f'(s)"""
+    cdef Finish finish
+    finish.activation, finish.backward, finish.alpha, finish.saved = activation, True, alpha, s
+    shared_product(dx, dy, w, TURNED_PANELS if in_panels else TURNED, B, I, O, <const floating*>NULL, &finish,
+                   scratch, thread, n_threads)
 
 
 cdef void dense_backward_params(
     const floating* x,   # IN  (B, I)
     const floating* dy,  # IN  (B, O)
-    floating* dw,        # OUT (I, O)
+    floating* dw,        # OUT (I, O), or in panels
     floating* db,        # OUT (O,) or NULL
-    Py_ssize_t B, Py_ssize_t I, Py_ssize_t O,
+    Py_ssize_t B, Py_ssize_t I, Py_ssize_t O, bint in_panels,
     void* scratch, int thread, int n_threads,
 ) noexcept nogil:
-    """dw := x^T dy; db := sum of dy over the batch, as one more row of x^T that is 1"""
-    cdef Py_ssize_t b0, depth
-    cdef int mode = NN_START_ZERO
-    cdef floating one = 1
-    for b0 from 0 <= b0 < max(B, <Py_ssize_t>1) by CHUNK:
-        depth = min(<Py_ssize_t>CHUNK, B - b0)
-        shared_product(dw, x + b0 * I, <Py_ssize_t>1, I, dy + b0 * O, O, False, I, O, depth,
-                       <const floating*>NULL, mode, IDENTITY, <floating>0, scratch, thread, n_threads)
-        if db != NULL:
-            shared_product(db, &one, <Py_ssize_t>0, <Py_ssize_t>0, dy + b0 * O, O, False, <Py_ssize_t>1, O,
-                           depth, <const floating*>NULL, mode, IDENTITY, <floating>0, scratch, thread,
-                           n_threads)
-        mode = NN_START_ZERO | NN_END_ADD
+    """dw := x^T dy; db := sum of dy over the batch"""
+    cdef Py_ssize_t i0 = 0, i1 = I, p0 = 0, p1 = panels_of(lines_of(O, line_elements(x)))
+    if by_panels(I, p1, n_threads):
+        nn_share(p1, 1, thread, n_threads, &p0, &p1)
+    else:
+        nn_share(I, NN_TILE_ROWS, thread, n_threads, &i0, &i1)
+    if (i0 < i1 or I == 0) and p0 < p1:
+        gradient(x, dy, dw, db, B, I, O, in_panels, i0, i1, p0, p1, scratch)

@@ -44,7 +44,7 @@ cdef enum Kernel:
 
 cdef enum:
     OP_POINTERS = 6
-    OP_SIZES = 3
+    OP_SIZES = 4
     OP_SCALARS = 5
 
 cdef struct Op:
@@ -73,11 +73,12 @@ cdef void run_op_typed(const Op* op, const Batch* batch, void* scratch, int thre
     cdef int64_t* ids = <int64_t*>op.p[5]
     cdef floating s0 = <floating>op.s[0]
     if kernel == K_DENSE_FORWARD:
-        dense_forward(p0, p1, p2, p3, B, n0, n1, <int>op.n[2], s0, scratch, thread, n_threads)
+        dense_forward(p0, p1, p2, p3, B, n0, n1, op.n[3] != 0, <int>op.n[2], op.s[0], scratch, thread, n_threads)
     elif kernel == K_DENSE_BACKWARD_INPUT:
-        dense_backward_input(p0, p1, p2, B, n0, n1, scratch, thread, n_threads)
+        dense_backward_input(p0, p1, p3, p2, B, n0, n1, op.n[3] != 0, <int>op.n[2], op.s[0], scratch, thread,
+                             n_threads)
     elif kernel == K_DENSE_BACKWARD_PARAMS:
-        dense_backward_params(p0, p1, p2, p3, B, n0, n1, scratch, thread, n_threads)
+        dense_backward_params(p0, p1, p2, p3, B, n0, n1, op.n[3] != 0, scratch, thread, n_threads)
     elif kernel == K_BIAS_ACTIVATION_FORWARD:
         bias_activation_forward(<int>op.n[2], p0, p1, p2, B, n0, s0, thread, n_threads)
     elif kernel == K_ACTIVATION_FORWARD:
