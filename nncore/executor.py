@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from nncore._core import core
 from nncore.kernels._front import ACTIVATION, DEFAULT_ALPHA, KERNEL
 from nncore.program import Op, Program
-from nncore.variables import ALIGNMENT, aligned_empty
+from nncore.variables import ALIGNMENT, aligned_empty, from_panels
 
 __all__ = ["Executor", "RunError"]
 
@@ -81,6 +81,13 @@ class Executor:
     ) -> dict[str, float]:
         """Run the program over all batches: `bind` and one call of what it returns."""
         return self.bind(feeds, results)(samples, order, batch_size, watch, attributes, on_pause, n_threads)
+
+    def value(self, number: int) -> NDArray[Any]:
+        """Return a copy of what a buffer holds, in its own shape."""
+        buffer = self.program.buffers[number]
+        if not buffer.panels:
+            return self.arrays[number].copy()
+        return from_panels(self.arrays[number], buffer.shape)
 
     def bind(
         self, feeds: Mapping[int, NDArray[Any]], results: Mapping[int, NDArray[Any]] | None = None
@@ -249,7 +256,8 @@ def _check_order(order: NDArray[np.int64], samples: int) -> None:
 
 def _allocate(program: Program, batch_size: int) -> list[NDArray[Any]]:
     """Return an array per buffer: variables where they lie, all else in one arena."""
-    shapes = [((batch_size, *buffer.shape) if buffer.per_row else buffer.shape) for buffer in program.buffers]
+    shapes = [(batch_size, *buffer.shape) if buffer.per_row else (buffer.row_size,) if buffer.panels else buffer.shape
+              for buffer in program.buffers]
     sizes = [0 if buffer.variable is not None else
              -(-int(np.prod(shape, dtype=object)) * buffer.dtype.itemsize // ALIGNMENT) * ALIGNMENT
              for buffer, shape in zip(program.buffers, shapes, strict=True)]
@@ -291,6 +299,9 @@ def lowered(
         assert number is not None
         return program.width(number)
 
+    def panels(number: int | None) -> bool:
+        return number is not None and program.buffers[number].panels
+
     def is_ids(number: int | None) -> bool:
         return number is not None and program.buffers[number].dtype == np.int64
 
@@ -299,11 +310,14 @@ def lowered(
     if op.kernel == "dense_forward":
         name = op.attributes.get("activation", "linear")
         alpha = op.attributes.get("alpha", DEFAULT_ALPHA.get(name, 0.0))
-        return op.kernel, operands, (width(op.inputs[0]), width(op.outputs[0]), ACTIVATION[name]), (alpha,)
+        sizes = (width(op.inputs[0]), width(op.outputs[0]), ACTIVATION[name], panels(op.inputs[1]))
+        return op.kernel, operands, sizes, (alpha,)
     if op.kernel == "dense_backward_input":
-        return op.kernel, operands, (width(op.outputs[0]), width(op.inputs[0])), ()
+        sizes = (width(op.outputs[0]), width(op.inputs[0]), ACTIVATION["linear"], panels(op.inputs[1]))
+        return op.kernel, operands, sizes, ()
     if op.kernel == "dense_backward_params":
-        return op.kernel, operands, (width(op.inputs[0]), width(op.inputs[1])), ()
+        sizes = (width(op.inputs[0]), width(op.inputs[1]), 0, panels(op.outputs[0]))
+        return op.kernel, operands, sizes, ()
     if op.kernel in _ROWWISE:
         return op.kernel, operands, (width(op.inputs[0]),), ()
     if op.kernel in _LOSSES or op.kernel in _METRICS:

@@ -77,14 +77,14 @@ def _dense(program: Program, op: Op, dy: int, reached: set[int]) -> dict[int, in
     x, w, b = op.inputs
     assert x is not None and w is not None
     gradients = {}
-    if w in reached or b in reached:
-        gradients[w] = program.array(program.buffers[w].shape)
-        if b is not None:
-            gradients[b] = program.array(program.buffers[b].shape)
-        program.emit("dense_backward_params", (x, dy), (gradients[w], None if b is None else gradients[b]))
-    if x in reached:
+    if x in reached:  # first: the update of w may be part of the gradient's op
         gradients[x] = program.rows(program.width(x), role="gradient")
         program.emit("dense_backward_input", (dy, w), (gradients[x],))
+    if w in reached or b in reached:
+        gradients[w] = program.array_like(w)
+        if b is not None:
+            gradients[b] = program.array_like(b)
+        program.emit("dense_backward_params", (x, dy), (gradients[w], None if b is None else gradients[b]))
     return gradients
 
 

@@ -322,8 +322,8 @@ class Sequential(Trainable):
 
         self._wants_built("save")
         with self._alone("save"):
-            arrays = {weight.name: weight._value for weight in self.weights}
-            arrays |= {f"optimizer/{slot.name}": slot._value for slot in self._slots}
+            arrays = {weight.name: weight.numpy() for weight in self.weights}
+            arrays |= {f"optimizer/{slot.name}": slot.numpy() for slot in self._slots}
             config: dict[str, Any] = {"model": self.get_config(), "input_width": self._input_width,
                                       "epochs_done": self._epochs_done}
             if self.optimizer is not None:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from nncore.variables import Variable
+from nncore.variables import Variable, panel_elements
 
 __all__ = ["Buffer", "Op", "Program"]
 
@@ -35,6 +35,8 @@ class Buffer(NamedTuple):
         For messages: the layer that fills it.
     variable : Variable, optional
         The variable whose array it is.
+    panels : bool
+        Whether its columns are kept in panels, as `Variable` says.
     """
 
     role: str
@@ -43,10 +45,13 @@ class Buffer(NamedTuple):
     per_row: bool = True
     name: str = ""
     variable: Variable | None = None
+    panels: bool = False
 
     @property
     def row_size(self) -> int:
-        """Elements in a row (in all, where there is no batch)."""
+        """Elements that a row takes (in all, where there is no batch)."""
+        if self.panels:
+            return panel_elements(self.shape, self.dtype.itemsize)
         return int(np.prod(self.shape, dtype=object))
 
 
@@ -99,12 +104,18 @@ class Program:
         """Add a buffer of a shape without a batch."""
         return self._add(Buffer(role, self.dtype, shape, per_row=False, name=self.layer))
 
+    def array_like(self, parameter: int, role: str = "gradient") -> int:
+        """Add a buffer that is kept as a parameter is."""
+        like = self.buffers[parameter]
+        return self._add(like._replace(role=role, name=self.layer, variable=None))
+
     def parameter(self, variable: Variable, role: str = "parameter") -> int:
         """Return the buffer of a variable, adding it the first time."""
         for number, buffer in enumerate(self.buffers):
             if buffer.variable is variable:
                 return number
-        return self._add(Buffer(role, variable.dtype, variable.shape, False, self.layer, variable))
+        return self._add(Buffer(role, variable.dtype, variable.shape, False, self.layer, variable,
+                                variable.panels))
 
     def width(self, buffer: int) -> int:
         """Return the length of a buffer's rows."""

@@ -265,7 +265,9 @@ class Trainable:
         self._forget()  # somebody gave the optimizer momentum, or took it away
         self._slot_kinds = self.optimizer.slots
         self._slots = [
-            Variable(np.zeros(weight.shape, weight.dtype), f"{weight.name}/{name}", trainable=False)
+            Variable(
+                np.zeros(weight.shape, weight.dtype), f"{weight.name}/{name}", trainable=False, panels=weight.panels
+            )
             for weight in self.weights
             if weight.trainable
             for name in self.optimizer.slots

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -29,6 +29,8 @@ class Variable:
         The variable's name, unique within its layer.
     trainable : bool
         Whether training changes it.
+    panels : bool
+        Whether it is a matrix whose columns are kept in panels, as the product of a dense layer reads them.
 
     Examples
     --------
@@ -40,15 +42,22 @@ class Variable:
     array([1., 2.], dtype=float32)
     """
 
-    def __init__(self, value: NDArray[Any], name: str, trainable: bool = True) -> None:
+    def __init__(
+        self, value: NDArray[Any], name: str, trainable: bool = True, panels: bool = False
+    ) -> None:
         self.name = name
         self.trainable = trainable
-        self._value = value
+        self.panels = panels
+        self._shape: tuple[int, ...] = value.shape
+        self._value = value  # as it is kept
+        if panels:
+            self._value = np.zeros(panel_elements(value.shape, value.itemsize), value.dtype)
+            self._keep(value)
 
     @property
     def shape(self) -> tuple[int, ...]:
         """The value's shape."""
-        return self._value.shape
+        return self._shape
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -58,11 +67,18 @@ class Variable:
     @property
     def size(self) -> int:
         """The number of elements."""
-        return self._value.size
+        return int(np.prod(self._shape, dtype=object))
 
     def numpy(self) -> NDArray[Any]:
         """Return a copy of the value."""
-        return self._value.copy()
+        return from_panels(self._value, self._shape) if self.panels else self._value.copy()
+
+    def _keep(self, value: NDArray[Any]) -> None:
+        if not self.panels:
+            self._value[...] = value
+            return
+        for columns, panel in panel_views(self._value, self._shape):
+            panel[...] = value[:, columns]
 
     def assign(self, value: ArrayLike) -> None:
         """Set the value; the shape must be the variable's."""
@@ -71,17 +87,70 @@ class Variable:
             raise ValueError(
                 f"assign to {self.name!r}: value has shape {found.shape}, but the variable has {self.shape}"
             )
-        self._value[...] = found
+        self._keep(found)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         """Return the value as NumPy asks for it: always a copy."""
         if copy is False:
             raise ValueError(f"variable {self.name!r} is read by copying")
-        return self._value.astype(self.dtype if dtype is None else dtype)
+        value = self.numpy()
+        return value if dtype is None else value.astype(dtype, copy=False)
 
     def __repr__(self) -> str:
         """Return name, shape and dtype."""
         return f"Variable(name={self.name!r}, shape={self.shape}, dtype={self.dtype})"
+
+
+def panel_elements(shape: tuple[int, ...], itemsize: int) -> int:
+    """Return the number of elements that a matrix takes in panels: its columns padded to whole cache lines.
+
+    Examples
+    --------
+    >>> panel_elements((5, 20), itemsize=4)
+    160
+    """
+    rows, columns = shape
+    line = ALIGNMENT // itemsize
+    return int(rows) * -(-int(columns) // line) * line
+
+
+def panel_views(kept: NDArray[Any], shape: tuple[int, ...]) -> Iterator[tuple[slice, NDArray[Any]]]:
+    """Iterate over the panels of a matrix: the columns of each, and the view (rows, columns) of its elements.
+
+    A panel is three cache lines wide, the last one two; where one line would be left, the last two are two
+    lines each. `panel_line` in nncore/_core/dense.pxi says the same.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> [(columns.start, columns.stop) for columns, _ in panel_views(np.zeros(5 * 112, np.float32), (5, 100))]
+    [(0, 48), (48, 80), (80, 100)]
+    """
+    rows, columns = shape
+    line = ALIGNMENT // kept.itemsize
+    lines, first = -(-columns // line), 0
+    while first < lines:
+        left = lines - first
+        end = first + (min(left, 2) if left in (1, 2, 4) else 3)
+        panel = kept[first * line * rows : end * line * rows].reshape(rows, (end - first) * line)
+        stop = min(end * line, columns)
+        yield slice(first * line, stop), panel[:, : stop - first * line]
+        first = end
+
+
+def from_panels(kept: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
+    """Return the matrix that is kept in panels.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from_panels(np.arange(32.0), (2, 10))[1]
+    array([16., 17., 18., 19., 20., 21., 22., 23., 24., 25.])
+    """
+    value = np.empty(shape, kept.dtype)
+    for columns, panel in panel_views(kept, shape):
+        value[:, columns] = panel
+    return value
 
 
 def aligned_empty(n_bytes: int) -> NDArray[np.uint8]:
@@ -112,7 +181,7 @@ def arrange(variables: Sequence[Variable]) -> NDArray[np.uint8]:
     arena[...] = 0
     start = 0
     for variable, size in zip(variables, sizes, strict=True):
-        view = arena[start : start + variable._value.nbytes].view(variable.dtype).reshape(variable.shape)
+        view = arena[start : start + variable._value.nbytes].view(variable.dtype).reshape(variable._value.shape)
         view[...] = variable._value
         variable._value = view
         start += size

@@ -568,7 +568,7 @@ def test_executors_agree_on_every_buffer(activation, name, dtype):
         }
         assert len(written) > 5
         for n in written:
-            left, right = plan.executor.arrays[n], twin.executor.arrays[n]
+            left, right = plan.executor.value(n), twin.executor.value(n)
             assert left.shape == right.shape and left.dtype == right.dtype
             assert np.allclose(left, right, **tolerance), (key, n, buffers[n])
     for left, right in zip(history_a.history.values(), history_b.history.values(), strict=True):

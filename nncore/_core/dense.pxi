@@ -341,7 +341,7 @@ cdef void gradient(
                     column, end = panel_line(lines, p) * V, panel_line(lines, p + 1) * V
                     pack_rows(packed + (column - first) * depth, dy + b0 * O + column, O, depth,
                               min(end, O) - column, end - column)
-            for i from i0 <= i < i1 by NN_TILE_ROWS:
+            for i from i0 <= i < max(i1, <Py_ssize_t>1) by NN_TILE_ROWS:  # no inputs: db alone
                 rows = <int>min(<Py_ssize_t>NN_TILE_ROWS, i1 - i)
                 from_x, x_row, x_step = x + b0 * I + i, 1, I
                 if copy_x:

@@ -91,16 +91,22 @@ class Layer:
         assign_all(self.weights, weights, f"set_weights of layer {self.name!r}")
 
     def add_weight(
-        self, name: str, shape: tuple[int, ...], initializer: Initializer, seed: int, number: int
+        self,
+        name: str,
+        shape: tuple[int, ...],
+        initializer: Initializer,
+        seed: int,
+        number: int,
+        panels: bool = False,
     ) -> Variable:
-        """Make a weight; a subclass calls it in `build`."""
+        """Make a weight; a subclass calls it in `build`. `panels`: a matrix that only dense products read."""
         _checks.shape_size(shape, f"layer {self.name!r}")
         try:
             value = initializer(shape, self.dtype, seed=seed, layer=number, index=len(self.weights))
         except (MemoryError, ValueError) as error:  # MemoryError: NumPy's own takes other arguments
             kind = MemoryError if isinstance(error, MemoryError) else ValueError
             raise kind(f"layer {self.name!r}: cannot make {name} of shape {shape}: {error}") from error
-        self.weights.append(Variable(value, f"{self.name}/{name}", self.trainable))
+        self.weights.append(Variable(value, f"{self.name}/{name}", self.trainable, panels))
         return self.weights[-1]
 
     def __repr__(self) -> str:

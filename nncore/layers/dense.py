@@ -60,7 +60,7 @@ class Dense(Layer):
     def build(self, input_width: int, seed: int, number: int) -> None:
         """Make kernel (I, O) and bias (O,)."""
         self.kernel = self.add_weight(
-            "kernel", (input_width, self.units), self.kernel_initializer, seed, number
+            "kernel", (input_width, self.units), self.kernel_initializer, seed, number, panels=True
         )
         self.bias = None
         if self.use_bias:

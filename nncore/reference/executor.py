@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nncore import reference
-from nncore.executor import RunError, _allocate
+from nncore.executor import RunError
 from nncore.program import Op, Program
 
 __all__ = ["Executor"]
@@ -32,7 +32,8 @@ class Executor:
 
     def __init__(self, program: Program, batch_size: int) -> None:
         self.program, self.batch_size = program, batch_size
-        self.arrays = _allocate(program, batch_size)
+        self.arrays = [np.zeros((batch_size, *buffer.shape) if buffer.per_row else buffer.shape, buffer.dtype)
+                       for buffer in program.buffers]
 
     def run(
         self,
@@ -49,6 +50,10 @@ class Executor:
         """Run the program over all batches; parameters as of `nncore.executor`, without threads."""
         batch_size = batch_size or self.batch_size
         sums = dict.fromkeys(self.program.totals, 0.0)
+        kept = [(buffer.variable, array) for buffer, array in zip(self.program.buffers, self.arrays, strict=True)
+                if buffer.variable is not None]
+        for variable, array in kept:
+            array[...] = variable.numpy()
         for first in range(0, samples, batch_size):
             rows = slice(first, min(first + batch_size, samples))
             n_rows = rows.stop - rows.start
@@ -62,11 +67,17 @@ class Executor:
                 sums[name] += float(arrays[number].sum(dtype=np.float64))
             for number, to in (results or {}).items():
                 to[rows] = arrays[number]
+            for variable, array in kept:
+                variable.assign(array)
             if watch is not None and not np.isfinite(sums[watch]):
                 raise RunError(watch, sums[watch], rows.stop)
             if on_pause is not None:
                 on_pause(rows.stop)
         return sums
+
+    def value(self, number: int) -> NDArray[Any]:
+        """Return a copy of what a buffer holds."""
+        return self.arrays[number].copy()
 
     def bind(self, feeds: Mapping[int, NDArray[Any]],
              results: Mapping[int, NDArray[Any]] | None = None) -> Callable[..., dict[str, float]]:
