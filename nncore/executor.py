@@ -106,7 +106,7 @@ class Bound:
     ) -> None:
         self.executor, self.data = executor, (feeds, results)  # the table holds their addresses
         self.attributes: Mapping[str, float] = {}
-        self.updates: list[tuple[int, Op]] = []
+        self.tunable: list[tuple[int, Op]] = []  # ops with scalars, and their places in the table
         self.rows = min((len(array) for array in (*feeds.values(), *results.values())), default=0)
         self.table = self._lower(feeds, results)
 
@@ -126,7 +126,7 @@ class Bound:
         watch : str, optional
             The total that must stay finite.
         attributes : mapping, optional
-            Scalars of the update ops that differ from what was emitted, such as the learning rate.
+            Scalars of ops, by their names, that differ from what was emitted, such as the learning rate.
         on_pause : callable, optional
             Called with the number of rows done every 50 ms or so, and at the end.
         n_threads : int
@@ -185,9 +185,9 @@ class Bound:
         return after
 
     def _set_attributes(self, attributes: Mapping[str, float]) -> None:
-        for line, op in self.updates:
-            changed = Op(op.kernel, op.inputs, op.outputs, {**op.attributes, **attributes})
-            scalars = lowered(self.executor.program, changed)[3]
+        for line, op in self.tunable:
+            changed = {name: attributes.get(name, value) for name, value in op.attributes.items()}
+            scalars = lowered(self.executor.program, op._replace(attributes=changed))[3]
             self.table[line]["s"][: len(scalars)] = scalars
         self.attributes = dict(attributes)
 
@@ -201,8 +201,8 @@ class Bound:
             _check_rows("feeds", number, source, to)
             lines.append(("gather", False, [source, to], (to.nbytes // len(to),), ()))
         for op in program.ops:
-            if op.kernel.endswith("_update"):
-                self.updates.append((len(lines), op))
+            if _SCALARS.get(op.kernel):
+                self.tunable.append((len(lines), op))
             kernel, operands, sizes, scalars = lowered(program, op)
             arrays = [None if number is None else buffers[number] for number in operands]
             lines.append((kernel, is_double, arrays, sizes, scalars))
@@ -266,6 +266,13 @@ def _allocate(program: Program, batch_size: int) -> list[NDArray[Any]]:
     return arrays
 
 
+_SCALARS: dict[str, tuple[str, ...]] = {  # of the optimizer's ops, in the core's order; a run may replace them
+    "sgd_update": ("learning_rate", "momentum", "nesterov", "weight_decay", "l2"),
+    "adam_update": ("learning_rate", "beta_1", "beta_2", "epsilon", "weight_decay"),
+    "adam_step": ("beta_1", "beta_2"),
+    "square_sums": (),
+    "clip_scale": ("global_clipnorm",),
+}
 _ROWWISE = ("softmax", "softmax_backward", "log_softmax", "log_softmax_backward")
 _METRICS = {
     "sparse_categorical_accuracy": "categorical_accuracy",
@@ -313,10 +320,12 @@ def lowered(
         dense = None if is_ids(target) else target
         operands = (y, dense, *(weight or [None]), rows, *(gradient or [None]), ids)
         return _METRICS.get(op.kernel, op.kernel), operands, (width(y),), values
-    if op.kernel == "sgd_update":
-        order = ("learning_rate", "momentum", "nesterov", "weight_decay", "l2")
+    if op.kernel in _SCALARS:
         assert op.inputs[0] is not None
-        size = program.buffers[op.inputs[0]].row_size
-        return op.kernel, operands, (size,), tuple(float(op.attributes[name]) for name in order)
+        if op.kernel == "sgd_update":
+            w, dw, velocity, *scale = operands
+            operands = (w, dw, velocity, None, None, None, *scale)
+        sizes = (program.buffers[op.inputs[0]].row_size, op.attributes.get("first", 0))
+        return op.kernel, operands, sizes, tuple(float(op.attributes[name]) for name in _SCALARS[op.kernel])
     name, direction = op.kernel.rsplit("_", 1)
     return f"activation_{direction}", operands, (width(op.inputs[0]), 0, ACTIVATION[name]), values

@@ -19,6 +19,8 @@ ELEMENTARY = ("exp", "expm1", "log", "log1p", "erf", "gelu_grad", "silu_grad", "
               "gelu", "silu")
 assert len(ACTIVATIONS) == N_ACTIVATIONS and len(KERNELS) == N_KERNELS
 
+SQUARES_BLOCK = NORM_BLOCK  # elements whose squares are summed together
+
 # The layout of an op, for the tables that Python fills.
 OP_FIELDS = [("kernel", "i8"), ("is_double", "i8"), ("p", "u8", (OP_POINTERS,)), ("n", "i8", (OP_SIZES,)),
              ("s", "f8", (OP_SCALARS,))]

@@ -22,7 +22,7 @@ cdef enum UpdateKind:
     ADAM_AMSGRAD
 
 cdef enum:
-    SQUARES_BLOCK = 4096  # elements whose squares are summed together: a part of docs/bits.md
+    NORM_BLOCK = 4096  # elements whose squares are summed together: a part of docs/bits.md
 
 cdef struct Update:
     int kind
@@ -104,7 +104,11 @@ cdef void update(const Op* op, floating* w, const floating* g, floating* s0, flo
 
 cdef inline floating flushed(floating v) noexcept nogil:
     cdef floating least = <floating>(SMALLEST_NORMAL_F32 if floating is float else SMALLEST_NORMAL_F64)
-    cdef floating size = fabsf(v) if floating is float else fabs(v)
+    cdef floating size
+    if floating is float:  # a statement: gcc warns of the branch that an expression would leave
+        size = fabsf(v)
+    else:
+        size = fabs(v)
     return <floating>0 if size < least else v
 
 
@@ -174,25 +178,25 @@ cdef void adam_amsgrad(const Update* u, floating* w, const floating* g, floating
 
 cdef void square_sums(
     const floating* x,  # IN  (N,)
-    double* sums,       # OUT (ceil(N / SQUARES_BLOCK),)
+    double* sums,       # OUT (ceil(N / NORM_BLOCK),)
     Py_ssize_t n, int thread, int n_threads,
 ) noexcept nogil:
     """sums := of the squares of each block, in float64: eight virtual lanes and their tree"""
     cdef double[8] lane
     cdef double e
     cdef Py_ssize_t begin, end, first, full, i, j
-    nn_share(n, SQUARES_BLOCK, thread, n_threads, &begin, &end)
-    for first from begin <= first < end by SQUARES_BLOCK:
-        full = first + min(<Py_ssize_t>SQUARES_BLOCK, end - first) // 8 * 8
+    nn_share(n, NORM_BLOCK, thread, n_threads, &begin, &end)
+    for first from begin <= first < end by NORM_BLOCK:
+        full = first + min(<Py_ssize_t>NORM_BLOCK, end - first) // 8 * 8
         memset(lane, 0, sizeof(lane))
         for i from first <= i < full by 8:
             for j in range(8):
                 e = x[i + j]
                 lane[j] += e * e
-        for j in range(min(<Py_ssize_t>SQUARES_BLOCK, end - first) % 8):
+        for j in range(min(<Py_ssize_t>NORM_BLOCK, end - first) % 8):
             e = x[full + j]
             lane[j] += e * e
-        sums[first // SQUARES_BLOCK] = lanes_tree(<double*>lane)
+        sums[first // NORM_BLOCK] = lanes_tree(<double*>lane)
 
 
 cdef void clip_scale(
