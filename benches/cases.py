@@ -171,9 +171,11 @@ def _cases():
             variants = [{"activation": name} for name in BIASED]
         elif row.variants[0].get("sample_weight", 0) is None:
             variants = [{"sample_weight": None}]
+        elif row.name == "adam_update":
+            variants = [{"v_hat": None}]
         if row.name == "philox4x32":
             pairs = [((65_536,), "float32")]
-        elif row.name == "sgd_update":
+        elif row.name in ("sgd_update", "adam_update"):
             pairs = [(shape, dtype) for dtype in ("float32", "float64") for shape in PARAMETERS]
         elif rank == 1:
             pairs = [(shape, dtype) for dtype in ("float32", "float64") for shape in ELEMENTS]

@@ -374,6 +374,21 @@ def real(value: Any, where: str, name: str, low: float = -math.inf, high: float 
     return found
 
 
+def positive(value: Any, where: str, name: str) -> float:
+    """Return `value` as a finite float above 0.
+
+    Examples
+    --------
+    >>> positive(0, "Adam", "epsilon")
+    Traceback (most recent call last):
+    ValueError: Adam: epsilon must be a finite number above 0, got 0
+    """
+    found = real(value, where, name, low=0.0)
+    if found == 0:
+        raise ValueError(f"{where}: {name} must be a finite number above 0, got {value!r}")
+    return found
+
+
 def fraction(value: Any, where: str, name: str) -> float:
     """Return `value` as a float with 0 <= value < 1.
 

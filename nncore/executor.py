@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from time import perf_counter
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nncore._core import core
 from nncore.kernels._front import ACTIVATION, DEFAULT_ALPHA, KERNEL
-from nncore.program import Op, Program
+from nncore.program import FUSED, Op, Program
 from nncore.variables import ALIGNMENT, aligned_empty, from_panels
 
 __all__ = ["Executor", "RunError"]
@@ -63,6 +63,7 @@ class Executor:
     def __init__(self, program: Program, batch_size: int) -> None:
         self.program, self.batch_size = program, batch_size
         self.arrays = _allocate(program, batch_size)
+        self.fusions = _fusions(program)
         self.sums = np.zeros(len(program.totals))
         self.pace: dict[int, float] = {}  # threads -> seconds a row took when they were last tried
         self.pieces = 0
@@ -113,7 +114,7 @@ class Bound:
     ) -> None:
         self.executor, self.data = executor, (feeds, results)  # the table holds their addresses
         self.attributes: Mapping[str, float] = {}
-        self.updates: list[tuple[int, Op]] = []
+        self.tunable: list[tuple[int, Op]] = []  # ops with scalars, and their places in the table
         self.rows = min((len(array) for array in (*feeds.values(), *results.values())), default=0)
         self.table = self._lower(feeds, results)
 
@@ -133,7 +134,7 @@ class Bound:
         watch : str, optional
             The total that must stay finite.
         attributes : mapping, optional
-            Scalars of the update ops that differ from what was emitted, such as the learning rate.
+            Scalars of ops, by their names, that differ from what was emitted, such as the learning rate.
         on_pause : callable, optional
             Called with the number of rows done every 50 ms or so, and at the end.
         n_threads : int
@@ -192,27 +193,40 @@ class Bound:
         return after
 
     def _set_attributes(self, attributes: Mapping[str, float]) -> None:
-        for line, op in self.updates:
-            changed = Op(op.kernel, op.inputs, op.outputs, {**op.attributes, **attributes})
-            scalars = lowered(self.executor.program, changed)[3]
-            self.table[line]["s"][: len(scalars)] = scalars
+        for line, op in self.tunable:
+            changed = {name: attributes.get(name, value) for name, value in op.attributes.items()}
+            scalars = lowered(self.executor.program, op._replace(attributes=changed))[3]
+            self.all_ops[line]["s"][: len(scalars)] = scalars
         self.attributes = dict(attributes)
 
     def _lower(self, feeds: Mapping[int, NDArray[Any]], results: Mapping[int, NDArray[Any]]) -> NDArray[Any]:
-        """Return the table of ops: gathers, the program, sums of the totals, stores of the results."""
+        """Return the table of ops: gathers, the program, sums of the totals, stores of the results.
+
+        Behind the ops that are run stand the updates that a gradient's op makes itself, which points at them.
+        """
         program, buffers, sums = self.executor.program, self.executor.arrays, self.executor.sums
         is_double = program.dtype == np.float64
+        fusions = self.executor.fusions
         lines: list[tuple[str, bool, list[NDArray[Any] | None], tuple[int, ...], tuple[float, ...]]] = []
+        places: dict[int, int] = {}  # number of an op -> its line
         for number, source in feeds.items():
             to = buffers[number]
             _check_rows("feeds", number, source, to)
             lines.append(("gather", False, [source, to], (to.nbytes // len(to),), ()))
-        for op in program.ops:
-            if op.kernel.endswith("_update"):
-                self.updates.append((len(lines), op))
-            kernel, operands, sizes, scalars = lowered(program, op)
-            arrays = [None if number is None else buffers[number] for number in operands]
+
+        def add(number: int) -> None:
+            op = program.ops[number]
+            if _SCALARS.get(op.kernel):
+                self.tunable.append((len(lines), op))
+            places[number] = len(lines)
+            kernel, operands, sizes, scalars = lowered(program, fusions.replaced.get(number, op))
+            arrays = [None if buffer is None else buffers[buffer] for buffer in operands]
             lines.append((kernel, is_double, arrays, sizes, scalars))
+
+        # The betas' powers of this step come before the first update, which may be part of the backward pass.
+        for number in sorted(range(len(program.ops)), key=lambda number: program.ops[number].kernel != "adam_step"):
+            if number not in fusions.skipped:
+                add(number)
         for place, number in enumerate(program.totals.values()):
             lines.append(("accumulate", is_double, [buffers[number], sums[place:]], (), ()))
         for number, to in results.items():
@@ -221,12 +235,88 @@ class Bound:
             if not to.flags.writeable:
                 raise ValueError(f"run: results[{number}] is read-only")
             lines.append(("store", False, [source, to], (source.nbytes // len(source),), ()))
+        n_run = len(lines)
+        for updates in fusions.updates.values():
+            for number in updates:
+                if number is not None:
+                    add(number)
         table = np.zeros(len(lines), OP)
         for row, (kernel, double, arrays, sizes, scalars) in zip(table, lines, strict=True):
             row["kernel"], row["is_double"] = KERNEL[kernel], double
             row["p"][: len(arrays)] = [0 if array is None else core.address(array) for array in arrays]
             row["n"][: len(sizes)], row["s"][: len(scalars)] = sizes, scalars
-        return table
+        for number, updates in fusions.updates.items():
+            table[places[number]]["p"][4:6] = [
+                0 if update is None else core.address(table) + places[update] * table.itemsize for update in updates
+            ]
+        self.all_ops = table
+        return table[:n_run]
+
+
+class Fusions(NamedTuple):
+    """What the core runs otherwise than the program says, with the same bits.
+
+    Parameters
+    ----------
+    replaced : dict
+        Number of an op -> the op that is run instead of it and of the one after it.
+    updates : dict
+        Number of a gradient's op -> the updates of kernel and bias that it makes itself.
+    skipped : set of int
+        Ops that others do.
+    unwritten : set of int
+        Buffers that therefore hold nothing.
+    """
+
+    replaced: dict[int, Op]
+    updates: dict[int, tuple[int | None, int | None]]
+    skipped: set[int]
+    unwritten: set[int]
+
+
+def _fusions(program: Program) -> Fusions:
+    """Find what can be done while its operands are in the cache."""
+    found = Fusions({}, {}, set(), set())
+    kept = {*program.results, *program.totals.values()}
+
+    def only_reader(number: int | None) -> int | None:
+        """Return the op that reads a buffer, where there is one and nobody else wants it."""
+        readers = [at for at, op in enumerate(program.ops) if number in op.inputs]
+        return readers[0] if len(readers) == 1 and number is not None and number not in kept else None
+
+    for at, op in enumerate(program.ops):
+        if op.kernel == "dense_backward_input":
+            after = only_reader(op.outputs[0])
+            if after is None or program.ops[after].inputs[0] != op.outputs[0]:
+                continue
+            name, _, direction = program.ops[after].kernel.rpartition("_")
+            if direction == "backward" and name in FUSED and len(program.ops[after].inputs) == 2:
+                attributes: dict[str, Any] = {"activation": name}
+                if program.ops[after].attributes:
+                    (attributes["alpha"],) = program.ops[after].attributes.values()
+                inputs = (*op.inputs, program.ops[after].inputs[1])
+                found.replaced[at] = op._replace(
+                    inputs=inputs, outputs=program.ops[after].outputs, attributes=attributes
+                )
+                found.skipped.add(after)
+                found.unwritten.add(op.outputs[0])  # type: ignore[arg-type]
+        if op.kernel == "dense_backward_params":
+            updates = [None if number is None else only_reader(number) for number in op.outputs]
+            if all(number is None or (update is not None and program.ops[update].kernel.endswith("_update")
+                                      and program.ops[update].inputs[1] == number
+                                      and not _read_between(program, at, update))
+                   for number, update in zip(op.outputs, updates, strict=True)) and (
+                    program.buffers[op.outputs[0]].panels):  # type: ignore[index]
+                found.updates[at] = (updates[0], updates[1])
+                found.skipped.update(update for update in updates if update is not None)
+                found.unwritten.add(op.outputs[0])  # type: ignore[arg-type]
+    return found
+
+
+def _read_between(program: Program, first: int, update: int) -> bool:
+    """Return whether the parameter of an update is read by an op that stands behind `first`."""
+    parameter = program.ops[update].inputs[0]
+    return any(parameter in op.inputs for at, op in enumerate(program.ops) if at > first and at != update)
 
 
 def _check_rows(name: str, number: int, given: NDArray[Any], buffer: NDArray[Any]) -> None:
@@ -274,6 +364,13 @@ def _allocate(program: Program, batch_size: int) -> list[NDArray[Any]]:
     return arrays
 
 
+_SCALARS: dict[str, tuple[str, ...]] = {  # of the optimizer's ops, in the core's order; a run may replace them
+    "sgd_update": ("learning_rate", "momentum", "nesterov", "weight_decay", "l2"),
+    "adam_update": ("learning_rate", "beta_1", "beta_2", "epsilon", "weight_decay"),
+    "adam_step": ("beta_1", "beta_2"),
+    "square_sums": (),
+    "clip_scale": ("global_clipnorm",),
+}
 _ROWWISE = ("softmax", "softmax_backward", "log_softmax", "log_softmax_backward")
 _METRICS = {
     "sparse_categorical_accuracy": "categorical_accuracy",
@@ -313,8 +410,11 @@ def lowered(
         sizes = (width(op.inputs[0]), width(op.outputs[0]), ACTIVATION[name], panels(op.inputs[1]))
         return op.kernel, operands, sizes, (alpha,)
     if op.kernel == "dense_backward_input":
-        sizes = (width(op.outputs[0]), width(op.inputs[0]), ACTIVATION["linear"], panels(op.inputs[1]))
-        return op.kernel, operands, sizes, ()
+        name = op.attributes.get("activation", "linear")
+        alpha = op.attributes.get("alpha", DEFAULT_ALPHA.get(name, 0.0))
+        dy, w, *saved = op.inputs
+        sizes = (width(op.outputs[0]), width(dy), ACTIVATION[name], panels(w))
+        return op.kernel, (dy, w, *op.outputs, *saved), sizes, (alpha,)
     if op.kernel == "dense_backward_params":
         sizes = (width(op.inputs[0]), width(op.inputs[1]), 0, panels(op.outputs[0]))
         return op.kernel, operands, sizes, ()
@@ -327,10 +427,12 @@ def lowered(
         dense = None if is_ids(target) else target
         operands = (y, dense, *(weight or [None]), rows, *(gradient or [None]), ids)
         return _METRICS.get(op.kernel, op.kernel), operands, (width(y),), values
-    if op.kernel == "sgd_update":
-        order = ("learning_rate", "momentum", "nesterov", "weight_decay", "l2")
+    if op.kernel in _SCALARS:
         assert op.inputs[0] is not None
-        size = program.buffers[op.inputs[0]].row_size
-        return op.kernel, operands, (size,), tuple(float(op.attributes[name]) for name in order)
+        if op.kernel == "sgd_update":
+            w, dw, velocity, *scale = operands
+            operands = (w, dw, velocity, None, None, None, *scale)
+        sizes = (program.buffers[op.inputs[0]].row_size, op.attributes.get("first", 0))
+        return op.kernel, operands, sizes, tuple(float(op.attributes[name]) for name in _SCALARS[op.kernel])
     name, direction = op.kernel.rsplit("_", 1)
     return f"activation_{direction}", operands, (width(op.inputs[0]), 0, ACTIVATION[name]), values

@@ -100,9 +100,11 @@ class Program:
         shape = () if width is None else (width,)
         return self._add(Buffer(role, dtype or self.dtype, shape, name=self.layer))
 
-    def array(self, shape: tuple[int, ...], role: str = "gradient") -> int:
+    def array(
+        self, shape: tuple[int, ...], role: str = "gradient", dtype: np.dtype[Any] | None = None
+    ) -> int:
         """Add a buffer of a shape without a batch."""
-        return self._add(Buffer(role, self.dtype, shape, per_row=False, name=self.layer))
+        return self._add(Buffer(role, dtype or self.dtype, shape, per_row=False, name=self.layer))
 
     def array_like(self, parameter: int, role: str = "gradient") -> int:
         """Add a buffer that is kept as a parameter is."""

@@ -16,11 +16,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from nncore import _checks, gradients, losses, metrics, optimizers, random
+from nncore._core import core
 from nncore.executor import Executor, RunError
 from nncore.history import History
 from nncore.program import Program
 from nncore.progress import Progress
-from nncore.variables import Variable, arrange
+from nncore.variables import ALIGNMENT, Variable, arrange
 
 __all__ = ["NonFiniteError", "Trainable"]
 
@@ -75,7 +76,7 @@ class Trainable:
         self._slots: list[Variable] = []
         self._slot_arena = arrange([])
         self._slot_kinds: tuple[str, ...] = ()
-        self._plans: dict[tuple[str, bool], list[_Plan]] = {}  # those that no thread uses now
+        self._plans: dict[tuple[str, bool, bool], list[_Plan]] = {}  # those that no thread uses now
         self._epochs_done = 0
         self._busy = threading.Lock()
         self._building = threading.RLock()  # two threads may be the first to predict
@@ -219,9 +220,11 @@ class Trainable:
     @contextmanager
     def _plan(self, purpose: str, weighted: bool, rows: int) -> Iterator[_Plan]:
         """Lend a program for "fit", "evaluate" or "predict" for so many rows: to each thread its own."""
+        clipped = False
         if purpose == "fit":
             self._make_slots()
-        idle = self._plans.setdefault((purpose, weighted), [])
+            clipped = self.optimizer is not None and self.optimizer.global_clipnorm is not None
+        idle = self._plans.setdefault((purpose, weighted, clipped), [])
         try:
             plan = idle.pop()
         except IndexError:
@@ -252,8 +255,9 @@ class Trainable:
         for metric in self._resolve_metrics(self._metric_names, self.loss):
             program.totals[metric.name] = metric.emit(program, output, y)
         if purpose == "fit":
+            shared = self._emit_step(program)
             parameters = gradients.backward(program, forward, wrt, gradient)
-            self._emit_updates(program, parameters)
+            self._emit_updates(program, parameters, shared)
         program.optimize()
         return _Plan(self.executor_class(program, rows), x, y, weight, output)
 
@@ -272,18 +276,47 @@ class Trainable:
             if weight.trainable
             for name in self.optimizer.slots
         ]
+        if self.optimizer.powers:  # first, so that all behind it has the weights' dtype
+            self._slots.insert(0, Variable(np.ones(len(self.optimizer.powers)), "powers", trainable=False))
         self._slot_arena = arrange(self._slots)
 
-    def _emit_updates(self, program: Program, parameters: Mapping[int, int]) -> None:
+    def _emit_step(self, program: Program) -> dict[str, int]:
+        """Append what is done once per step, before all updates; return the buffers that updates share."""
+        assert self.optimizer is not None
+        if not self.optimizer.powers:
+            return {}
+        powers = program.parameter(self._slots[0], role="state")
+        attributes = self.optimizer.attributes()
+        program.emit("adam_step", (powers,), (), **{name: attributes[name] for name in self.optimizer.powers})
+        return {"powers": powers}
+
+    def _emit_clip(self, program: Program, parameters: Mapping[int, int], clip: float) -> int:
+        """Append the norm of all gradients; return the buffer of what they are to be multiplied by."""
+        first, places, f64 = 0, [], np.dtype(np.float64)
+        for gradient in parameters.values():
+            places.append(first)
+            first += -(-program.buffers[gradient].row_size // core.SQUARES_BLOCK)
+        sums, scale = program.array((first,), "sums", f64), program.array((2,), "scale", f64)
+        for gradient, place in zip(parameters.values(), places, strict=True):
+            program.emit("square_sums", (gradient,), (sums,), first=place)
+        program.emit("clip_scale", (sums,), (scale,), global_clipnorm=clip)
+        return scale
+
+    def _emit_updates(
+        self, program: Program, parameters: Mapping[int, int], shared: Mapping[str, int]
+    ) -> None:
         """Append an update for every parameter that has a gradient."""
         assert self.optimizer is not None
         slots = {slot.name: slot for slot in self._slots}
+        clip = self.optimizer.global_clipnorm
+        if clip is not None:
+            shared = {**shared, "scale": self._emit_clip(program, parameters, clip)}
         for number, gradient in parameters.items():
             variable = program.buffers[number].variable
             assert variable is not None
             buffers = {name: program.parameter(slots[f"{variable.name}/{name}"], role="state")
                        for name in self.optimizer.slots}
-            self.optimizer.emit_update(program, variable, number, gradient, buffers)
+            self.optimizer.emit_update(program, variable, number, gradient, {**shared, **buffers})
 
     # ------------------------------------------------------------------ fit
     def fit(self, x: ArrayLike, y: ArrayLike | None = None, batch_size: int | None = None, epochs: int = 1,
@@ -411,10 +444,11 @@ class Trainable:
                 order,
                 batch_size,
                 watch="loss",
-                attributes=self.optimizer.hyperparameters(),
+                attributes=self.optimizer.attributes(),
                 on_pause=on_pause,
             )
-            if not all(np.isfinite(arena.view(self._dtype)).all() for arena in arenas):
+            state = self._slot_arena[ALIGNMENT if self.optimizer.powers else 0 :]  # the powers stay in 0 ... 1
+            if not all(np.isfinite(arena.view(self._dtype)).all() for arena in (self._arena, state)):
                 weight = next(w.name for w in [*self.weights, *self._slots] if not np.isfinite(w._value).all())
                 raise NonFiniteError(f"{where}: {weight} became nan or inf in epoch {epoch + 1}; {_ADVICE}")
         except FloatingPointError as error:

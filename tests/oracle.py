@@ -13,10 +13,12 @@ C. Every function takes arrays of one dtype and returns new ones.
 
 import ctypes
 import ctypes.util
+import math
 
 import numpy as np
 
 BATCH_CHUNK = 512  # rows that one chain of dense_backward_params sums
+NORM_BLOCK = 4096  # elements of a gradient whose squares one lanes sum adds
 
 _libm = ctypes.CDLL(ctypes.util.find_library("m"))
 _libm.fma.argtypes = [ctypes.c_double] * 3
@@ -319,6 +321,10 @@ def binary_accuracy(elementary, y_pred, target, threshold=0.5):
 # Optimizers: new arrays, where the kernel works in place ----------------------------------------------------
 
 
+def _flushed(state):
+    return _select(np.abs(state) < np.finfo(state.dtype).tiny, state.dtype.type(0), state)
+
+
 def sgd_update(
     elementary,
     w,
@@ -329,10 +335,11 @@ def sgd_update(
     nesterov=False,
     weight_decay=0.0,
     l2=0.0,
+    scale=1.0,
 ):
     """The new (w, velocity)."""
     one = w.dtype.type
-    g, start = dw, w
+    g, start = one(scale) * dw, w
     if l2:
         g = fma(one(l2), start, g)
     if weight_decay:
@@ -341,5 +348,45 @@ def sgd_update(
         return fma(-one(learning_rate), g, w), velocity
     step = one(learning_rate) * g
     velocity = fma(one(momentum), velocity, -step)
-    velocity = _select(np.abs(velocity) < np.finfo(w.dtype).tiny, one(0), velocity)
+    velocity = _flushed(velocity)
     return w + (fma(one(momentum), velocity, -step) if nesterov else velocity), velocity
+
+
+def adam_update(
+    elementary,
+    w,
+    dw,
+    m,
+    v,
+    v_hat=None,
+    learning_rate=0.001,
+    beta_1=0.9,
+    beta_2=0.999,
+    epsilon=1e-7,
+    weight_decay=0.0,
+    beta_1_power=0.0,
+    beta_2_power=0.0,
+    scale=1.0,
+):
+    """The new (w, m, v, v_hat)."""
+    one = w.dtype.type
+    g = one(scale) * dw
+    if weight_decay:
+        w = fma(-one(learning_rate * weight_decay), w, w)
+    m = _flushed(fma(one(1 - beta_1), g - m, m))
+    v = _flushed(fma(one(1 - beta_2), fma(g, g, -v), v))
+    if v_hat is not None:
+        v_hat = _flushed(v_hat)
+        v_hat = _nan_through(v, _select(v > v_hat, v, v_hat))
+    alpha = one(learning_rate * math.sqrt(1 - beta_2_power) / (1 - beta_1_power))
+    return fma(-alpha, m / (np.sqrt(v if v_hat is None else v_hat) + one(epsilon)), w), m, v, v_hat
+
+
+def sum_of_squares(elementary, x):
+    """Blocks of 4096 elements, each a lanes sum in float64; the sums are added in order."""
+    flat = x.ravel().astype(np.float64)
+    total = 0.0
+    for first in range(0, flat.size, NORM_BLOCK):
+        e = flat[None, first : first + NORM_BLOCK]
+        total += float(lanes_sum(e * e)[0, 0])
+    return total

@@ -854,6 +854,8 @@ MISSING = {
     "softmax": ("x", lambda f: f(None)),
     "absolute_error": ("target", lambda f: f([[1.0]], None)),
     "sgd_update": ("dw", lambda f: f(np.ones(3), None)),
+    "adam_update": ("dw", lambda f: f(np.ones(3), None, np.zeros(3), np.zeros(3))),
+    "sum_of_squares": ("x", lambda f: f(None)),
 }
 
 

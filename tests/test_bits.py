@@ -19,7 +19,7 @@ from nncore._core import core, isa_available
 from nncore.layers import Dense
 
 DTYPES = ("float32", "float64")
-SGD = nn.optimizers.SGD
+SGD, Adam, AdamW = nn.optimizers.SGD, nn.optimizers.Adam, nn.optimizers.AdamW
 # name: width, hidden layers, outputs, activation, loss, batch size, optimizer (anew each time)
 RUNS = {
     "odd widths": (7, (13, 31), 5, "gelu", "sparse_categorical_crossentropy", 7, lambda: SGD(0.1, 0.9)),
@@ -44,6 +44,10 @@ RUNS = {
         lambda: SGD(0.05, 0.9, True, 0.001),
     ),
     "a batch in chunks": (9, (33,), 18, "silu", "mse", 1100, lambda: SGD(0.1, weight_decay=0.1)),
+    "adam": (7, (13, 31), 5, "gelu", "sparse_categorical_crossentropy", 7, lambda: Adam(0.01)),
+    "adamw, clipped": (70, (131,), 3, "relu", "mse", 33, lambda: AdamW(0.01, 0.1, global_clipnorm=0.3)),
+    "amsgrad": (4, (9, 5), 2, "tanh", "mse", 7, lambda: Adam(0.02, 0.7, 0.9, 1e-3, True, 0.01)),
+    "sgd, clipped": (70, (131,), 3, "silu", "mse", 33, lambda: SGD(0.1, 0.9, global_clipnorm=0.3)),
 }
 LAST = {
     "sparse_categorical_crossentropy": "softmax",
@@ -138,9 +142,9 @@ def test_the_same_run_twice(here):
 
 
 def test_threads(here, tmp_path):
-    threads = "1,2,3" if core.has_openmp else "1"
+    threads = "1,2,3,4" if core.has_openmp else "1"
     assert_same(
-        run_worker(tmp_path / "t.npz", OMP_NUM_THREADS="3", TEST_THREADS=threads), here, "another process"
+        run_worker(tmp_path / "t.npz", OMP_NUM_THREADS="4", TEST_THREADS=threads), here, "another process"
     )
 
 

@@ -129,8 +129,10 @@ def exact(row, arguments):
     if formula is None:
         return None
     result = formula(elementary, **a)
-    if name == "sgd_update":
-        return {key: value for key, value in zip(("w", "velocity"), result, strict=True) if value is not None}
+    if row.in_place:
+        return {key: value for key, value in zip(row.in_place, result, strict=True) if value is not None}
+    if isinstance(result, float):
+        return {"loss": result}
     outs = [p for p in inspect.signature(getattr(reference, name)).parameters if p.endswith("_out")]
     if "rows_out" in outs[:-1]:
         return dict(zip(("rows_out", "loss", outs[-1]), result, strict=True))

@@ -566,6 +566,7 @@ def test_executors_agree_on_every_buffer(activation, name, dtype):
             for n, buffer in enumerate(buffers)
             if buffer.variable is not None or buffer.role in ("input", "target", "weight")
         }
+        written -= plan.executor.fusions.unwritten
         assert len(written) > 5
         for n in written:
             left, right = plan.executor.value(n), twin.executor.value(n)

@@ -74,12 +74,13 @@ def test_names(identifier):
 def test_config_and_back():
     ((_, inputs, _, _),) = emitted(optimizers.SGD(momentum=0.5), {"velocity": 8})
     assert inputs == (3, 5, 8)
-    sgd = optimizers.SGD(0.25, momentum=0.5, nesterov=True, weight_decay=0.125, name="steps")
+    sgd = optimizers.SGD(0.25, momentum=0.5, nesterov=True, weight_decay=0.125, global_clipnorm=2, name="steps")
     assert optimizers.get(sgd) is sgd
     for again in (optimizers.get(optimizers.serialize(sgd)), optimizers.SGD.from_config(sgd.get_config())):
         assert again is not sgd and again.get_config() == sgd.get_config()
     assert (
-        repr(sgd) == "SGD(learning_rate=0.25, momentum=0.5, nesterov=True, weight_decay=0.125, name='steps')"
+        repr(sgd) == "SGD(learning_rate=0.25, momentum=0.5, nesterov=True, weight_decay=0.125, "
+        "global_clipnorm=2.0, name='steps')"
     )
 
 
@@ -99,7 +100,24 @@ def test_config_and_back():
         (lambda: optimizers.SGD(0.1, 0.9, nesterov=1), TypeError, "SGD: nesterov must be True or False"),
         (lambda: optimizers.SGD(weight_decay=-0.5), ValueError, "SGD: weight_decay must be"),
         (lambda: optimizers.get("sdg"), ValueError, "unknown optimizer 'sdg': did you mean 'sgd'?"),
-        (lambda: optimizers.get("adam"), ValueError, "unknown optimizer 'adam': Known are: 'sgd'"),
+        (
+            lambda: optimizers.get("rms"),
+            ValueError,
+            "unknown optimizer 'rms': Known are: 'adam', 'adamw', 'sgd'",
+        ),
+        (lambda: optimizers.SGD(global_clipnorm=0), ValueError, "SGD: global_clipnorm must be .* above 0, got 0"),
+        (lambda: optimizers.Adam(-1), ValueError, "Adam: learning_rate must be"),
+        (lambda: optimizers.Adam(beta_1=1.0), ValueError, "Adam: beta_1 must be at least 0 and less than 1"),
+        (lambda: optimizers.Adam(beta_2=-0.1), ValueError, "Adam: beta_2 must be at least 0 and less than 1"),
+        (lambda: optimizers.Adam(beta_2="x"), TypeError, "Adam: beta_2 must be a finite number"),
+        (lambda: optimizers.Adam(epsilon=0), ValueError, "Adam: epsilon must be a finite number above 0"),
+        (lambda: optimizers.Adam(epsilon=math.inf), ValueError, "Adam: epsilon must be"),
+        (lambda: optimizers.Adam(amsgrad=1), TypeError, "Adam: amsgrad must be True or False"),
+        (lambda: optimizers.Adam(weight_decay=-1), ValueError, "Adam: weight_decay must be"),
+        (lambda: optimizers.Adam(global_clipnorm=-1), ValueError, "Adam: global_clipnorm must be"),
+        (lambda: optimizers.Adam(global_clipnorm=math.nan), ValueError, "Adam: global_clipnorm must be"),
+        (lambda: optimizers.AdamW(weight_decay=None), TypeError, "AdamW: weight_decay must be"),
+        (lambda: optimizers.AdamW(epsilon=-1), ValueError, "AdamW: epsilon must be"),
         (lambda: optimizers.get(0.1), TypeError, "optimizer must be a name or an object"),
     ],
 )

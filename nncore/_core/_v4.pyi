@@ -9,6 +9,7 @@ ACTIVATIONS: tuple[str, ...]
 KERNELS: tuple[str, ...]
 ELEMENTARY: tuple[str, ...]
 OP_FIELDS: list[Any]
+SQUARES_BLOCK: int
 compiler: str
 debug: bool
 has_openmp: bool

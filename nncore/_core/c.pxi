@@ -5,6 +5,7 @@ cdef extern from "simd.h" nogil:
     void nn_assert(bint condition)
     uint64_t nn_fp_enter()
     void nn_fp_leave(uint64_t state)
+    void nn_prefetch(const void* at, Py_ssize_t bytes)
     ctypedef struct nn_barrier:
         pass
     void nn_meet(nn_barrier* barrier, int n_threads)

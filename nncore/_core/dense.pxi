@@ -15,6 +15,8 @@
 #    an entry of the TLB per step. Then the strips of some cache lines are copied together.
 # G. dense_backward_params cuts the batch in chunks of CHUNK rows, sums each from +0 and adds the chunks in
 #    order: the error of a long sum grows with the chunk, not with the batch.
+# H. The update of w may follow in the same op, a tile at a time while its gradient is in the first-level cache:
+#    the gradient never goes to memory.
 
 cdef enum:
     BLOCK_BYTES = 768 << 10    # of packed B in the second-level cache
@@ -79,9 +81,9 @@ cdef inline Py_ssize_t block_panels(Py_ssize_t panels, Py_ssize_t depth, Py_ssiz
 cdef inline Py_ssize_t product_scratch(Py_ssize_t n, Py_ssize_t k, Py_ssize_t size) noexcept nogil:
     """Bytes of scratch that one thread needs: a block of panels, a tile beyond it, strips of A, two tiles."""
     cdef Py_ssize_t depth = block_depth(k, size)
-    cdef Py_ssize_t panels = block_panels(panels_of(lines_of(n, 64 // size)), depth, size)
-    return ((panels * depth + 16) * NN_PANEL_LINES * 64 + BLOCK_STRIPS * NN_TILE_ROWS * depth * size
-            + 2 * TILE_BYTES)
+    cdef Py_ssize_t rows = min(panels_of(lines_of(n, 64 // size)) * depth,
+                               max(depth, <Py_ssize_t>BLOCK_BYTES // (NN_PANEL_LINES * 64)))
+    return (rows + 16) * NN_PANEL_LINES * 64 + BLOCK_STRIPS * NN_TILE_ROWS * depth * size + 2 * TILE_BYTES
 
 
 cdef enum:
@@ -307,6 +309,24 @@ cdef void copy_strips(floating* to, const floating* a, Py_ssize_t a_step, Py_ssi
                    (rows - full) * sizeof(floating))
 
 
+cdef inline void prefetch_update(const Op* op, Py_ssize_t first, Py_ssize_t n, const floating* unused) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(5):
+        if i != 1 and op.p[i] != NULL:
+            nn_prefetch(<floating*>op.p[i] + first, n * sizeof(floating))
+
+
+cdef inline void update_at(const Op* op, const Update* update, Py_ssize_t first, const floating* g,
+                           Py_ssize_t n) noexcept nogil:
+    """The update op's elements first to first + n, whose gradient is at g."""
+    cdef floating* w = <floating*>op.p[0]
+    cdef floating* s0 = <floating*>op.p[2]
+    cdef floating* s1 = <floating*>op.p[3]
+    cdef floating* s2 = <floating*>op.p[4]
+    update_block(update, w + first, g, s0 + first if s0 != NULL else s0, s1 + first if s1 != NULL else s1,
+                 s2 + first if s2 != NULL else s2, n)
+
+
 cdef void gradient(
     const floating* x,   # IN  (B, I)
     const floating* dy,  # IN  (B, O)
@@ -314,9 +334,11 @@ cdef void gradient(
     floating* db,        # OUT (O,) or NULL
     Py_ssize_t B, Py_ssize_t I, Py_ssize_t O, bint in_panels,
     Py_ssize_t i0, Py_ssize_t i1, Py_ssize_t p0, Py_ssize_t p1,
+    const Op* w_update, const Op* b_update,  # or NULL
     void* scratch,
 ) noexcept nogil:
-    """dw := x^T dy, db := sum of dy, for the rows i0 to i1 of dw and the columns of panels p0 to p1"""
+    """dw := x^T dy, db := sum of dy, for the rows i0 to i1 of dw and the columns of panels p0 to p1; and the
+    updates that take them, where dw may be left unwritten"""
     cdef Py_ssize_t V = line_elements(x), lines = lines_of(O, V), b0, depth, i, q, q1, p, column, end, first, step
     cdef Py_ssize_t most = min(B, <Py_ssize_t>CHUNK), group
     cdef floating* packed = <floating*>scratch
@@ -326,9 +348,19 @@ cdef void gradient(
     cdef const floating* from_dy
     cdef Py_ssize_t x_row, x_step, to_row
     cdef int rows, mode
+    cdef Update update_w, update_b
+    cdef bint final
+    cdef floating* tile_dw = NULL
+    if w_update != NULL:
+        update_w = prepare_update(w_update)
+    if b_update != NULL:
+        update_b = prepare_update(b_update)
     cdef bint ones, in_place = most * O * <Py_ssize_t>sizeof(floating) <= IN_PLACE_BYTES
     cdef bint copy_x = I * <Py_ssize_t>sizeof(floating) % PAGE == 0 and p1 - p0 > 1
     group = block_panels(panels_of(lines), max(most, <Py_ssize_t>1), sizeof(floating))
+    if B <= CHUNK and w_update != NULL:
+        tile_dw = packed
+        packed += NN_TILE_ROWS * NN_PANEL_LINES * V
     copied = packed + ((group * most + 16) * NN_PANEL_LINES * V if not in_place else 0)
     for q from p0 <= q < p1 by group:
         q1 = min(q + group, p1)
@@ -336,6 +368,7 @@ cdef void gradient(
         mode = NN_START_ZERO
         for b0 from 0 <= b0 < max(B, <Py_ssize_t>1) by CHUNK:
             depth = min(<Py_ssize_t>CHUNK, B - b0)
+            final = b0 + depth == B
             if not in_place:
                 for p in range(q, q1):
                     column, end = panel_line(lines, p) * V, panel_line(lines, p + 1) * V
@@ -358,9 +391,19 @@ cdef void gradient(
                     to, to_row = dw + i * O + column, O
                     if in_panels:
                         to, to_row = dw + column * I + i * (end - column), end - column
+                    if final and w_update != NULL:
+                        prefetch_update(w_update, to - dw, rows * to_row, to)
+                        if tile_dw != NULL:
+                            to = tile_dw
+                            if O < end:
+                                memset(to, 0, rows * to_row * sizeof(floating))
                     columns_tiles(rows + ones, ones, from_x, x_row, x_step, from_dy, step, to, to_row,
                                   db + column if ones else NULL, min(end, O) - column, depth,
                                   <const floating*>NULL, mode)
+                    if final and w_update != NULL:
+                        update_at(w_update, &update_w, column * I + i * to_row, to, rows * to_row)
+                    if final and ones and b_update != NULL:
+                        update_at(b_update, &update_b, column, db + column, min(end, O) - column)
             mode = NN_START_ZERO | NN_END_ADD
 
 
@@ -422,13 +465,14 @@ cdef void dense_backward_params(
     floating* dw,        # OUT (I, O), or in panels
     floating* db,        # OUT (O,) or NULL
     Py_ssize_t B, Py_ssize_t I, Py_ssize_t O, bint in_panels,
+    const Op* w_update, const Op* b_update,  # or NULL
     void* scratch, int thread, int n_threads,
 ) noexcept nogil:
-    """dw := x^T dy; db := sum of dy over the batch"""
+    """dw := x^T dy; db := sum of dy over the batch; and the updates that take them"""
     cdef Py_ssize_t i0 = 0, i1 = I, p0 = 0, p1 = panels_of(lines_of(O, line_elements(x)))
     if by_panels(I, p1, n_threads):
         nn_share(p1, 1, thread, n_threads, &p0, &p1)
     else:
         nn_share(I, NN_TILE_ROWS, thread, n_threads, &i0, &i1)
     if (i0 < i1 or I == 0) and p0 < p1:
-        gradient(x, dy, dw, db, B, I, O, in_panels, i0, i1, p0, p1, scratch)
+        gradient(x, dy, dw, db, B, I, O, in_panels, i0, i1, p0, p1, w_update, b_update, scratch)

@@ -13,11 +13,13 @@ KERNELS = ("dense_forward", "dense_backward_input", "dense_backward_params", "bi
            "activation_forward", "activation_backward", "softmax", "softmax_backward", "log_softmax",
            "log_softmax_backward", "softmax_cross_entropy", "sigmoid_binary_cross_entropy",
            "categorical_cross_entropy", "binary_cross_entropy", "mean_squared_error",
-           "categorical_accuracy", "binary_accuracy", "absolute_error", "sgd_update", "gather", "store",
-           "accumulate", "sum")
+           "categorical_accuracy", "binary_accuracy", "absolute_error", "sgd_update", "adam_update",
+           "adam_step", "square_sums", "clip_scale", "gather", "store", "accumulate", "sum")
 ELEMENTARY = ("exp", "expm1", "log", "log1p", "erf", "gelu_grad", "silu_grad", "tanh", "sigmoid", "softplus",
               "gelu", "silu")
 assert len(ACTIVATIONS) == N_ACTIVATIONS and len(KERNELS) == N_KERNELS
+
+SQUARES_BLOCK = NORM_BLOCK  # elements whose squares are summed together
 
 # The layout of an op, for the tables that Python fills.
 OP_FIELDS = [("kernel", "i8"), ("is_double", "i8"), ("p", "u8", (OP_POINTERS,)), ("n", "i8", (OP_SIZES,)),

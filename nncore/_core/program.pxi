@@ -7,8 +7,6 @@
 #    op and meet at a barrier after it. Nothing is allocated and Python is not entered.
 # C. Gathering a batch by the shuffled index and adding up the loss are ops too.
 
-from libc.math cimport isfinite
-
 cdef extern from "time.h" nogil:
     cdef struct timespec:
         long tv_sec
@@ -36,6 +34,10 @@ cdef enum Kernel:
     K_BINARY_ACCURACY
     K_ABSOLUTE_ERROR
     K_SGD_UPDATE
+    K_ADAM_UPDATE
+    K_ADAM_STEP
+    K_SQUARE_SUMS
+    K_CLIP_SCALE
     K_GATHER
     K_STORE
     K_ACCUMULATE
@@ -43,7 +45,7 @@ cdef enum Kernel:
     N_KERNELS
 
 cdef enum:
-    OP_POINTERS = 6
+    OP_POINTERS = 7
     OP_SIZES = 4
     OP_SCALARS = 5
 
@@ -78,7 +80,8 @@ cdef void run_op_typed(const Op* op, const Batch* batch, void* scratch, int thre
         dense_backward_input(p0, p1, p3, p2, B, n0, n1, op.n[3] != 0, <int>op.n[2], op.s[0], scratch, thread,
                              n_threads)
     elif kernel == K_DENSE_BACKWARD_PARAMS:
-        dense_backward_params(p0, p1, p2, p3, B, n0, n1, op.n[3] != 0, scratch, thread, n_threads)
+        dense_backward_params(p0, p1, p2, p3, B, n0, n1, op.n[3] != 0, <const Op*>op.p[4], <const Op*>op.p[5], scratch,
+                              thread, n_threads)
     elif kernel == K_BIAS_ACTIVATION_FORWARD:
         bias_activation_forward(<int>op.n[2], p0, p1, p2, B, n0, s0, thread, n_threads)
     elif kernel == K_ACTIVATION_FORWARD:
@@ -109,8 +112,15 @@ cdef void run_op_typed(const Op* op, const Batch* batch, void* scratch, int thre
         binary_accuracy(p0, p1, p3, B, n0, s0, thread, n_threads)
     elif kernel == K_ABSOLUTE_ERROR:
         absolute_error(p0, p1, p3, B, n0, scratch, thread, n_threads)
-    elif kernel == K_SGD_UPDATE:
-        sgd_update(p0, p1, p2, n0, op.s[0], op.s[1], op.s[2] != 0, op.s[3], op.s[4], thread, n_threads)
+    elif kernel == K_SGD_UPDATE or kernel == K_ADAM_UPDATE:
+        update(op, p0, p1, p2, p3, p4, n0, thread, n_threads)
+    elif kernel == K_ADAM_STEP and thread == 0:
+        (<double*>op.p[0])[0] *= op.s[0]
+        (<double*>op.p[0])[1] *= op.s[1]
+    elif kernel == K_SQUARE_SUMS:
+        square_sums(p0, <double*>op.p[1] + n1, n0, thread, n_threads)
+    elif kernel == K_CLIP_SCALE and thread == 0:
+        clip_scale(<const double*>op.p[0], <double*>op.p[1], n0, op.s[0])
     elif kernel == K_GATHER:
         gather(<const char*>op.p[0], <char*>op.p[1], n0, batch, thread, n_threads)
     elif kernel == K_STORE:
@@ -160,8 +170,12 @@ cdef double op_work(const Op* op, Py_ssize_t B) noexcept nogil:
     cdef int64_t kernel = op.kernel
     if kernel == K_DENSE_FORWARD or kernel == K_DENSE_BACKWARD_INPUT or kernel == K_DENSE_BACKWARD_PARAMS:
         return <double>B * op.n[0] * op.n[1] / GRAIN_MULTIPLY_ADDS
-    if kernel == K_SGD_UPDATE:
+    if kernel == K_SGD_UPDATE or kernel == K_SQUARE_SUMS:
         return <double>op.n[0] / GRAIN_ELEMENTS
+    if kernel == K_ADAM_UPDATE:
+        return <double>op.n[0] / (GRAIN_ELEMENTS // 4)  # a root and a division take as long as all else
+    if kernel == K_ADAM_STEP or kernel == K_CLIP_SCALE:
+        return 0
     if kernel == K_ACCUMULATE or kernel == K_SUM or kernel == K_GATHER or kernel == K_STORE:
         return 0
     return <double>B * op.n[0] / GRAIN_ELEMENTS

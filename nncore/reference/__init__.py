@@ -53,16 +53,26 @@ from nncore.reference.metrics import (
     sparse_categorical_accuracy,
     squared_error,
 )
-from nncore.reference.optimizers import sgd_update
+from nncore.reference.optimizers import (
+    adam_step,
+    adam_update,
+    clip_scale,
+    sgd_update,
+    square_sums,
+    sum_of_squares,
+)
 from nncore.reference.random import permutation, philox4x32, random_words
 
 __all__ = [
     "absolute_error",
+    "adam_step",
+    "adam_update",
     "bias_activation_forward",
     "binary_accuracy",
     "binary_cross_entropy",
     "categorical_accuracy",
     "categorical_cross_entropy",
+    "clip_scale",
     "dense_backward_input",
     "dense_backward_params",
     "dense_forward",
@@ -98,7 +108,9 @@ __all__ = [
     "softplus_backward",
     "softplus_forward",
     "sparse_categorical_accuracy",
+    "square_sums",
     "squared_error",
+    "sum_of_squares",
     "tanh_backward",
     "tanh_forward",
 ]

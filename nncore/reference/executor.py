@@ -94,10 +94,13 @@ class Executor:
     @staticmethod
     def _call(op: Op, arrays: list[NDArray[Any]], attributes: Mapping[str, float]) -> None:
         """Run one op: ``twin(*inputs, *outputs, **attributes)``."""
-        if not op.kernel.endswith("_update"):
-            attributes = {}
         operands = [None if number is None else arrays[number] for number in (*op.inputs, *op.outputs)]
+        scalars = {name: attributes.get(name, value) for name, value in op.attributes.items()}
+        if op.kernel == "adam_update":  # what a program keeps in buffers are scalars of these kernels
+            scalars["beta_1_power"], scalars["beta_2_power"] = operands.pop(5).tolist()  # type: ignore[union-attr]
+        if len(operands) > {"sgd_update": 3, "adam_update": 5}.get(op.kernel, len(operands)):
+            scalars["scale"] = operands.pop().tolist()[0]  # type: ignore[union-attr]
         with np.errstate(
             all="ignore"
         ):  # overflow and nan are the run's business, as in the compiled executor
-            getattr(reference, op.kernel)(*operands, **{**op.attributes, **attributes})
+            getattr(reference, op.kernel)(*operands, **scalars)
