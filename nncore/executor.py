@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from time import perf_counter
 from typing import Any
 
@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nncore._core import core
+from nncore.custom import Caller
 from nncore.kernels._front import ACTIVATION, DEFAULT_ALPHA, KERNEL
 from nncore.program import Op, Program
 from nncore.variables import ALIGNMENT, aligned_empty
@@ -64,6 +65,8 @@ class Executor:
         self.program, self.batch_size = program, batch_size
         self.arrays = _allocate(program, batch_size)
         self.sums = np.zeros(len(program.totals))
+        self.done = np.zeros(1, np.int64)  # rows that the last run finished, also where it ended with an error
+        self.scratch = aligned_empty(0)
         self.pace: dict[int, float] = {}  # threads -> seconds a row took when they were last tried
         self.pieces = 0
 
@@ -81,6 +84,12 @@ class Executor:
     ) -> dict[str, float]:
         """Run the program over all batches: `bind` and one call of what it returns."""
         return self.bind(feeds, results)(samples, order, batch_size, watch, attributes, on_pause, n_threads)
+
+    def scratch_of(self, n_bytes: int) -> NDArray[np.uint8]:
+        """Return scratch for all threads: made once, so that a run allocates nothing."""
+        if self.scratch.size < n_bytes:
+            self.scratch = aligned_empty(n_bytes)
+        return self.scratch
 
     def bind(
         self, feeds: Mapping[int, NDArray[Any]], results: Mapping[int, NDArray[Any]] | None = None
@@ -107,13 +116,17 @@ class Bound:
         self.executor, self.data = executor, (feeds, results)  # the table holds their addresses
         self.attributes: Mapping[str, float] = {}
         self.updates: list[tuple[int, Op]] = []
+        self.callers: list[Caller] = []  # the table holds their addresses too
         self.rows = min((len(array) for array in (*feeds.values(), *results.values())), default=0)
         self.table = self._lower(feeds, results)
+        self.scratch_bytes = core.program_scratch(self.table)
+        self.order: NDArray[np.int64] | None = None  # the last one that was checked
 
     def __call__(self, samples: int, order: NDArray[np.int64] | None = None, batch_size: int | None = None,
                  watch: str | None = None, attributes: Mapping[str, float] | None = None,
-                 on_pause: Callable[[int], object] | None = None, n_threads: int = 0) -> dict[str, float]:
-        """Run the program over all batches.
+                 on_pause: Callable[[int], object] | None = None, n_threads: int = 0, first: int = 0,
+                 last: int | None = None) -> dict[str, float]:
+        """Run the program over all batches, or over some of them.
 
         Parameters
         ----------
@@ -131,6 +144,9 @@ class Bound:
             Called with the number of rows done every 50 ms or so, and at the end.
         n_threads : int
             0: as many as the work feeds.
+        first, last : int
+            The rows to begin at (the start of a batch) and to end before; by default all. A run that does not
+            begin at 0 goes on with the totals and the order of the one before.
 
         Returns
         -------
@@ -141,38 +157,50 @@ class Bound:
         ------
         RunError
             When the watched total is no longer finite, after the batch in which that was seen.
+        Exception
+            What a user's op raised, after that op. ``executor.done[0]`` is the number of rows whose batch was
+            finished, here and after Ctrl-C.
         """
-        executor = self.executor
+        executor, done = self.executor, self.executor.done
         names, sums = list(executor.program.totals), executor.sums
-        sums[...] = 0
+        if first == 0:
+            sums[...] = 0
+        done[0] = first
+        last = samples if last is None else min(last, samples)
         if attributes and attributes != self.attributes:
             self._set_attributes(attributes)
         watched = None if watch is None else sums[names.index(watch) : names.index(watch) + 1]
-        done, batch_size = 0, batch_size or executor.batch_size
+        batch_size = batch_size or executor.batch_size
         if not 0 <= samples <= self.rows or not 0 < batch_size <= executor.batch_size:
             raise ValueError(f"run: at most {self.rows} samples in batches of at most {executor.batch_size}, "
                              f"got {samples} in batches of {batch_size}")
-        if order is not None:
+        if order is not None and (first == 0 or order is not self.order):
             _check_order(order, samples)
-        while done < samples:
-            done = self._piece(order, samples, batch_size, done, watched, n_threads)
+            self.order = order
+        while done[0] < last:
+            self._piece(order, last, batch_size, watched, n_threads)
             if watched is not None and not np.isfinite(watched[0]):
-                raise RunError(str(watch), float(watched[0]), done)
+                raise RunError(str(watch), float(watched[0]), int(done[0]))
             if on_pause is not None:
-                on_pause(done)
+                on_pause(int(done[0]))
         return dict(zip(names, sums.tolist(), strict=True))
 
-    def _piece(self, order: NDArray[np.int64] | None, samples: int, batch_size: int, done: int,
-               watched: NDArray[np.float64] | None, n_threads: int) -> int:
-        """Run from sample `done` on for a moment, on as many threads as were fastest; return the first not done.
+    def _piece(self, order: NDArray[np.int64] | None, last: int, batch_size: int,
+               watched: NDArray[np.float64] | None, n_threads: int) -> None:
+        """Run from row ``executor.done[0]`` on for a moment, on as many threads as were fastest.
 
         More threads than idle processors wait for each other at every barrier, and how many are idle nobody
         can tell: on a busy machine two threads were 20 times slower than one. So both are timed, and again
         now and then.
         """
-        most = n_threads or core.program_threads(self.table, min(batch_size, samples - done))
+        done = self.executor.done
+        begin = int(done[0])
+        most = n_threads or core.program_threads(self.table, min(batch_size, last - begin))
+        scratch = self.executor.scratch_of(most * self.scratch_bytes)
         if n_threads or most == 1:
-            return int(core.run_program(self.table, order, samples, batch_size, done, watched, PAUSE, most))
+            core.run_program(self.table, order, last, batch_size, done, watched, PAUSE, most, scratch,
+                             self.scratch_bytes)
+            return
         pace = self.executor.pace
         self.executor.pieces += 1
         untried = next((n for n in (most, 1) if n not in pace), None)
@@ -180,9 +208,9 @@ class Bound:
         if untried or self.executor.pieces % TRY_AGAIN == 0:
             threads, seconds = untried or (1 if threads == most else most), TRIAL
         start = perf_counter()
-        after: int = core.run_program(self.table, order, samples, batch_size, done, watched, seconds, threads)
-        pace[threads] = (perf_counter() - start) / (after - done)
-        return after
+        core.run_program(self.table, order, last, batch_size, done, watched, seconds, threads, scratch,
+                         self.scratch_bytes)
+        pace[threads] = (perf_counter() - start) / (int(done[0]) - begin)
 
     def _set_attributes(self, attributes: Mapping[str, float]) -> None:
         for line, op in self.updates:
@@ -200,7 +228,13 @@ class Bound:
             to = buffers[number]
             _check_rows("feeds", number, source, to)
             lines.append(("gather", False, [source, to], (to.nbytes // len(to),), ()))
+        python: list[int] = []
         for op in program.ops:
+            if op.kernel == "python":
+                self.callers.append(caller(program, op, buffers))
+                python.append(len(lines))
+                lines.append(("python", False, [], (), ()))
+                continue
             if op.kernel.endswith("_update"):
                 self.updates.append((len(lines), op))
             kernel, operands, sizes, scalars = lowered(program, op)
@@ -219,7 +253,16 @@ class Bound:
             row["kernel"], row["is_double"] = KERNEL[kernel], double
             row["p"][: len(arrays)] = [0 if array is None else core.address(array) for array in arrays]
             row["n"][: len(sizes)], row["s"][: len(scalars)] = sizes, scalars
+        for line, function in zip(python, self.callers, strict=True):
+            table[line]["p"][0] = id(function)
         return table
+
+
+def caller(program: Program, op: Op, arrays: Sequence[NDArray[Any]]) -> Caller:
+    """Return a user's op bound to the arrays of a program's buffers."""
+    inputs, outputs = ([None if number is None else (arrays[number], program.buffers[number].per_row)
+                        for number in side] for side in (op.inputs, op.outputs))
+    return Caller(op.attributes["function"], inputs, outputs)
 
 
 def _check_rows(name: str, number: int, given: NDArray[Any], buffer: NDArray[Any]) -> None:
