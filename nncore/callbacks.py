@@ -176,8 +176,9 @@ class CallbackList:
                     f"{where}: callbacks must be objects of nncore.callbacks.Callback, got {callback!r}"
                 )
         self.callbacks: list[Callback] = found
-        self._hooks = {name: [getattr(callback, name) for callback in found if _overrides(callback, name)]
-                       for name in HOOKS}
+        own = {name: [getattr(callback, name) for callback in found if _overrides(callback, name)]
+               for name in (HOOKS if found else ())}
+        self._hooks = {name: functions for name, functions in own.items() if functions}
 
     def begin(self, model: Trainable, params: Mapping[str, Any]) -> None:
         """Tell all callbacks their model and the run's parameters."""
@@ -187,11 +188,11 @@ class CallbackList:
 
     def __contains__(self, hook: str) -> bool:
         """Whether a callback has its own version of a hook."""
-        return bool(self._hooks[hook])
+        return hook in self._hooks
 
     def __call__(self, hook: str, *arguments: Any) -> None:
         """Call a hook of all callbacks that have their own version of it."""
-        for function in self._hooks[hook]:
+        for function in self._hooks.get(hook, ()):
             function(*arguments)
 
 

@@ -391,7 +391,7 @@ def check_threads():
         model.fit(x, y, 250, 3, 0)
         results.append(b"".join(w.tobytes() for w in [*model.get_weights(), model.predict(x)]))
         plan = model._plans["fit", False][0].executor
-        assert len(plan.pace) == (2 if n == 2 else 0), plan.pace  # both were tried
+        assert len(plan.pace) == (2 if nn.get_num_threads() == 2 else 0), plan.pace  # both were tried
     assert results[0] == results[1]
 
     sys.setswitchinterval(1e-5)
@@ -458,10 +458,11 @@ def check_threads():
     start, used = time.perf_counter(), time.process_time()
     model.fit(x, y, 200, 1, 0)
     used, took = time.process_time() - used, time.perf_counter() - start
-    assert took > 1 and used < 0.4, (took, used)
+    assert took > 1 and (used < 0.3 or nn.config_info()["debug"]), (took, used)
     print("fine")
 
 
+@pytest.mark.skipif(not nn.config_info()["openmp"], reason="built for one thread")
 def test_python_ops_in_a_parallel_region():
     environment = {**os.environ, "OMP_NUM_THREADS": "2", "OMP_DYNAMIC": "false"}
     environment.pop("OMP_THREAD_LIMIT", None)
