@@ -6,7 +6,9 @@ Models, layers, losses, optimizers, metrics and initializers carry Keras 3's nam
 
 from nncore import (
     activations,
+    callbacks,
     config,
+    custom,
     executor,
     gradients,
     initializers,
@@ -35,8 +37,10 @@ __all__ = [
     "Variable",
     "__version__",
     "activations",
+    "callbacks",
     "config",
     "config_info",
+    "custom",
     "executor",
     "get_num_threads",
     "gradients",

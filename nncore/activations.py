@@ -8,19 +8,20 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from nncore import _checks, kernels
+from nncore import _checks, custom, kernels
 
 if TYPE_CHECKING:
     from nncore.program import Program
 
 __all__ = [
     "Activation",
+    "Custom",
     "elu",
     "emit",
     "exponential",
@@ -72,6 +73,79 @@ class Activation(NamedTuple):
     parameters: Mapping[str, float]
 
 
+class Custom:
+    """An activation of your own in NumPy, for wherever an activation is wanted.
+
+    Parameters
+    ----------
+    forward : callable
+        ``forward(x)`` returns y, both (B, width).
+    backward : callable, optional
+        ``backward(x, y, dy)`` returns dx, the gradient with respect to x; without it the model cannot be
+        trained through this activation. What is said of arrays in `nncore.layers.Layer.call` holds here too.
+    name : str, optional
+        The activation's name, by default the function's. From now on the name alone stands for this
+        activation: so a saved model finds it again, when this was made before `load_model`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import nncore as nn
+    >>> sine = nn.activations.Custom(np.sin, lambda x, y, dy: dy * np.cos(x), name="sine")
+    >>> model = nn.Sequential([nn.Input((1,)), nn.layers.Dense(2, activation=sine)])
+    >>> model.layers[0].activation
+    Custom('sine')
+    >>> nn.activations.get("sine") is sine
+    True
+    """
+
+    named: ClassVar[dict[str, Custom]] = {}
+
+    def __init__(
+        self,
+        forward: Callable[[NDArray[Any]], ArrayLike],
+        backward: Callable[[NDArray[Any], NDArray[Any], NDArray[Any]], ArrayLike] | None = None,
+        name: str | None = None,
+    ) -> None:
+        if not callable(forward) or not (backward is None or callable(backward)):
+            raise TypeError(
+                "activations.Custom: forward and backward must be functions, got "
+                f"{forward!r} and {backward!r}"
+            )
+        self.name = getattr(forward, "__name__", type(forward).__name__) if name is None else name
+        if self.name in TABLE or self.name in _ALIASES:
+            raise ValueError(f"activations.Custom: {self.name!r} is an activation of nncore: choose another name")
+        self.forward, self.backward = forward, backward
+        Custom.named[self.name] = self
+
+    def __call__(self, x: ArrayLike) -> ArrayLike:
+        """Return ``forward(x)``."""
+        return self.forward(_checks.as_float_array(x, self.name, "x"))
+
+    def emit(self, program: Program, x: int) -> int:
+        """Append ``forward`` as an op on buffer `x`; return the output's buffer."""
+        where = f"layer {program.layer!r}: activation {self.name!r}"
+
+        def gradient() -> custom.UserFunction:
+            backward = self.backward
+            if backward is None:
+                raise NotImplementedError(f"{where} has no backward(x, y, dy), which training needs")
+            return custom.UserFunction(
+                f"{where}, backward", lambda x, y, dy: (backward(x, y, dy),), ("dx",), takes=3
+            )
+
+        y = program.rows(program.width(x))
+        forward = custom.UserFunction(
+            f"{where}, forward", lambda x: (self.forward(x),), ("y",), gradient=gradient
+        )
+        custom.emit(program, forward, (x,), (y,))
+        return y
+
+    def __repr__(self) -> str:
+        """Return the name."""
+        return f"Custom({self.name!r})"
+
+
 def _row(
     name: str, needs: Literal["x", "y"] | None, kernel: str | None = None, **parameters: float
 ) -> Activation:
@@ -102,10 +176,11 @@ TABLE: dict[str, Activation] = {
 _ALIASES = {"swish": "silu"}
 
 
-def get(identifier: object) -> Activation:
+def get(identifier: object) -> Activation | Custom:
     """Return the table's row for a name, a function of this module, a serialized form, or None (linear).
 
-    A parameter other than the default is chosen with ``functools.partial``.
+    A `Custom` activation, or its name, gives itself. A parameter other than the default is chosen with
+    ``functools.partial``.
 
     Examples
     --------
@@ -123,12 +198,14 @@ def get(identifier: object) -> Activation:
     """
     if identifier is None:
         return TABLE["linear"]
-    if isinstance(identifier, Activation):
+    if isinstance(identifier, (Activation, Custom)):
         return identifier
     if isinstance(identifier, str):
         name = _ALIASES.get(identifier, identifier)
+        if name in Custom.named:
+            return Custom.named[name]
         if name not in TABLE:
-            raise _checks.unknown("activation", identifier, [*TABLE, *_ALIASES])
+            raise _checks.unknown("activation", identifier, [*TABLE, *_ALIASES, *Custom.named])
         return TABLE[name]
     if isinstance(identifier, functools.partial) and not identifier.args:
         return _with(get(identifier.func), identifier.keywords)
@@ -140,8 +217,10 @@ def get(identifier: object) -> Activation:
     raise TypeError(f"activation must be a name or a function of nncore.activations, got {identifier!r}")
 
 
-def _with(activation: Activation, parameters: Mapping[str, Any]) -> Activation:
+def _with(activation: Activation | Custom, parameters: Mapping[str, Any]) -> Activation:
     """Return `activation` with some parameters changed."""
+    if isinstance(activation, Custom):
+        raise TypeError(f"activation {activation.name}: an activation of your own takes no parameters")
     for name in parameters:
         if name not in activation.parameters:
             known = ", ".join(activation.parameters) or "no parameters"
@@ -164,7 +243,7 @@ def serialize(activation: object) -> str | dict[str, Any]:
     'relu'
     """
     found = get(activation)
-    if found == TABLE[found.name]:
+    if isinstance(found, Custom) or found == TABLE[found.name]:
         return found.name
     return {"name": found.name, "parameters": dict(found.parameters)}
 
@@ -181,6 +260,8 @@ def emit(program: Program, activation: object, x: int) -> int:
         y = activations.emit(program, "relu", x)
     """
     found = get(activation)
+    if isinstance(found, Custom):
+        return found.emit(program, x)
     if found.name == "linear":
         return x
     y = program.rows(program.width(x), role="activation")

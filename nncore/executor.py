@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from time import perf_counter
 from typing import Any, NamedTuple
 
@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nncore._core import core
+from nncore.custom import Caller
 from nncore.kernels._front import ACTIVATION, DEFAULT_ALPHA, KERNEL
 from nncore.program import FUSED, Op, Program
 from nncore.variables import ALIGNMENT, aligned_empty, from_panels
@@ -65,6 +66,8 @@ class Executor:
         self.arrays = _allocate(program, batch_size)
         self.fusions = _fusions(program)
         self.sums = np.zeros(len(program.totals))
+        self.done = np.zeros(1, np.int64)  # rows that the last run finished, also where it ended with an error
+        self.scratch = aligned_empty(0)
         self.pace: dict[int, float] = {}  # threads -> seconds a row took when they were last tried
         self.pieces = 0
 
@@ -89,6 +92,11 @@ class Executor:
         if not buffer.panels:
             return self.arrays[number].copy()
         return from_panels(self.arrays[number], buffer.shape)
+    def scratch_of(self, n_bytes: int) -> NDArray[np.uint8]:
+        """Return scratch for all threads: made once, so that a run allocates nothing."""
+        if self.scratch.size < n_bytes:
+            self.scratch = aligned_empty(n_bytes)
+        return self.scratch
 
     def bind(
         self, feeds: Mapping[int, NDArray[Any]], results: Mapping[int, NDArray[Any]] | None = None
@@ -115,13 +123,17 @@ class Bound:
         self.executor, self.data = executor, (feeds, results)  # the table holds their addresses
         self.attributes: Mapping[str, float] = {}
         self.tunable: list[tuple[int, Op]] = []  # ops with scalars, and their places in the table
+        self.callers: list[Caller] = []  # the table holds their addresses too
         self.rows = min((len(array) for array in (*feeds.values(), *results.values())), default=0)
         self.table = self._lower(feeds, results)
+        self.scratch_bytes = core.program_scratch(self.table)
+        self.order: NDArray[np.int64] | None = None  # the last one that was checked
 
     def __call__(self, samples: int, order: NDArray[np.int64] | None = None, batch_size: int | None = None,
                  watch: str | None = None, attributes: Mapping[str, float] | None = None,
-                 on_pause: Callable[[int], object] | None = None, n_threads: int = 0) -> dict[str, float]:
-        """Run the program over all batches.
+                 on_pause: Callable[[int], object] | None = None, n_threads: int = 0, first: int = 0,
+                 last: int | None = None) -> dict[str, float]:
+        """Run the program over all batches, or over some of them.
 
         Parameters
         ----------
@@ -139,6 +151,9 @@ class Bound:
             Called with the number of rows done every 50 ms or so, and at the end.
         n_threads : int
             0: as many as the work feeds.
+        first, last : int
+            The rows to begin at (the start of a batch) and to end before; by default all. A run that does not
+            begin at 0 goes on with the totals and the order of the one before.
 
         Returns
         -------
@@ -149,38 +164,50 @@ class Bound:
         ------
         RunError
             When the watched total is no longer finite, after the batch in which that was seen.
+        Exception
+            What a user's op raised, after that op. ``executor.done[0]`` is the number of rows whose batch was
+            finished, here and after Ctrl-C.
         """
-        executor = self.executor
+        executor, done = self.executor, self.executor.done
         names, sums = list(executor.program.totals), executor.sums
-        sums[...] = 0
+        if first == 0:
+            sums[...] = 0
+        done[0] = first
+        last = samples if last is None else min(last, samples)
         if attributes and attributes != self.attributes:
             self._set_attributes(attributes)
         watched = None if watch is None else sums[names.index(watch) : names.index(watch) + 1]
-        done, batch_size = 0, batch_size or executor.batch_size
+        batch_size = batch_size or executor.batch_size
         if not 0 <= samples <= self.rows or not 0 < batch_size <= executor.batch_size:
             raise ValueError(f"run: at most {self.rows} samples in batches of at most {executor.batch_size}, "
                              f"got {samples} in batches of {batch_size}")
-        if order is not None:
+        if order is not None and (first == 0 or order is not self.order):
             _check_order(order, samples)
-        while done < samples:
-            done = self._piece(order, samples, batch_size, done, watched, n_threads)
+            self.order = order
+        while done[0] < last:
+            self._piece(order, last, batch_size, watched, n_threads)
             if watched is not None and not np.isfinite(watched[0]):
-                raise RunError(str(watch), float(watched[0]), done)
+                raise RunError(str(watch), float(watched[0]), int(done[0]))
             if on_pause is not None:
-                on_pause(done)
+                on_pause(int(done[0]))
         return dict(zip(names, sums.tolist(), strict=True))
 
-    def _piece(self, order: NDArray[np.int64] | None, samples: int, batch_size: int, done: int,
-               watched: NDArray[np.float64] | None, n_threads: int) -> int:
-        """Run from sample `done` on for a moment, on as many threads as were fastest; return the first not done.
+    def _piece(self, order: NDArray[np.int64] | None, last: int, batch_size: int,
+               watched: NDArray[np.float64] | None, n_threads: int) -> None:
+        """Run from row ``executor.done[0]`` on for a moment, on as many threads as were fastest.
 
         More threads than idle processors wait for each other at every barrier, and how many are idle nobody
         can tell: on a busy machine two threads were 20 times slower than one. So both are timed, and again
         now and then.
         """
-        most = n_threads or core.program_threads(self.table, min(batch_size, samples - done))
+        done = self.executor.done
+        begin = int(done[0])
+        most = n_threads or core.program_threads(self.table, min(batch_size, last - begin))
+        scratch = self.executor.scratch_of(most * self.scratch_bytes)
         if n_threads or most == 1:
-            return int(core.run_program(self.table, order, samples, batch_size, done, watched, PAUSE, most))
+            core.run_program(self.table, order, last, batch_size, done, watched, PAUSE, most, scratch,
+                             self.scratch_bytes)
+            return
         pace = self.executor.pace
         self.executor.pieces += 1
         untried = next((n for n in (most, 1) if n not in pace), None)
@@ -188,9 +215,9 @@ class Bound:
         if untried or self.executor.pieces % TRY_AGAIN == 0:
             threads, seconds = untried or (1 if threads == most else most), TRIAL
         start = perf_counter()
-        after: int = core.run_program(self.table, order, samples, batch_size, done, watched, seconds, threads)
-        pace[threads] = (perf_counter() - start) / (after - done)
-        return after
+        core.run_program(self.table, order, last, batch_size, done, watched, seconds, threads, scratch,
+                         self.scratch_bytes)
+        pace[threads] = (perf_counter() - start) / (int(done[0]) - begin)
 
     def _set_attributes(self, attributes: Mapping[str, float]) -> None:
         for line, op in self.tunable:
@@ -213,9 +240,15 @@ class Bound:
             to = buffers[number]
             _check_rows("feeds", number, source, to)
             lines.append(("gather", False, [source, to], (to.nbytes // len(to),), ()))
+        python: list[int] = []
 
         def add(number: int) -> None:
             op = program.ops[number]
+            if op.kernel == "python":
+                self.callers.append(caller(program, op, buffers))
+                python.append(len(lines))
+                lines.append(("python", False, [], (), ()))
+                return
             if _SCALARS.get(op.kernel):
                 self.tunable.append((len(lines), op))
             places[number] = len(lines)
@@ -245,6 +278,8 @@ class Bound:
             row["kernel"], row["is_double"] = KERNEL[kernel], double
             row["p"][: len(arrays)] = [0 if array is None else core.address(array) for array in arrays]
             row["n"][: len(sizes)], row["s"][: len(scalars)] = sizes, scalars
+        for line, function in zip(python, self.callers, strict=True):
+            table[line]["p"][0] = id(function)
         for number, updates in fusions.updates.items():
             table[places[number]]["p"][4:6] = [
                 0 if update is None else core.address(table) + places[update] * table.itemsize for update in updates
@@ -284,6 +319,8 @@ def _fusions(program: Program) -> Fusions:
         readers = [at for at, op in enumerate(program.ops) if number in op.inputs]
         return readers[0] if len(readers) == 1 and number is not None and number not in kept else None
 
+    # An exception in a user's op leaves the weights as of the last batch: updates come after all of them.
+    user = any(op.kernel == "python" for op in program.ops)
     for at, op in enumerate(program.ops):
         if op.kernel == "dense_backward_input":
             after = only_reader(op.outputs[0])
@@ -300,7 +337,7 @@ def _fusions(program: Program) -> Fusions:
                 )
                 found.skipped.add(after)
                 found.unwritten.add(op.outputs[0])  # type: ignore[arg-type]
-        if op.kernel == "dense_backward_params":
+        if op.kernel == "dense_backward_params" and not user:
             updates = [None if number is None else only_reader(number) for number in op.outputs]
             if all(number is None or (update is not None and program.ops[update].kernel.endswith("_update")
                                       and program.ops[update].inputs[1] == number
@@ -317,6 +354,13 @@ def _read_between(program: Program, first: int, update: int) -> bool:
     """Return whether the parameter of an update is read by an op that stands behind `first`."""
     parameter = program.ops[update].inputs[0]
     return any(parameter in op.inputs for at, op in enumerate(program.ops) if at > first and at != update)
+
+
+def caller(program: Program, op: Op, arrays: Sequence[NDArray[Any]]) -> Caller:
+    """Return a user's op bound to the arrays of a program's buffers."""
+    inputs, outputs = ([None if number is None else (arrays[number], program.buffers[number].per_row)
+                        for number in side] for side in (op.inputs, op.outputs))
+    return Caller(op.attributes["function"], inputs, outputs)
 
 
 def _check_rows(name: str, number: int, given: NDArray[Any], buffer: NDArray[Any]) -> None:

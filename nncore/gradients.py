@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from nncore import activations
+from nncore import activations, custom
 from nncore.program import Op, Program
 
 __all__ = ["RULES", "backward"]
@@ -100,5 +100,20 @@ def _activation(row: activations.Activation) -> Rule:
     return rule
 
 
-RULES: dict[str, Rule] = {"dense_forward": _dense}
+def _python(program: Program, op: Op, dy: int, reached: set[int]) -> dict[int, int]:
+    """``(x, y, dy)`` to the gradient of each input, by the `backward` that the user wrote."""
+    function = op.attributes["function"]
+    (y,) = op.outputs
+    gradients = {}
+    for number in op.inputs:
+        if number is not None and number in reached:
+            buffer = program.buffers[number]
+            gradients[number] = (program.rows(program.width(number), role="gradient") if buffer.per_row
+                                 else program.array(buffer.shape))
+    wanted = tuple(None if number is None else gradients.get(number) for number in op.inputs)
+    custom.emit(program, function.gradient(), (op.inputs[0], y, dy), wanted)
+    return gradients
+
+
+RULES: dict[str, Rule] = {"dense_forward": _dense, "python": _python}
 RULES |= {row.forward: _activation(row) for row in activations.TABLE.values()}

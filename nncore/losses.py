@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from nncore import _checks, _names, kernels
+from nncore import _checks, _names, custom, kernels
 
 if TYPE_CHECKING:
     from nncore.program import Program
@@ -30,9 +30,12 @@ _REDUCTIONS = ("sum_over_batch_size", "sum", None)
 
 
 class Loss:
-    """Base of the losses.
+    """Base of the losses, also of those that you write in NumPy.
 
-    A subclass sets `kernel`; where a kernel on logits exists that is exact for outputs of 0 and 1, also
+    A loss in NumPy defines `call` and, to train with it, `gradient`; with ``target_kind = "ids"`` it takes
+    class ids. `load_model` finds it by its class's name once the class is defined.
+
+    A native loss sets `kernel`; where a kernel on logits exists that is exact for outputs of 0 and 1, also
     `logits_kernel` and the kernel (`link`) that turns those logits into the outputs.
 
     Parameters
@@ -42,8 +45,24 @@ class Loss:
         `fit` minimizes the mean.
     name : str, optional
         The loss's name.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import nncore as nn
+    >>> class LogCosh(nn.losses.Loss):
+    ...     def call(self, y_true, y_pred):
+    ...         return np.log(np.cosh(y_pred - y_true)).mean(axis=1)
+    ...     def gradient(self, y_true, y_pred):
+    ...         return np.tanh(y_pred - y_true) / y_pred.shape[1]
+    >>> model = nn.Sequential([nn.Input((1,)), nn.layers.Dense(1)])
+    >>> model.compile(nn.optimizers.SGD(0.5), LogCosh())
+    >>> history = model.fit([[1.0], [2.0]], [2.0, 4.0], epochs=200, verbose=0)
+    >>> history.history["loss"][-1] < 1e-3
+    True
     """
 
+    kinds: ClassVar[dict[str, type[Loss]]] = {}
     target_kind: ClassVar[Literal["ids", "dense"]] = "dense"
     kernel: ClassVar[str]
     logits_kernel: ClassVar[str | None] = None
@@ -62,6 +81,62 @@ class Loss:
             )
         self.reduction = reduction
         self.name = where if name is None else name
+
+    def __init_subclass__(cls) -> None:
+        """Make the class known to `load_model`."""
+        Loss.kinds[cls.__name__] = cls
+
+    def call(self, y_true: NDArray[Any], y_pred: NDArray[Any]) -> ArrayLike:
+        """Return the loss of each row: the loss in NumPy.
+
+        What is said of arrays in `nncore.layers.Layer.call` holds here too. The program weighs the values with
+        the rows' weights and takes the mean.
+
+        Parameters
+        ----------
+        y_true : ndarray, shape (B, O) or (B,)
+            Targets; class ids (B,) as int64 where ``target_kind`` is "ids".
+        y_pred : ndarray, shape (B, O)
+            The model's outputs.
+
+        Returns
+        -------
+        array_like, shape (B,)
+        """
+        raise NotImplementedError(f"{type(self).__name__} must define call()")
+
+    def gradient(self, y_true: NDArray[Any], y_pred: NDArray[Any]) -> ArrayLike:
+        """Return the derivative of each row's value with respect to its outputs, shape (B, O).
+
+        Not that of the mean: the program divides by B and weighs.
+        """
+        raise NotImplementedError(f"{type(self).__name__} must define gradient()")
+
+    def check_trainable(self, where: str) -> None:
+        """Refuse to train with a loss in NumPy that has no gradient."""
+        if self._in_numpy and type(self).gradient is Loss.gradient:
+            raise NotImplementedError(
+                f"{where}: loss {type(self).__name__} has no gradient(y_true, y_pred), which training needs"
+            )
+
+    @property
+    def _in_numpy(self) -> bool:
+        return type(self).call is not Loss.call
+
+    def _function(self, method: str, result: str, divided: bool) -> custom.UserFunction:
+        """Return `call` or `gradient` as an op on (y_pred, target, weight or None)."""
+        def finish(inputs: custom.Arrays, outputs: custom.Arrays) -> None:
+            (out,), weight = outputs, inputs[2]
+            assert out is not None
+            with np.errstate(all="ignore"):  # inf and nan are the run's business
+                if weight is not None:
+                    out *= weight.reshape(-1, *[1] * (out.ndim - 1))
+                if divided:
+                    out /= len(out)
+
+        own = getattr(self, method)
+        return custom.UserFunction(f"loss {type(self).__name__}.{method}",
+                                   lambda y_pred, y_true: (own(y_true, y_pred),), (result,), 2, finish)
 
     def __call__(
         self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None
@@ -107,8 +182,12 @@ class Loss:
             else _checks.as_sample_weight(sample_weight, len(pred), where, pred.dtype)
         )
         rows = np.empty(len(pred), pred.dtype)
-        kernel = self.logits_kernel if self.from_logits and self.logits_kernel else self.kernel
-        loss, _ = getattr(kernels, kernel)(pred, target, weight, rows_out=rows)
+        if self._in_numpy:
+            self._function("call", "a value per row", False)([pred, target, weight], [rows])
+            loss = float(np.add.accumulate(rows, dtype=float)[-1]) / len(rows)
+        else:
+            kernel = self.logits_kernel if self.from_logits and self.logits_kernel else self.kernel
+            loss, _ = getattr(kernels, kernel)(pred, target, weight, rows_out=rows)
         if self.reduction is None:
             return rows
         # accumulate() adds one after the other by definition; sum() adds in an order that NumPy may change.
@@ -187,6 +266,12 @@ class Loss:
             raise ValueError(
                 f"{type(self).__name__}: training needs reduction='sum_over_batch_size', got {self.reduction!r}"
             )
+        if self._in_numpy:
+            rows, dy = program.rows(None, role="loss"), program.rows(program.width(y_pred), role="gradient")
+            inputs = (y_pred, target, sample_weight)
+            custom.emit(program, self._function("call", "a value per row", False), inputs, (rows,))
+            custom.emit(program, self._function("gradient", "a gradient", True), inputs, (dy,))
+            return rows, dy, y_pred
         kernel = self.kernel
         wrt: int | None = y_pred
         producer = program.producer(y_pred)
@@ -343,7 +428,7 @@ def get(identifier: object) -> Loss:
     >>> nn.losses.get("mse")
     MeanSquaredError(reduction='sum_over_batch_size', name='mean_squared_error')
     """
-    return _names.resolve("loss", identifier, Loss, _NAMES)
+    return _names.resolve("loss", identifier, Loss, {**Loss.kinds, **_NAMES})
 
 
 def serialize(loss: Loss) -> dict[str, Any]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
-from nncore import _checks, _names, kernels
+from nncore import _checks, _names, custom, kernels
 
 if TYPE_CHECKING:
     from nncore.losses import Loss
@@ -18,6 +19,7 @@ __all__ = [
     "CategoricalAccuracy",
     "MeanAbsoluteError",
     "MeanSquaredError",
+    "MeanMetricWrapper",
     "Metric",
     "SparseCategoricalAccuracy",
     "get",
@@ -36,9 +38,14 @@ class Metric:
         The key under which the metric stands in a history.
     """
 
+    kinds: ClassVar[dict[str, type[Metric]]] = {}
     target_kind: ClassVar[Literal["ids", "dense"]] = "dense"
     kernel: ClassVar[str]
     default_name: ClassVar[str]
+
+    def __init_subclass__(cls) -> None:
+        """Make the class known to `load_model`."""
+        Metric.kinds[cls.__name__] = cls
 
     def __init__(self, name: str | None = None) -> None:
         self.name = self.default_name if name is None else name
@@ -101,7 +108,7 @@ class Metric:
         )
         if n_rows == 0:
             return
-        rows = getattr(kernels, self.kernel)(pred, target, **self.parameters())
+        rows = self._rows(pred, target)
         # accumulate() adds one after the other by definition; sum() adds in an order that NumPy may change.
         self._total += float(np.add.accumulate(weight * rows)[-1])
         self._weight += float(np.add.accumulate(weight)[-1])
@@ -129,6 +136,11 @@ class Metric:
         """
         rows = program.rows(None, role="metric")
         program.emit(self.kernel, (y_pred, target), (rows,), **self.parameters())
+        return rows
+
+    def _rows(self, pred: NDArray[Any], target: NDArray[Any]) -> NDArray[Any]:
+        """Return the values per row."""
+        rows: NDArray[Any] = getattr(kernels, self.kernel)(pred, target, **self.parameters())
         return rows
 
     def get_config(self) -> dict[str, Any]:
@@ -247,6 +259,66 @@ class MeanAbsoluteError(Metric):
     kernel, default_name = "absolute_error", "mean_absolute_error"
 
 
+class MeanMetricWrapper(Metric):
+    """The mean over the rows of what a function of yours returns; ``metrics=[function]`` makes one.
+
+    Parameters
+    ----------
+    fn : callable
+        ``fn(y_true, y_pred)`` returns a value per row, (B,). It is given `y_pred` (B, O) and the targets as
+        the model's loss takes them, class ids (B,) or values (B, O); what is said of arrays in
+        `nncore.layers.Layer.call` holds here too. A string stands for the function of that name that a
+        `MeanMetricWrapper` was made of before: so a saved model finds it again.
+    name : str, optional
+        The metric's name; by default the function's.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import nncore as nn
+    >>> def largest_error(y_true, y_pred):
+    ...     return np.abs(y_pred - y_true).max(axis=1)
+    >>> metric = nn.metrics.MeanMetricWrapper(largest_error)
+    >>> metric.update_state([[1.0, 2.0]], [[1.0, 4.0]])
+    >>> metric.result()
+    2.0
+    """
+
+    functions: ClassVar[dict[str, Callable[..., Any]]] = {}
+
+    def __init__(self, fn: Callable[..., Any] | str, name: str | None = None) -> None:
+        if isinstance(fn, str):
+            if fn not in self.functions:
+                raise ValueError(
+                    f"no metric function {fn!r} is known: make nncore.metrics.MeanMetricWrapper({fn}) first"
+                )
+            fn = self.functions[fn]
+        if not callable(fn):
+            raise TypeError(f"MeanMetricWrapper: fn must be a function, got {fn!r}")
+        self.fn, self.fn_name = fn, getattr(fn, "__name__", type(fn).__name__)
+        self.functions[self.fn_name] = fn
+        super().__init__(self.fn_name if name is None else name)
+
+    def _function(self) -> custom.UserFunction:
+        return custom.UserFunction(f"metric {self.name!r}: {self.fn_name}",
+                                   lambda y_pred, y_true: (self.fn(y_true, y_pred),), ("a value per row",), 2)
+
+    def _rows(self, pred: NDArray[Any], target: NDArray[Any]) -> NDArray[Any]:
+        rows = np.empty(len(pred), pred.dtype)
+        self._function()([pred, target], [rows])
+        return rows
+
+    def emit(self, program: Program, y_pred: int, target: int) -> int:
+        """Append the function as an op; parameters and return value as of `Metric.emit`."""
+        rows = program.rows(None, role="metric")
+        custom.emit(program, self._function(), (y_pred, target), (rows,))
+        return rows
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments that make an equal metric, the function by its name."""
+        return {"fn": self.fn_name, "name": self.name}
+
+
 _NAMES: dict[str, type[Metric]] = {
     "sparse_categorical_accuracy": SparseCategoricalAccuracy,
     "categorical_accuracy": CategoricalAccuracy,
@@ -267,7 +339,8 @@ def get(identifier: object, loss: Loss | None = None, n_outputs: int | None = No
 
     Parameters
     ----------
-    identifier : str, type, dict or Metric
+    identifier : str, type, dict, Metric or callable
+        A callable is a function ``fn(y_true, y_pred)`` of yours, see `MeanMetricWrapper`.
         "accuracy" and "acc" mean the accuracy that fits the loss's targets and the outputs, as in Keras:
         binary for one output, sparse for class ids, else categorical. A metric that is asked for by a string
         has that string as its name, as in Keras.
@@ -291,10 +364,14 @@ def get(identifier: object, loss: Loss | None = None, n_outputs: int | None = No
                 f"metric {identifier!r} depends on the loss and the outputs: name one of them in full"
             )
         metric = _accuracy(loss, n_outputs)
+    elif callable(identifier) and not isinstance(identifier, (type, Metric)):
+        metric = MeanMetricWrapper(identifier)
     else:
-        metric = _names.resolve("metric", identifier, Metric, _NAMES)
+        metric = _names.resolve("metric", identifier, Metric, {**Metric.kinds, **_NAMES})
     if isinstance(identifier, str):
         metric.name = identifier
+    if isinstance(metric, MeanMetricWrapper):
+        return metric  # it takes what the loss takes
     if loss is not None and metric.target_kind != loss.target_kind:
         kinds = {"ids": "class ids (B,)", "dense": "dense targets (B, O)"}
         raise ValueError(

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nncore import _checks, _names, losses, metrics, optimizers, random
+from nncore import _checks, losses, metrics, optimizers, random
 from nncore.layers.base import Layer, assign_all, default_name
 from nncore.layers.input import InputLayer
 from nncore.program import Program
@@ -177,7 +177,8 @@ class Sequential(Trainable):
             for number, layer in enumerate(self._layers, -1 if isinstance(self._layers[0], InputLayer) else 0):
                 if not layer.built:
                     made.append(layer)
-                    layer.build(width, self.seed, number)
+                    layer._place = (self.seed, number)
+                    layer.build(width)
                     layer.input_width = width
                 width = layer.output_width(width)
             weights = [weight for layer in self._layers for weight in layer.weights]
@@ -239,7 +240,7 @@ class Sequential(Trainable):
     def set_weights(self, weights: list[NDArray[Any]]) -> None:
         """Set all weights, given as `get_weights` returns them; nothing changes when one does not fit."""
         self._wants_built("set_weights")
-        with self._alone("set_weights"):
+        with self._alone("set_weights", in_hooks=True):
             assign_all(self.weights, weights, "set_weights")
 
     def summary(self, print_fn: Any = print) -> None:
@@ -321,7 +322,7 @@ class Sequential(Trainable):
         from nncore import io
 
         self._wants_built("save")
-        with self._alone("save"):
+        with self._alone("save", in_hooks=True):
             arrays = {weight.name: weight.numpy() for weight in self.weights}
             arrays |= {f"optimizer/{slot.name}": slot.numpy() for slot in self._slots}
             config: dict[str, Any] = {"model": self.get_config(), "input_width": self._input_width,
@@ -394,9 +395,7 @@ def load_model(path: str | os.PathLike[str]) -> Sequential:
                 optimizers.get(config["optimizer"]),
                 losses.get(config["loss"]) if "loss" in config else None,
                 [
-                    name
-                    if isinstance(name, str)
-                    else _names.resolve("metric", name, metrics.Metric, metrics._NAMES)
+                    name if isinstance(name, str) else metrics.get(name)
                     for name in config.get("metrics", [])
                 ],
             )

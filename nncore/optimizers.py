@@ -49,7 +49,7 @@ class Optimizer:
 
     @property
     def learning_rate(self) -> float:
-        """The step's size. A new value takes effect with the next epoch.
+        """The step's size. A new value takes effect with the next epoch, or batch where a callback asks for batches.
 
         Examples
         --------

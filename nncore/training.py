@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from nncore import _checks, gradients, losses, metrics, optimizers, random
 from nncore._core import core
+from nncore.callbacks import Callback, CallbackList
 from nncore.executor import Executor, RunError
 from nncore.history import History
 from nncore.program import Program
@@ -29,7 +30,7 @@ PREDICT_ROWS = 256  # rows that go through all layers together in predict: their
 
 
 class NonFiniteError(FloatingPointError):
-    """Training met a nan or inf; the weights are those of the last good epoch."""
+    """Training met a nan or inf; weights and optimizer are those of the last good epoch."""
 
 
 class Feeds(NamedTuple):
@@ -78,18 +79,21 @@ class Trainable:
         self._slot_kinds: tuple[str, ...] = ()
         self._plans: dict[tuple[str, bool, bool], list[_Plan]] = {}  # those that no thread uses now
         self._epochs_done = 0
+        self.stop_training = False
         self._busy = threading.Lock()
+        self._trainer: int | None = None  # the thread that holds it
         self._building = threading.RLock()  # two threads may be the first to predict
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what a copy or a pickle needs: no locks, no programs, no arenas."""
-        left_out = ("_plans", "_busy", "_building", "_arena", "_slot_arena")
+        left_out = ("_plans", "_busy", "_trainer", "_building", "_arena", "_slot_arena")
         return {name: value for name, value in self.__dict__.items() if name not in left_out}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Become the model that `__getstate__` described, in arenas of its own."""
         self.__dict__.update(state)
         self._plans, self._busy, self._building = {}, threading.Lock(), threading.RLock()
+        self._trainer = None
         self._arena, self._slot_arena = arrange(getattr(self, "weights", [])), arrange(self._slots)
 
     # ------------------------------------------------------------------ to be defined by a subclass
@@ -155,13 +159,21 @@ class Trainable:
         return found
 
     @contextmanager
-    def _alone(self, where: str) -> Iterator[None]:
-        """Refuse what would change the model while another thread trains it."""
+    def _alone(self, where: str, in_hooks: bool = False) -> Iterator[None]:
+        """Refuse what would change the model while it is trained; `in_hooks`: callbacks may call it."""
+        own = self._trainer == threading.get_ident()
+        if own and in_hooks:
+            yield
+            return
         if not self._busy.acquire(blocking=False):
-            raise RuntimeError(f"{where}: the model is being trained in another thread")
+            raise RuntimeError(
+                f"{where}: the model is being trained" + ("" if own else " in another thread")
+            )
         try:
+            self._trainer = threading.get_ident()
             yield
         finally:
+            self._trainer = None
             self._busy.release()
 
     @contextmanager
@@ -255,6 +267,7 @@ class Trainable:
         for metric in self._resolve_metrics(self._metric_names, self.loss):
             program.totals[metric.name] = metric.emit(program, output, y)
         if purpose == "fit":
+            self.loss.check_trainable("fit")
             shared = self._emit_step(program)
             parameters = gradients.backward(program, forward, wrt, gradient)
             self._emit_updates(program, parameters, shared)
@@ -322,7 +335,8 @@ class Trainable:
     def fit(self, x: ArrayLike, y: ArrayLike | None = None, batch_size: int | None = None, epochs: int = 1,
             verbose: Any = "auto", *, validation_split: float = 0.0,
             validation_data: tuple[ArrayLike, ...] | None = None, shuffle: bool = True,
-            sample_weight: ArrayLike | None = None) -> History:
+            sample_weight: ArrayLike | None = None, initial_epoch: int = 0,
+            callbacks: Callback | Sequence[Callback] | None = None, nonfinite: str = "raise") -> History:
         """Train the model.
 
         Parameters
@@ -334,7 +348,7 @@ class Trainable:
         batch_size : int, optional
             Rows in a step; 32 by default. The last batch may be smaller.
         epochs : int
-            How often the data are gone through.
+            How often the data are gone through: the number of the last epoch, where `initial_epoch` is not 0.
         verbose : {"auto", 0, 1, 2}
             Nothing (0), a bar per epoch (1, "auto"), or a line per epoch (2).
         validation_split : float
@@ -345,6 +359,15 @@ class Trainable:
             Whether each epoch takes the rows in another order.
         sample_weight : array_like, shape (samples,), optional
             Weight of each row in the loss.
+        initial_epoch : int
+            The number of the first epoch, for a run that goes on with an earlier one.
+        callbacks : Callback or list of Callback, optional
+            What is called while training runs: see `nncore.callbacks`.
+        nonfinite : {"raise", "stop", "continue"}
+            What happens when the loss, a weight or the optimizer's state becomes nan or inf in an epoch.
+            "raise": `NonFiniteError`, which says where; "stop": training ends as if that epoch had not begun,
+            and ``model.stop_training`` is True; in both, weights and optimizer are again those of the last
+            good epoch. "continue": nothing. A loss of the validation data that is not finite is only noted.
 
         Returns
         -------
@@ -358,8 +381,9 @@ class Trainable:
             When the loss or a weight becomes nan or inf: says the epoch and the layer. The weights and the
             optimizer's state are then those of the last good epoch.
         KeyboardInterrupt
-            After the batch under way when Ctrl-C is pressed; ``model.history`` and the weights keep what was
-            done.
+            After the batch under way when Ctrl-C is pressed; ``model.history``, the weights and
+            ``optimizer.iterations`` keep what was done. The same holds of what a callback or a layer in NumPy
+            raises.
 
         Examples
         --------
@@ -377,6 +401,10 @@ class Trainable:
         batch_size = 32 if batch_size is None else _checks.positive_int(batch_size, "fit", "batch_size")
         shuffle = _checks.boolean(shuffle, "fit", "shuffle")
         split = _checks.fraction(validation_split, "fit", "validation_split")
+        initial_epoch = _checks.integer(initial_epoch, "fit", "initial_epoch", low=0)
+        if nonfinite not in ("raise", "stop", "continue"):
+            raise ValueError(f"fit: nonfinite must be 'raise', 'stop' or 'continue', got {nonfinite!r}")
+        hooks = CallbackList(callbacks, "fit")
         with self._alone("fit"):
             with self._unbuilt_again():
                 data = self._feeds("fit", x, y, sample_weight)
@@ -386,20 +414,36 @@ class Trainable:
             samples = len(data.x)
             batch_size = min(batch_size, samples)
             history = History({"epochs": epochs, "steps": -(-samples // batch_size), "verbose": verbose})
+            logs: dict[str, Any] = {}
             with (Progress(verbose, epochs, samples) as progress,
                   self._plan("fit", data.weight is not None, batch_size) as plan):
                 run = plan.executor.bind(plan.feeds(data))
-                self.history = history
-                for epoch in range(epochs):
+                self.history, self.stop_training = history, False
+                hooks.begin(self, history.params)
+                hooks("on_train_begin", {})
+                for epoch in range(initial_epoch, epochs):
                     progress.begin_epoch(epoch)
-                    logs = self._epoch("fit", plan, run, samples, batch_size, shuffle, epoch, progress)
-                    if held_out is not None:
-                        logs |= {
-                            f"val_{name}": value
-                            for name, value in self._evaluate(held_out, batch_size).items()
-                        }
-                    history.append(epoch, logs)
+                    hooks("on_epoch_begin", epoch, {})
+                    found = self._epoch(
+                        "fit", plan, run, samples, batch_size, shuffle, epoch, progress, hooks, nonfinite
+                    )
+                    if found is None:
+                        self.stop_training = True
+                        break
+                    logs = dict(found)
+                    try:
+                        if held_out is not None:
+                            logs |= {
+                                f"val_{name}": value
+                                for name, value in self._evaluate(held_out, batch_size, hooks).items()
+                            }
+                        hooks("on_epoch_end", epoch, logs)
+                    finally:
+                        history.append(epoch, logs)  # an epoch that was trained, whatever comes after it
                     progress.end_epoch(logs)
+                    if self.stop_training:
+                        break
+                hooks("on_train_end", logs)
         return history
 
     def _validation(self, data: tuple[ArrayLike, ...] | None) -> Feeds | None:
@@ -425,44 +469,68 @@ class Trainable:
         shuffle: bool,
         epoch: int,
         progress: Progress,
-    ) -> dict[str, float]:
-        """Train on every row once."""
-        assert self.optimizer is not None
-        seen = 0
+        hooks: CallbackList,
+        nonfinite: str,
+    ) -> dict[str, float] | None:
+        """Train on every row once, or until a hook of a batch says stop; None if `nonfinite` ended it."""
+        optimizer = self.optimizer
+        assert optimizer is not None
+        seen, message = 0, ""
 
-        def on_pause(done: int) -> None:
+        def on_pause(rows: int) -> None:
             nonlocal seen
-            progress.update(done - seen)
-            seen = done
+            progress.update(rows - seen)
+            seen = rows
 
         order = random.permutation(samples, self.seed, self._epochs_done) if shuffle else None
         arenas = (self._arena, self._slot_arena)
-        good = [arena.copy() for arena in arenas]
+        guarded = nonfinite != "continue"
+        good = [arena.copy() for arena in arenas] if guarded else []
+        begun, done, totals = optimizer.iterations, plan.executor.done, dict[str, float]()
+        by_batch = "on_train_batch_begin" in hooks or "on_train_batch_end" in hooks
+        rows = batch_size if by_batch else samples  # until the run comes back
+        done[0] = 0
         try:
-            totals = run(
-                samples,
-                order,
-                batch_size,
-                watch="loss",
-                attributes=self.optimizer.attributes(),
-                on_pause=on_pause,
-            )
-            state = self._slot_arena[ALIGNMENT if self.optimizer.powers else 0 :]  # the powers stay in 0 ... 1
-            if not all(np.isfinite(arena.view(self._dtype)).all() for arena in (self._arena, state)):
-                weight = next(w.name for w in [*self.weights, *self._slots] if not np.isfinite(w._value).all())
-                raise NonFiniteError(f"{where}: {weight} became nan or inf in epoch {epoch + 1}; {_ADVICE}")
-        except FloatingPointError as error:
-            message = str(error)
-            if isinstance(error, RunError):
-                batch = -(-error.rows // batch_size)
-                message = (f"{where}: the loss became {error.value} in epoch {epoch + 1}, batch {batch}"
-                           f"{self._culprit(plan)}; {_ADVICE}")
+            for batch, first in enumerate(range(0, samples, rows)):
+                hooks("on_train_batch_begin", batch, {})
+                if optimizer is not self.optimizer or optimizer.slots != self._slot_kinds:
+                    raise RuntimeError(f"{where}: the optimizer was exchanged, or its state, during training")
+                totals = run(
+                    samples,
+                    order,
+                    batch_size,
+                    watch="loss" if guarded else None,
+                    attributes=optimizer.attributes(),
+                    on_pause=on_pause,
+                    first=first,
+                    last=first + rows,
+                )
+                if by_batch:
+                    optimizer.iterations = begun + batch + 1
+                    hooks("on_train_batch_end", batch, _means(totals, int(done[0])))
+                    if self.stop_training:
+                        break
+        except RunError as error:
+            batch = -(-error.rows // batch_size)
+            message = (f"{where}: the loss became {error.value} in epoch {epoch + 1}, batch {batch}"
+                       f"{self._culprit(plan)}; {_ADVICE}")
+        finally:
+            optimizer.iterations = begun + -(-int(done[0]) // batch_size)
+        state = self._slot_arena[ALIGNMENT if optimizer.powers else 0 :]  # the powers stay in 0 ... 1
+        if guarded and not message and not all(
+            np.isfinite(arena.view(self._dtype)).all() for arena in (self._arena, state)
+        ):
+            weight = next(w.name for w in [*self.weights, *self._slots] if not np.isfinite(w._value).all())
+            message = f"{where}: {weight} became nan or inf in epoch {epoch + 1}; {_ADVICE}"
+        if message:
             for arena, value in zip(arenas, good, strict=True):
                 arena[...] = value
-            raise NonFiniteError(message) from None
+            optimizer.iterations = begun
+            if nonfinite == "stop":
+                return None
+            raise NonFiniteError(message)
         self._epochs_done += shuffle
-        self.optimizer.iterations += -(-samples // batch_size)
-        return {name: total / samples for name, total in totals.items()}
+        return _means(totals, int(done[0]))
 
     def _culprit(self, plan: _Plan) -> str:
         """Return words that name the first layer whose output is not finite, or the one with the largest."""
@@ -517,7 +585,10 @@ class Trainable:
                     False,
                     0,
                     progress,
+                    CallbackList(),
+                    "raise",
                 )
+        assert logs is not None
         return logs if return_dict else _unpacked(logs)
 
     # ------------------------------------------------------------------ evaluate and predict
@@ -529,6 +600,7 @@ class Trainable:
         verbose: Any = "auto",
         sample_weight: ArrayLike | None = None,
         return_dict: bool = False,
+        callbacks: Callback | Sequence[Callback] | None = None,
     ) -> Any:
         """Return the loss and the metrics on data.
 
@@ -542,6 +614,8 @@ class Trainable:
             Whether to print the results (0: no).
         return_dict : bool
             Whether to return a dict.
+        callbacks : Callback or list of Callback, optional
+            What is called meanwhile: see `nncore.callbacks`.
 
         Returns
         -------
@@ -557,19 +631,32 @@ class Trainable:
         [2.0, 1.0]
         """
         size = 32 if batch_size is None else _checks.positive_int(batch_size, "evaluate", "batch_size")
+        hooks = CallbackList(callbacks, "evaluate")
         data = self._feeds("evaluate", x, y, sample_weight)
-        logs = self._evaluate(data, size)
+        hooks.begin(self, {"verbose": verbose, "epochs": 1, "steps": -(-len(data.x) // max(size, PREDICT_ROWS))})
+        logs = self._evaluate(data, size, hooks)
         if verbose:
             print(" - ".join(f"{name}: {value:.4f}" for name, value in logs.items()))
         return logs if return_dict else _unpacked(logs)
 
-    def _evaluate(self, data: Feeds, batch_size: int) -> dict[str, float]:
+    def _evaluate(self, data: Feeds, batch_size: int, hooks: CallbackList) -> dict[str, float]:
         samples, batch_size = len(data.x), min(max(batch_size, PREDICT_ROWS), len(data.x))
+        totals: dict[str, float] = {}
+        hooks("on_test_begin", {})
         with self._plan("evaluate", data.weight is not None, batch_size) as plan:
-            totals = plan.executor.run(plan.feeds(data), samples, None, batch_size)
-        return {name: total / samples for name, total in totals.items()}
+            run = plan.executor.bind(plan.feeds(data))
+            by_batch = "on_test_batch_begin" in hooks or "on_test_batch_end" in hooks
+            rows = batch_size if by_batch else samples
+            for batch, first in enumerate(range(0, samples, rows)):
+                hooks("on_test_batch_begin", batch, {})
+                totals = run(samples, None, batch_size, first=first, last=first + rows)
+                hooks("on_test_batch_end", batch, _means(totals, min(first + rows, samples)))
+        logs = _means(totals, samples)
+        hooks("on_test_end", logs)
+        return logs
 
-    def predict(self, x: ArrayLike, batch_size: int | None = None, verbose: Any = 0) -> NDArray[Any]:
+    def predict(self, x: ArrayLike, batch_size: int | None = None, verbose: Any = 0,
+                callbacks: Callback | Sequence[Callback] | None = None) -> NDArray[Any]:
         """Return the model's outputs; nan and inf in x propagate.
 
         Parameters
@@ -580,6 +667,8 @@ class Trainable:
             Rows at a time; changes no bit of the result.
         verbose : {"auto", 0, 1, 2}
             Whether to print a line with the rows and the time. (Keras's default is "auto".)
+        callbacks : Callback or list of Callback, optional
+            What is called meanwhile: see `nncore.callbacks`.
 
         Returns
         -------
@@ -601,8 +690,19 @@ class Trainable:
         out = np.empty((len(rows), self._output_width), self._dtype)
         if verbose not in ("auto", 0, 1, 2):
             raise ValueError(f"predict: verbose must be 'auto', 0, 1 or 2, got {verbose!r}")
+        hooks = CallbackList(callbacks, "predict")
         start = time.perf_counter()
-        self._forward(rows, out, size)
+        hooks.begin(self, {"verbose": verbose, "epochs": 1, "steps": -(-len(rows) // size)})
+        hooks("on_predict_begin", {})
+        if "on_predict_batch_begin" in hooks or "on_predict_batch_end" in hooks:
+            for batch, first in enumerate(range(0, len(rows), size)):
+                part = slice(first, first + size)
+                hooks("on_predict_batch_begin", batch, {})
+                self._forward(rows[part], out[part], size)
+                hooks("on_predict_batch_end", batch, {"outputs": out[part]})
+        else:
+            self._forward(rows, out, size)
+        hooks("on_predict_end", {})
         if verbose:
             print(f"{len(rows)} rows - {time.perf_counter() - start:.2f}s")
         return out
@@ -662,6 +762,10 @@ def _split(data: Feeds, share: float) -> tuple[Feeds, Feeds]:
         for part in (slice(None, at), slice(at, None))
     )
     return first, last
+
+
+def _means(totals: Mapping[str, float], rows: int) -> dict[str, float]:
+    return {name: total / rows for name, total in totals.items()}
 
 
 def _unpacked(logs: Mapping[str, float]) -> Any:

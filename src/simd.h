@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <time.h>
 #ifdef _OPENMP
 #include <omp.h>
 #endif
@@ -95,6 +96,9 @@ typedef struct {
     int phase;
 } nn_barrier;
 
+#define NN_SPINS 4096  /* some 50 us */
+#define NN_YIELDS 8192 /* some milliseconds */
+
 static inline void nn_meet(nn_barrier *barrier, int n_threads)
 {
     int phase = __atomic_load_n(&barrier->phase, __ATOMIC_RELAXED);
@@ -104,10 +108,16 @@ static inline void nn_meet(nn_barrier *barrier, int n_threads)
         return;
     }
     for (int spins = 0; __atomic_load_n(&barrier->phase, __ATOMIC_ACQUIRE) == phase; spins++) {
-        if (spins >= 4096) sched_yield(); /* after some 50 us: somebody else needs the processor */
+        if (spins >= NN_SPINS + NN_YIELDS) { /* a user's op may take seconds: they are not for burning */
+            spins = NN_SPINS + NN_YIELDS;
+            nanosleep(&(struct timespec){0, 50000}, NULL);
+        } else if (spins >= NN_SPINS) {
+            sched_yield(); /* somebody else needs the processor */
+        } else {
 #if defined(__x86_64__)
-        else _mm_pause();
+            _mm_pause();
 #endif
+        }
     }
 }
 
@@ -115,6 +125,27 @@ static inline int nn_max_threads(void)
 {
 #ifdef _OPENMP
     return omp_get_max_threads();
+#else
+    return 1;
+#endif
+}
+
+/* Threads of the region that this is called in. They may be fewer than were asked for: OMP_DYNAMIC,
+ * OMP_THREAD_LIMIT, a region inside of another one. */
+static inline int nn_team_size(void)
+{
+#ifdef _OPENMP
+    return omp_get_num_threads();
+#else
+    return 1;
+#endif
+}
+
+/* Processors that the calling thread may run on now. */
+static inline int nn_processors(void)
+{
+#ifdef _OPENMP
+    return omp_get_num_procs();
 #else
     return 1;
 #endif

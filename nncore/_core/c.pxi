@@ -10,6 +10,8 @@ cdef extern from "simd.h" nogil:
         pass
     void nn_meet(nn_barrier* barrier, int n_threads)
     int nn_max_threads()
+    int nn_processors()
+    int nn_team_size()
     int nn_openmp()
     const char* nn_compiler()
     int nn_debug()

@@ -14,7 +14,7 @@ KERNELS = ("dense_forward", "dense_backward_input", "dense_backward_params", "bi
            "log_softmax_backward", "softmax_cross_entropy", "sigmoid_binary_cross_entropy",
            "categorical_cross_entropy", "binary_cross_entropy", "mean_squared_error",
            "categorical_accuracy", "binary_accuracy", "absolute_error", "sgd_update", "adam_update",
-           "adam_step", "square_sums", "clip_scale", "gather", "store", "accumulate", "sum")
+           "adam_step", "square_sums", "clip_scale", "gather", "store", "accumulate", "sum", "python")
 ELEMENTARY = ("exp", "expm1", "log", "log1p", "erf", "gelu_grad", "silu_grad", "tanh", "sigmoid", "softplus",
               "gelu", "silu")
 assert len(ACTIVATIONS) == N_ACTIVATIONS and len(KERNELS) == N_KERNELS
@@ -59,10 +59,10 @@ cdef int run_one(Op* op, Py_ssize_t B) except -1:
     memset(&run, 0, sizeof(run))
     run.ops, run.n_ops, run.samples, run.batch_size = op, 1, B, B
     if work < 0.125:  # some microseconds: not worth releasing the GIL
-        failed = run_all(&run, 1)
+        failed = run_once(&run, 1)
     else:
         with nogil:
-            failed = run_all(&run, n_threads)
+            failed = run_once(&run, n_threads)
     if failed:
         raise MemoryError("no memory for the scratch of a kernel")
     return 0
@@ -155,25 +155,40 @@ def program_threads(cnp.ndarray ops, Py_ssize_t rows):
     return threads_for(work, 1.0)
 
 
-def run_program(cnp.ndarray ops, cnp.ndarray order, Py_ssize_t samples, Py_ssize_t batch_size,
-                Py_ssize_t first, cnp.ndarray watched, double seconds, int n_threads):
-    """Run a table of ops over the batches from sample `first` on; returns the first sample not seen.
+def program_scratch(cnp.ndarray ops):
+    """Bytes of scratch that each thread needs for a table of ops."""
+    return thread_scratch(<const Op*>cnp.PyArray_DATA(ops), cnp.PyArray_DIM(ops, 0))
 
-    Comes back after `seconds`, at the end of the samples, or when the watched total is no longer finite."""
+
+def run_program(cnp.ndarray ops, cnp.ndarray order, Py_ssize_t samples, Py_ssize_t batch_size,
+                cnp.ndarray done, cnp.ndarray watched, double seconds, int n_threads, cnp.ndarray scratch,
+                Py_ssize_t scratch_bytes):
+    """Run a table of ops over the batches from sample done[0] on, which is then the first one not seen.
+
+    Comes back after `seconds`, at the end of the samples, when the watched total is no longer finite, or with
+    what a Python op raised; done[0] is right then too. Scratch: (n_threads * scratch_bytes,), at a cache
+    line."""
     cdef Run run
-    cdef int failed
+    cdef int64_t* place = <int64_t*>data(done)
+    cdef object error
     memset(&run, 0, sizeof(run))
     run.ops, run.n_ops = <const Op*>cnp.PyArray_DATA(ops), cnp.PyArray_DIM(ops, 0)
     run.order = <const int64_t*>data(order)
-    run.samples, run.batch_size, run.next = samples, batch_size, first
+    run.samples, run.batch_size, run.next = samples, batch_size, place[0]
     run.watched = <const double*>data(watched)
     run.deadline = now() + seconds
-    n_threads = min(n_threads, allowed_threads())
+    run.scratch, run.scratch_bytes = <char*>data(scratch), scratch_bytes
+    if n_threads > 1:
+        n_threads = min(n_threads, allowed_threads())
+    if scratch_bytes > 0:
+        n_threads = min(n_threads, <int>(cnp.PyArray_SIZE(scratch) // scratch_bytes))
     with nogil:
-        failed = run_all(&run, n_threads)
-    if failed:
-        raise MemoryError("no memory for the scratch of a program")
-    return run.next
+        run_all(&run, n_threads)
+    place[0] = run.next
+    if run.failed:
+        error = <object>run.error
+        Py_DECREF(error)
+        raise error
 
 
 def elementary(str name, x):

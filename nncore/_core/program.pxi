@@ -6,6 +6,11 @@
 # B. One parallel region spans as many batches as fit in the caller's time budget; its threads share out every
 #    op and meet at a barrier after it. Nothing is allocated and Python is not entered.
 # C. Gathering a batch by the shuffled index and adding up the loss are ops too.
+# D. A user's Python is an op as well: thread 0 takes the GIL for its moment and the others wait at the
+#    barrier that follows every op. Whoever holds the GIL never waits for a barrier (what runs with it held
+#    takes one thread), so that thread 0 gets it in the end.
+
+from cpython.ref cimport Py_DECREF, Py_INCREF
 
 cdef extern from "time.h" nogil:
     cdef struct timespec:
@@ -42,6 +47,7 @@ cdef enum Kernel:
     K_STORE
     K_ACCUMULATE
     K_SUM
+    K_PYTHON
     N_KERNELS
 
 cdef enum:
@@ -174,9 +180,7 @@ cdef double op_work(const Op* op, Py_ssize_t B) noexcept nogil:
         return <double>op.n[0] / GRAIN_ELEMENTS
     if kernel == K_ADAM_UPDATE:
         return <double>op.n[0] / (GRAIN_ELEMENTS // 4)  # a root and a division take as long as all else
-    if kernel == K_ADAM_STEP or kernel == K_CLIP_SCALE:
-        return 0
-    if kernel == K_ACCUMULATE or kernel == K_SUM or kernel == K_GATHER or kernel == K_STORE:
+    if kernel == K_ADAM_STEP or kernel == K_CLIP_SCALE or K_GATHER <= kernel <= K_PYTHON:
         return 0
     return <double>B * op.n[0] / GRAIN_ELEMENTS
 
@@ -204,7 +208,8 @@ cdef struct Run:
     double deadline                       # seconds on the monotonic clock
     char* scratch
     Py_ssize_t scratch_bytes
-    int stop
+    int stop, failed
+    void* error                           # the exception that a Python op raised: a reference of our own
     nn_barrier barrier
 
 
@@ -212,6 +217,15 @@ cdef double now() noexcept nogil:
     cdef timespec t
     clock_gettime(CLOCK_MONOTONIC, &t)
     return t.tv_sec + 1e-9 * t.tv_nsec
+
+
+cdef void call_python(Run* run, const Op* op, Py_ssize_t rows) noexcept with gil:
+    """A user's op: p[0] is a Python callable that takes the number of rows."""
+    try:
+        (<object>op.p[0])(rows)
+    except BaseException as error:  # Ctrl-C too: it is the caller's
+        Py_INCREF(error)
+        run.error, run.failed = <void*>error, 1
 
 
 cdef void run_thread(Run* run, int thread, int n_threads) noexcept nogil:
@@ -224,9 +238,17 @@ cdef void run_thread(Run* run, int thread, int n_threads) noexcept nogil:
     while True:
         batch.rows = min(run.batch_size, run.samples - batch.first)
         for i in range(run.n_ops):
-            run_op(&run.ops[i], &batch, scratch, thread, n_threads)
+            if run.ops[i].kernel != K_PYTHON:
+                run_op(&run.ops[i], &batch, scratch, thread, n_threads)
+            elif thread == 0:
+                call_python(run, &run.ops[i], batch.rows)
+                nn_fp_enter()  # whatever the user's code left
             if n_threads > 1:
                 nn_meet(&run.barrier, n_threads)
+            if run.failed:
+                break
+        if run.failed:
+            break
         batch.first += batch.rows
         if thread == 0:
             run.next = batch.first
@@ -239,27 +261,36 @@ cdef void run_thread(Run* run, int thread, int n_threads) noexcept nogil:
     nn_fp_leave(state)
 
 
-cdef int run_all(Run* run, int n_threads) noexcept nogil:
-    """Runs in a parallel region of its own; -1 without memory for scratch."""
-    cdef Py_ssize_t i
-    run.scratch_bytes = 0
-    for i in range(run.n_ops):
-        run.scratch_bytes = max(run.scratch_bytes, op_scratch(&run.ops[i]))
-    run.scratch_bytes = (run.scratch_bytes + 63) // 64 * 64
+cdef Py_ssize_t thread_scratch(const Op* ops, Py_ssize_t n_ops) noexcept nogil:
+    """Bytes of scratch that each thread needs for all ops."""
+    cdef Py_ssize_t i, size = 0
+    for i in range(n_ops):
+        size = max(size, op_scratch(&ops[i]))
+    return (size + 63) // 64 * 64
+
+
+cdef void run_all(Run* run, int n_threads) noexcept nogil:
+    """Runs in a parallel region of its own, with the scratch that the run brings."""
+    if n_threads == 1:
+        run_thread(run, 0, 1)
+    else:
+        run_region(run, n_threads)
+
+
+cdef int run_once(Run* run, int n_threads) noexcept nogil:
+    """Runs with scratch of its own; -1 without memory for it."""
     cdef void* block = NULL
+    run.scratch_bytes = thread_scratch(run.ops, run.n_ops)
     if run.scratch_bytes > 0:
         block = malloc(run.scratch_bytes * n_threads + 64)
         if block == NULL:
             return -1
     run.scratch = <char*>((<size_t>block + 63) // 64 * 64)
-    if n_threads == 1:
-        run_thread(run, 0, 1)
-    else:
-        run_region(run, n_threads)
+    run_all(run, n_threads)
     free(block)
     return 0
 
 
 cdef void run_region(Run* run, int n_threads) noexcept nogil:
     with parallel(num_threads=n_threads):
-        run_thread(run, threadid(), n_threads)
+        run_thread(run, threadid(), nn_team_size())

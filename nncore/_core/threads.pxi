@@ -13,6 +13,9 @@ cdef enum:
     GRAIN_ELEMENTS = 1 << 17
 
 
+cdef int first_processors = nn_processors()
+
+
 def set_thread_cap(int n):
     global thread_cap
     thread_cap = n
@@ -24,8 +27,16 @@ def max_threads():
 
 
 cdef inline int allowed_threads() noexcept nogil:
-    cdef int n = nn_max_threads()
-    return min(n, thread_cap) if thread_cap > 0 else n
+    cdef int n = nn_max_threads(), processors
+    if thread_cap > 0:
+        n = min(n, thread_cap)
+    if n > 1:
+        # OpenMP looks at the affinity mask once, at the start. OMP_NUM_THREADS may ask for more threads than
+        # processors: only a mask that has shrunk since counts.
+        processors = nn_processors()
+        if processors < first_processors:
+            n = min(n, processors)
+    return n
 
 
 cdef inline int threads_for(double work, double grain) noexcept nogil:

@@ -1,14 +1,13 @@
-"""What every layer is: named weights, and a method that emits its forward ops."""
+"""What every layer is: named weights, and a method that emits its forward ops, or NumPy code that is an op."""
 
 from __future__ import annotations
 
 import re
 from typing import Any, ClassVar
 
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from nncore import _checks, _names
-from nncore.initializers import Initializer
+from nncore import _checks, _names, custom, initializers
 from nncore.program import Program
 from nncore.variables import Variable
 
@@ -16,9 +15,14 @@ __all__ = ["Layer"]
 
 
 class Layer:
-    """Base of the layers.
+    """Base of the layers, also of those that you write in NumPy.
 
-    A subclass defines `output_width`, `emit` and `get_config`, and `build` where it has weights.
+    A layer in NumPy defines `call` and, to be trained or to have trained layers before it, `backward`; `build`
+    where it has weights, `output_width` where the output is not as wide as the input, and `get_config` where
+    its constructor takes arguments of its own. `load_model` finds it by its class's name once the class is
+    defined.
+
+    A native layer defines `emit` instead of `call`.
 
     Parameters
     ----------
@@ -33,6 +37,24 @@ class Layer:
     ----------
     weights : list of Variable
         Empty until the layer is built.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import nncore as nn
+    >>> class Scale(nn.layers.Layer):
+    ...     def build(self, input_width):
+    ...         self.scale = self.add_weight("scale", (input_width,), "ones")
+    ...     def call(self, x):
+    ...         return x * self.scale
+    ...     def backward(self, x, y, dy):
+    ...         return dy * self.scale, [(x * dy).sum(axis=0)]
+    >>> model = nn.Sequential([nn.Input((2,)), Scale()])
+    >>> model.compile(nn.optimizers.SGD(0.1), "mse")
+    >>> x = np.eye(2)
+    >>> history = model.fit(x, 3 * x, epochs=200, verbose=0)
+    >>> model.get_weights()[0].round(2)
+    array([3., 3.], dtype=float32)
     """
 
     kinds: ClassVar[dict[str, type[Layer]]] = {}
@@ -52,17 +74,89 @@ class Layer:
         self.trainable = _checks.boolean(trainable, where, "trainable")
         self.weights: list[Variable] = []
         self.input_width: int | None = None
+        self._place = (0, 0)  # the model's seed and the layer's number in it: the model sets them before `build`
 
-    def build(self, input_width: int, seed: int, number: int) -> None:
-        """Make the weights for inputs of shape (B, input_width); `number`: the layer's place in the model."""
+    def build(self, input_width: int) -> None:
+        """Make the weights, with `add_weight`, for inputs of shape (B, input_width)."""
 
     def output_width(self, input_width: int) -> int:
-        """Return the width of the output for inputs of shape (B, input_width)."""
-        raise NotImplementedError(f"{type(self).__name__} must define output_width()")
+        """Return the width of the output for inputs of shape (B, input_width); by default the same."""
+        return input_width
+
+    def call(self, x: NDArray[Any]) -> ArrayLike:
+        """Return the output for a batch: the layer in NumPy.
+
+        `call` and `backward` run in the middle of a batch and may use all of Python. Arrays that they are
+        given are read-only views that are good until the batch ends: copy what you keep. Weights are read as
+        ``self.weights[i]``, or by the name that `build` gave them: such a `Variable` stands for its array in
+        arithmetic with arrays, and ``.numpy()`` is a copy of it, as it was after the last finished batch. The
+        batch may have any number of rows, and several threads may be in `call` at once where several predict.
+
+        Parameters
+        ----------
+        x : ndarray, shape (B, input_width)
+            The rows of the batch, in the layer's dtype.
+
+        Returns
+        -------
+        array_like, shape (B, output_width)
+            Real numbers; they are converted to the layer's dtype.
+        """
+        raise NotImplementedError(f"{type(self).__name__} must define call() or emit()")
+
+    def backward(self, x: NDArray[Any], y: NDArray[Any], dy: NDArray[Any]) -> Any:
+        """Return the gradient of the loss with respect to the input, and to the weights.
+
+        Parameters
+        ----------
+        x : ndarray, shape (B, input_width)
+            What `call` was given.
+        y : ndarray, shape (B, output_width)
+            What it returned.
+        dy : ndarray, shape (B, output_width)
+            The gradient of the loss with respect to `y`.
+
+        Returns
+        -------
+        array_like or (array_like, list of array_like)
+            The gradient of `x`, shape (B, input_width), which may be None where no layer before this one is
+            trained; with weights, also a list of their gradients, in the order of ``self.weights`` and of
+            their shapes (summed over the batch), None for one that is not trained.
+        """
+        raise NotImplementedError(f"{type(self).__name__} must define backward()")
 
     def emit(self, program: Program, x: int) -> int:
         """Append the forward ops for the input buffer `x`; return the output's buffer."""
-        raise NotImplementedError(f"{type(self).__name__} must define emit()")
+        if type(self).call is Layer.call:
+            raise NotImplementedError(f"{type(self).__name__} must define call() or emit()")
+        y = program.rows(self.output_width(program.width(x)))
+        weights = [program.parameter(weight) for weight in self.weights]
+        where = f"layer {self.name!r}: {type(self).__name__}"
+        function = custom.UserFunction(
+            f"{where}.call", lambda x: (self.call(x),), ("y",), gradient=self._gradient
+        )
+        custom.emit(program, function, (x, *weights), (y,))
+        return y
+
+    def _gradient(self) -> custom.UserFunction:
+        """Return `backward` as an op; an error where there is none."""
+        where = f"layer {self.name!r}: {type(self).__name__}"
+        if type(self).backward is Layer.backward:
+            raise NotImplementedError(f"{where} has no backward(x, y, dy), which training needs")
+        weights = [weight.name.split("/")[-1] for weight in self.weights]
+
+        def gradients(x: NDArray[Any], y: NDArray[Any], dy: NDArray[Any]) -> tuple[Any, ...]:
+            found = self.backward(x, y, dy)
+            dx, of_weights = found if isinstance(found, tuple) and len(found) == 2 else (found, ())
+            if not isinstance(of_weights, (list, tuple)) or len(of_weights) != len(weights):
+                raise ValueError(
+                    f"{where}.backward must return "
+                    + (f"(dx, [gradients of {', '.join(weights)}])" if weights else "dx alone")
+                )
+            return (dx, *of_weights)
+
+        names = ("dx", *(f"the gradient of {name}" for name in weights))
+        return custom.UserFunction(f"{where}.backward", gradients, names, takes=3)
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments that make an equal layer (its weights apart)."""
@@ -94,19 +188,34 @@ class Layer:
         self,
         name: str,
         shape: tuple[int, ...],
-        initializer: Initializer,
-        seed: int,
-        number: int,
+        initializer: Any = "glorot_uniform",
+        trainable: bool = True,
         panels: bool = False,
     ) -> Variable:
-        """Make a weight; a subclass calls it in `build`. `panels`: a matrix that only dense products read."""
+        """Make a weight; a subclass calls it in `build`.
+
+        Parameters
+        ----------
+        name : str
+            The weight's name within the layer.
+        shape : tuple of int
+            Its shape.
+        initializer : str or Initializer
+            Its first value.
+        trainable : bool
+            Whether training changes it (where it trains the layer at all).
+        panels : bool
+            Whether it is a matrix that only the products of dense layers read.
+        """
         _checks.shape_size(shape, f"layer {self.name!r}")
+        make = initializers.get(initializer)
         try:
-            value = initializer(shape, self.dtype, seed=seed, layer=number, index=len(self.weights))
+            seed, number = self._place
+            value = make(shape, self.dtype, seed=seed, layer=number, index=len(self.weights))
         except (MemoryError, ValueError) as error:  # MemoryError: NumPy's own takes other arguments
             kind = MemoryError if isinstance(error, MemoryError) else ValueError
             raise kind(f"layer {self.name!r}: cannot make {name} of shape {shape}: {error}") from error
-        self.weights.append(Variable(value, f"{self.name}/{name}", self.trainable, panels))
+        self.weights.append(Variable(value, f"{self.name}/{name}", self.trainable and trainable, panels))
         return self.weights[-1]
 
     def __repr__(self) -> str:

@@ -57,14 +57,14 @@ class Dense(Layer):
         self.kernel_initializer = initializers.get(kernel_initializer)
         self.bias_initializer = initializers.get(bias_initializer)
 
-    def build(self, input_width: int, seed: int, number: int) -> None:
+    def build(self, input_width: int) -> None:
         """Make kernel (I, O) and bias (O,)."""
         self.kernel = self.add_weight(
-            "kernel", (input_width, self.units), self.kernel_initializer, seed, number, panels=True
+            "kernel", (input_width, self.units), self.kernel_initializer, panels=True
         )
         self.bias = None
         if self.use_bias:
-            self.bias = self.add_weight("bias", (self.units,), self.bias_initializer, seed, number)
+            self.bias = self.add_weight("bias", (self.units,), self.bias_initializer)
 
     def output_width(self, input_width: int) -> int:
         """Return the number of units."""

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nncore import reference
-from nncore.executor import RunError
+from nncore.executor import RunError, caller
 from nncore.program import Op, Program
 
 __all__ = ["Executor"]
@@ -34,6 +34,8 @@ class Executor:
         self.program, self.batch_size = program, batch_size
         self.arrays = [np.zeros((batch_size, *buffer.shape) if buffer.per_row else buffer.shape, buffer.dtype)
                        for buffer in program.buffers]
+        self.done = np.zeros(1, np.int64)
+        self.sums = dict.fromkeys(program.totals, 0.0)
 
     def run(
         self,
@@ -46,16 +48,21 @@ class Executor:
         attributes: Mapping[str, float] | None = None,
         on_pause: Callable[[int], object] | None = None,
         n_threads: int = 0,
+        first: int = 0,
+        last: int | None = None,
     ) -> dict[str, float]:
         """Run the program over all batches; parameters as of `nncore.executor`, without threads."""
         batch_size = batch_size or self.batch_size
-        sums = dict.fromkeys(self.program.totals, 0.0)
         kept = [(buffer.variable, array) for buffer, array in zip(self.program.buffers, self.arrays, strict=True)
                 if buffer.variable is not None]
         for variable, array in kept:
             array[...] = variable.numpy()
-        for first in range(0, samples, batch_size):
-            rows = slice(first, min(first + batch_size, samples))
+        self.done[0] = first
+        if first == 0:
+            self.sums = dict.fromkeys(self.program.totals, 0.0)
+        sums, last = self.sums, samples if last is None else min(last, samples)
+        for begin in range(first, last, batch_size):
+            rows = slice(begin, min(begin + batch_size, last))
             n_rows = rows.stop - rows.start
             arrays = [array[:n_rows] if buffer.per_row else array
                       for array, buffer in zip(self.arrays, self.program.buffers, strict=True)]
@@ -69,11 +76,12 @@ class Executor:
                 to[rows] = arrays[number]
             for variable, array in kept:
                 variable.assign(array)
+            self.done[0] = rows.stop
             if watch is not None and not np.isfinite(sums[watch]):
                 raise RunError(watch, sums[watch], rows.stop)
             if on_pause is not None:
                 on_pause(rows.stop)
-        return sums
+        return dict(sums)
 
     def value(self, number: int) -> NDArray[Any]:
         """Return a copy of what a buffer holds."""
@@ -84,16 +92,20 @@ class Executor:
         """Return the program with its data, to be run as often as wanted."""
         def run(samples: int, order: NDArray[np.int64] | None = None, batch_size: int | None = None,
                 watch: str | None = None, attributes: Mapping[str, float] | None = None,
-                on_pause: Callable[[int], object] | None = None, n_threads: int = 0) -> dict[str, float]:
+                on_pause: Callable[[int], object] | None = None, n_threads: int = 0, first: int = 0,
+                last: int | None = None) -> dict[str, float]:
             return self.run(
-                feeds, samples, order, batch_size, results, watch, attributes, on_pause, n_threads
+                feeds, samples, order, batch_size, results, watch, attributes, on_pause, n_threads, first, last
             )
 
         return run
 
-    @staticmethod
-    def _call(op: Op, arrays: list[NDArray[Any]], attributes: Mapping[str, float]) -> None:
-        """Run one op: ``twin(*inputs, *outputs, **attributes)``."""
+    def _call(self, op: Op, arrays: list[NDArray[Any]], attributes: Mapping[str, float]) -> None:
+        """Run one op: ``twin(*inputs, *outputs, **attributes)``, or a user's function."""
+        if op.kernel == "python":
+            rows = next((len(arrays[n]) for n in op.inputs if n is not None), 0)
+            caller(self.program, op, arrays)(rows)
+            return
         operands = [None if number is None else arrays[number] for number in (*op.inputs, *op.outputs)]
         scalars = {name: attributes.get(name, value) for name, value in op.attributes.items()}
         if op.kernel == "adam_update":  # what a program keeps in buffers are scalars of these kernels

@@ -1,0 +1,201 @@
+"""Callbacks, with Keras 3's names: what `fit`, `evaluate` and `predict` call while they run.
+
+A run of native layers stays outside of Python for a whole epoch. It comes back for every batch only where a
+callback has its own version of a batch's hook.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from nncore.training import Trainable
+
+__all__ = ["Callback", "CallbackList", "LambdaCallback"]
+
+Logs = dict[str, Any]
+
+
+class Callback:
+    """Base of the callbacks: a subclass defines the hooks it wants.
+
+    A hook may read and set the model's weights, call its `predict`, `evaluate` and `save`, change
+    ``model.optimizer.learning_rate`` (from the next batch on in a batch's hook, else from the next epoch on),
+    and set ``model.stop_training``: training then ends after the epoch, or after the batch where it is set in
+    a batch's hook. It may not call `fit`, `train_on_batch`, `compile` or `add` on the model.
+
+    An exception ends the run and is the caller's; the model stays as it was after the last batch.
+
+    Attributes
+    ----------
+    model : Sequential
+        The model that runs.
+    params : dict
+        What the run was asked for: "verbose", "epochs" and "steps".
+
+    Examples
+    --------
+    >>> import nncore as nn
+    >>> class Halve(nn.callbacks.Callback):
+    ...     def on_epoch_begin(self, epoch, logs=None):
+    ...         if epoch:
+    ...             self.model.optimizer.learning_rate /= 2
+    >>> model = nn.Sequential([nn.Input((1,)), nn.layers.Dense(1)])
+    >>> model.compile(nn.optimizers.SGD(0.5), "mse")
+    >>> history = model.fit([[1.0], [2.0]], [1.0, 2.0], epochs=3, verbose=0, callbacks=[Halve()])
+    >>> model.optimizer.learning_rate
+    0.125
+    """
+
+    model: Any = None
+
+    def __init__(self) -> None:
+        self.params: dict[str, Any] = {}
+
+    def set_params(self, params: Mapping[str, Any]) -> None:
+        """Take what the run was asked for."""
+        self.params = dict(params)
+
+    def set_model(self, model: Trainable) -> None:
+        """Take the model that runs."""
+        self.model = model
+
+    def on_train_begin(self, logs: Logs | None = None) -> None:
+        """Run when `fit` begins."""
+
+    def on_train_end(self, logs: Logs | None = None) -> None:
+        """Run when `fit` ends, with the last epoch's logs; not after an exception."""
+
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
+        """Run before epoch number `epoch`, counted from 0."""
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        """Run after an epoch with its loss and metrics, those of the validation as "val_...".
+
+        What is added to `logs` comes into the history.
+        """
+
+    def on_train_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
+        """Run before each batch of `fit`, counted from 0 in each epoch."""
+
+    def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
+        """Run after each batch of `fit`, with the means of loss and metrics over the epoch up to here."""
+
+    def on_test_begin(self, logs: Logs | None = None) -> None:
+        """Run when `evaluate`, or the validation of `fit`, begins."""
+
+    def on_test_end(self, logs: Logs | None = None) -> None:
+        """Run when `evaluate`, or the validation of `fit`, ends, with loss and metrics."""
+
+    def on_test_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
+        """Run before each batch of an evaluation, which has 256 rows or more."""
+
+    def on_test_batch_end(self, batch: int, logs: Logs | None = None) -> None:
+        """Run after each batch of an evaluation, with the means up to here."""
+
+    def on_predict_begin(self, logs: Logs | None = None) -> None:
+        """Run when `predict` begins."""
+
+    def on_predict_end(self, logs: Logs | None = None) -> None:
+        """Run when `predict` ends."""
+
+    def on_predict_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
+        """Run before each batch of `predict`."""
+
+    def on_predict_batch_end(self, batch: int, logs: Logs | None = None) -> None:
+        """Run after each batch of `predict`, with its rows as "outputs"."""
+
+
+HOOKS = tuple(name for name in vars(Callback) if name.startswith("on_"))
+
+
+class LambdaCallback(Callback):
+    """A callback made of functions.
+
+    Parameters
+    ----------
+    **hooks : callable
+        A function for each hook wanted, by the hook's name. ``on_epoch_begin=``, ``on_epoch_end=`` and those
+        of batches take ``(number, logs)``, all others ``(logs)``.
+
+    Examples
+    --------
+    >>> import nncore as nn
+    >>> losses = []
+    >>> note = nn.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: losses.append(logs["loss"]))
+    >>> model = nn.Sequential([nn.Input((1,)), nn.layers.Dense(1)])
+    >>> model.compile("sgd", "mse")
+    >>> history = model.fit([[1.0]], [1.0], epochs=2, verbose=0, callbacks=note)
+    >>> losses == history.history["loss"]
+    True
+    """
+
+    def __init__(self, **hooks: Callable[..., object] | None) -> None:
+        super().__init__()
+        for name, function in hooks.items():
+            if name not in HOOKS:
+                raise TypeError(f"LambdaCallback: {name} is no hook; there are {', '.join(HOOKS)}")
+            if function is not None:
+                setattr(self, name, function)
+
+
+class CallbackList:
+    """Callbacks that are called one after the other.
+
+    Parameters
+    ----------
+    callbacks : Callback, CallbackList or list of Callback, optional
+        The callbacks.
+    where : str
+        The method that was given them, for messages.
+
+    Examples
+    --------
+    >>> import nncore as nn
+    >>> hooks = nn.callbacks.CallbackList([LambdaCallback(on_epoch_begin=lambda epoch, logs: print(epoch))])
+    >>> hooks("on_epoch_begin", 3, {})
+    3
+    >>> "on_epoch_begin" in hooks, "on_train_batch_end" in hooks
+    (True, False)
+    """
+
+    def __init__(
+        self, callbacks: Callback | CallbackList | Iterable[Callback] | None = None, where: str = "CallbackList"
+    ) -> None:
+        if callbacks is None:
+            callbacks = []
+        elif isinstance(callbacks, CallbackList):
+            callbacks = callbacks.callbacks
+        elif isinstance(callbacks, Callback):
+            callbacks = [callbacks]
+        found = list(callbacks) if isinstance(callbacks, Iterable) else [callbacks]
+        for callback in found:
+            if not isinstance(callback, Callback):
+                raise TypeError(
+                    f"{where}: callbacks must be objects of nncore.callbacks.Callback, got {callback!r}"
+                )
+        self.callbacks: list[Callback] = found
+        own = {name: [getattr(callback, name) for callback in found if _overrides(callback, name)]
+               for name in (HOOKS if found else ())}
+        self._hooks = {name: functions for name, functions in own.items() if functions}
+
+    def begin(self, model: Trainable, params: Mapping[str, Any]) -> None:
+        """Tell all callbacks their model and the run's parameters."""
+        for callback in self.callbacks:
+            callback.set_model(model)
+            callback.set_params(params)
+
+    def __contains__(self, hook: str) -> bool:
+        """Whether a callback has its own version of a hook."""
+        return hook in self._hooks
+
+    def __call__(self, hook: str, *arguments: Any) -> None:
+        """Call a hook of all callbacks that have their own version of it."""
+        for function in self._hooks.get(hook, ()):
+            function(*arguments)
+
+
+def _overrides(callback: Callback, hook: str) -> bool:
+    """Whether a hook is the callback's own, by its class or by an attribute."""
+    return getattr(getattr(callback, hook), "__func__", None) is not getattr(Callback, hook)
