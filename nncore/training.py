@@ -77,6 +77,7 @@ class Trainable:
         self._slots: list[Variable] = []
         self._slot_arena = arrange([])
         self._slot_kinds: tuple[str, ...] = ()
+        self._good: list[NDArray[np.uint8]] = []  # weights and state before the epoch under way
         self._plans: dict[tuple[str, bool, bool], list[_Plan]] = {}  # those that no thread uses now
         self._epochs_done = 0
         self.stop_training = False
@@ -86,14 +87,14 @@ class Trainable:
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what a copy or a pickle needs: no locks, no programs, no arenas."""
-        left_out = ("_plans", "_busy", "_trainer", "_building", "_arena", "_slot_arena")
+        left_out = ("_plans", "_good", "_busy", "_trainer", "_building", "_arena", "_slot_arena")
         return {name: value for name, value in self.__dict__.items() if name not in left_out}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Become the model that `__getstate__` described, in arenas of its own."""
         self.__dict__.update(state)
         self._plans, self._busy, self._building = {}, threading.Lock(), threading.RLock()
-        self._trainer = None
+        self._trainer, self._good = None, []
         self._arena, self._slot_arena = arrange(getattr(self, "weights", [])), arrange(self._slots)
 
     # ------------------------------------------------------------------ to be defined by a subclass
@@ -485,7 +486,8 @@ class Trainable:
         order = random.permutation(samples, self.seed, self._epochs_done) if shuffle else None
         arenas = (self._arena, self._slot_arena)
         guarded = nonfinite != "continue"
-        good = [arena.copy() for arena in arenas] if guarded else []
+        if guarded:
+            self._remember(arenas)
         begun, done, totals = optimizer.iterations, plan.executor.done, dict[str, float]()
         by_batch = "on_train_batch_begin" in hooks or "on_train_batch_end" in hooks
         rows = batch_size if by_batch else samples  # until the run comes back
@@ -518,12 +520,12 @@ class Trainable:
             optimizer.iterations = begun + -(-int(done[0]) // batch_size)
         state = self._slot_arena[ALIGNMENT if optimizer.powers else 0 :]  # the powers stay in 0 ... 1
         if guarded and not message and not all(
-            np.isfinite(arena.view(self._dtype)).all() for arena in (self._arena, state)
+            core.all_finite(arena.view(self._dtype)) for arena in (self._arena, state)
         ):
             weight = next(w.name for w in [*self.weights, *self._slots] if not np.isfinite(w._value).all())
             message = f"{where}: {weight} became nan or inf in epoch {epoch + 1}; {_ADVICE}"
         if message:
-            for arena, value in zip(arenas, good, strict=True):
+            for arena, value in zip(arenas, self._good, strict=True):
                 arena[...] = value
             optimizer.iterations = begun
             if nonfinite == "stop":
@@ -531,6 +533,13 @@ class Trainable:
             raise NonFiniteError(message)
         self._epochs_done += shuffle
         return _means(totals, int(done[0]))
+
+    def _remember(self, arenas: Sequence[NDArray[np.uint8]]) -> None:
+        """Keep the weights and the optimizer's state, in memory that is made once."""
+        if [arena.size for arena in arenas] != [copy.size for copy in self._good]:
+            self._good = [np.empty_like(arena) for arena in arenas]
+        for arena, copy in zip(arenas, self._good, strict=True):
+            copy[...] = arena
 
     def _culprit(self, plan: _Plan) -> str:
         """Return words that name the first layer whose output is not finite, or the one with the largest."""

@@ -81,12 +81,6 @@ static __attribute__((noinline)) void nn_fp_leave(uint64_t old)
 #endif
 }
 
-/* Asks for the lines of [at, at + bytes), which will be read and written soon. */
-static inline void nn_prefetch(const void *at, ptrdiff_t bytes)
-{
-    for (ptrdiff_t i = 0; i < bytes; i += NN_LINE_BYTES) __builtin_prefetch((const char *)at + i, 1);
-}
-
 /* Where the threads of a run meet. Our own and not OpenMP's: libgomp spins for milliseconds before it gives
  * its processor up, which on a machine that is busy with other work made a step of 50 us last 4 ms. A zeroed
  * one is ready. */

@@ -12,7 +12,9 @@
  *    3 on 16 registers. Fewer rows take more vectors, to keep enough independent chains for the latency of a
  *    multiply-add (4 cycles).
  * D. `ones`: the last row of A is 1 everywhere and its sums go to `last`: the gradient of the bias at the
- *    price of an addition per column, beside the gradient of the weights. */
+ *    price of an addition per column, beside the gradient of the weights.
+ * E. `soon`: weights and state that an update will read when the tile is done are asked for step by step
+ *    meanwhile; all at once they kept the tile's own loads waiting, and lost 8 % (784-1024-1024-10). */
 #ifndef NNCORE_TILE_H
 #define NNCORE_TILE_H
 
@@ -36,6 +38,7 @@ enum {
 #endif
 #define NN_TILE_VECTORS 3
 #define NN_TILE_SUMS (NN_TILE_ROWS * NN_TILE_VECTORS)
+#define NN_TILE_SOON 3
 #define NN_PANEL_LINES 3 /* cache lines of columns in a panel */
 
 #define REAL float

@@ -65,10 +65,12 @@ typedef struct {
     const REAL *start; /* with NN_START_ROW */
     REAL *last;        /* with ones */
     int mode, width;   /* width: columns in the last vector */
+    const char *soon[NN_TILE_SOON]; /* with soon: what will be read and written next, fetched during the sums */
+    ptrdiff_t soon_step;
 } NN_NAME(nn_tile_call);
 
 NN_INLINE void NN_NAME(nn_tile_fixed)(const int rows, const int vectors, const int panels, const int partial,
-                                      const int ones, const NN_NAME(nn_tile_call) * t)
+                                      const int ones, const int soon, const NN_NAME(nn_tile_call) * t)
 {
     const int n = vectors * panels, width = t->width, from = t->mode & NN_START_MASK, mode = t->mode;
     const ptrdiff_t depth = t->depth, a_row = t->a_row, a_step = t->a_step, b_step = t->b_step,
@@ -93,7 +95,13 @@ NN_INLINE void NN_NAME(nn_tile_fixed)(const int rows, const int vectors, const i
         NN_NEXT(row, c_row);
     }
     const REAL *b = t->b, *a0 = t->a, *a4 = a0 + 4 * a_row; /* eight pointers would not stay in registers */
-    for (ptrdiff_t k = 0; k < depth; k++) {
+    const char *soon0 = t->soon[0], *soon1 = t->soon[1], *soon2 = t->soon[2];
+    for (ptrdiff_t k = 0, ahead = 0; k < depth; k++, ahead += t->soon_step) {
+        if (soon) {
+            __builtin_prefetch(soon0 + ahead, 1);
+            __builtin_prefetch(soon1 + ahead, 1);
+            __builtin_prefetch(soon2 + ahead, 1);
+        }
         VECTOR column[NN_TILE_VECTORS * 3];
         NN_UNROLL for (int j = 0; j < n; j++)
             column[j] = NN_LOAD(b + j / vectors * b_panel + j % vectors * LANES, j);
@@ -149,19 +157,26 @@ NN_INLINE void NN_NAME(nn_tile_fixed)(const int rows, const int vectors, const i
 #define NN_TILE(r, v, p)                                                                                    \
     static __attribute__((noinline)) void NN_NAME(nn_tile_##r##_##v##_##p)(const NN_NAME(nn_tile_call) * t) \
     {                                                                                                       \
-        NN_NAME(nn_tile_fixed)(r, v, p, 0, 0, t);                                                           \
+        NN_NAME(nn_tile_fixed)(r, v, p, 0, 0, 0, t);                                                           \
     }                                                                                                       \
     static __attribute__((noinline)) void NN_NAME(nn_part_##r##_##v##_##p)(const NN_NAME(nn_tile_call) * t) \
     {                                                                                                       \
-        NN_NAME(nn_tile_fixed)(r, v, p, 1, 0, t);                                                           \
+        NN_NAME(nn_tile_fixed)(r, v, p, 1, 0, 0, t);                                                           \
     }
 #define NN_ONES_TILE(r, v, p)                                                                               \
     static __attribute__((noinline)) void NN_NAME(nn_ones_##r##_##v##_##p)(const NN_NAME(nn_tile_call) * t) \
     {                                                                                                       \
-        NN_NAME(nn_tile_fixed)(r, v, p, 1, 1, t);                                                           \
+        NN_NAME(nn_tile_fixed)(r, v, p, 1, 1, 0, t);                                                           \
     }
 NN_TILES(NN_TILE)
 NN_ONES_TILES(NN_ONES_TILE)
+#define NN_SOON_TILE(v)                                                                                   \
+    static __attribute__((noinline)) void NN_NAME(nn_soon_##v)(const NN_NAME(nn_tile_call) * t)            \
+    {                                                                                                     \
+        NN_NAME(nn_tile_fixed)(NN_TILE_ROWS, v, 1, 0, 0, 1, t);                                           \
+    }
+NN_SOON_TILE(2) NN_SOON_TILE(3)
+#undef NN_SOON_TILE
 #undef NN_TILE
 #undef NN_ONES_TILE
 
@@ -171,7 +186,8 @@ static inline void NN_NAME(nn_tile)(int rows, int vectors, int panels, int ones,
                                     ptrdiff_t b_panel, REAL *c, ptrdiff_t c_row, const REAL *start,
                                     REAL *last, int mode, int width)
 {
-    const NN_NAME(nn_tile_call) t = {depth, a, a_row, a_step, b, b_step, b_panel, c, c_row, start, last, mode, width};
+    const NN_NAME(nn_tile_call) t = {depth, a, a_row, a_step, b, b_step, b_panel, c, c_row, start, last, mode, width,
+                                       {0}, 0};
     nn_assert(depth >= 0 && width >= 1 && width <= LANES);
 #define NN_CASE(r, v, p)                                               \
     case (r * 4 + v) * 4 + p:                                          \
@@ -187,6 +203,17 @@ static inline void NN_NAME(nn_tile)(int rows, int vectors, int panels, int ones,
     nn_assert(!"a tile of this shape exists");
 #undef NN_CASE
 #undef NN_ONES_CASE
+}
+
+/* A full tile of the weight gradient, in panels, which meanwhile fetches `bytes` each from the arrays `soon`. */
+static inline void NN_NAME(nn_tile_soon)(int vectors, ptrdiff_t depth, const REAL *a, ptrdiff_t a_row,
+                                         ptrdiff_t a_step, const REAL *b, ptrdiff_t b_step, REAL *c,
+                                         ptrdiff_t c_row, int mode, const char *const *soon, ptrdiff_t bytes)
+{
+    const NN_NAME(nn_tile_call) t = {depth, a, a_row, a_step, b, b_step, 0, c, c_row, 0, 0, mode, LANES,
+                                     {soon[0], soon[1], soon[2]}, 2 * bytes / (depth + 1) + 1};
+    if (vectors == 3) NN_NAME(nn_soon_3)(&t);
+    else NN_NAME(nn_soon_2)(&t);
 }
 
 /* to[j * to_row + i] = from[i * from_row + j] for a square block of LANES by LANES: log2(LANES) rounds of

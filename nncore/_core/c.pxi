@@ -5,7 +5,6 @@ cdef extern from "simd.h" nogil:
     void nn_assert(bint condition)
     uint64_t nn_fp_enter()
     void nn_fp_leave(uint64_t state)
-    void nn_prefetch(const void* at, Py_ssize_t bytes)
     ctypedef struct nn_barrier:
         pass
     void nn_meet(nn_barrier* barrier, int n_threads)
@@ -43,6 +42,12 @@ cdef extern from "tile.h" nogil:
                      Py_ssize_t a_row, Py_ssize_t a_step, const double* b, Py_ssize_t b_step,
                      Py_ssize_t b_panel, double* c, Py_ssize_t c_row, const double* start, double* last,
                      int mode, int width)
+    void nn_tile_soon_f32(int vectors, Py_ssize_t depth, const float* a, Py_ssize_t a_row, Py_ssize_t a_step,
+                          const float* b, Py_ssize_t b_step, float* c, Py_ssize_t c_row, int mode,
+                          const char** soon, Py_ssize_t bytes)
+    void nn_tile_soon_f64(int vectors, Py_ssize_t depth, const double* a, Py_ssize_t a_row, Py_ssize_t a_step,
+                          const double* b, Py_ssize_t b_step, double* c, Py_ssize_t c_row, int mode,
+                          const char** soon, Py_ssize_t bytes)
     void nn_transpose_f32(const float* source, Py_ssize_t source_row, float* to, Py_ssize_t to_row)
     void nn_transpose_f64(const double* source, Py_ssize_t source_row, double* to, Py_ssize_t to_row)
 
@@ -104,6 +109,15 @@ cdef inline void tile(int rows, int vectors, int panels, bint ones, Py_ssize_t d
     else:
         nn_tile_f64(rows, vectors, panels, ones, depth, a, a_row, a_step, b, b_step, b_panel, c, c_row, start,
                     last, mode, width)
+
+
+cdef inline void tile_soon(int vectors, Py_ssize_t depth, const floating* a, Py_ssize_t a_row, Py_ssize_t a_step,
+                           const floating* b, Py_ssize_t b_step, floating* c, Py_ssize_t c_row, int mode,
+                           const char** soon, Py_ssize_t bytes) noexcept nogil:
+    if floating is float:
+        nn_tile_soon_f32(vectors, depth, a, a_row, a_step, b, b_step, c, c_row, mode, soon, bytes)
+    else:
+        nn_tile_soon_f64(vectors, depth, a, a_row, a_step, b, b_step, c, c_row, mode, soon, bytes)
 
 
 cdef inline void transpose(const floating* source, Py_ssize_t source_row, floating* to,

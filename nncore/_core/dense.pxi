@@ -309,13 +309,6 @@ cdef void copy_strips(floating* to, const floating* a, Py_ssize_t a_step, Py_ssi
                    (rows - full) * sizeof(floating))
 
 
-cdef inline void prefetch_update(const Op* op, Py_ssize_t first, Py_ssize_t n, const floating* unused) noexcept nogil:
-    cdef Py_ssize_t i
-    for i in range(5):
-        if i != 1 and op.p[i] != NULL:
-            nn_prefetch(<floating*>op.p[i] + first, n * sizeof(floating))
-
-
 cdef inline void update_at(const Op* op, const Update* update, Py_ssize_t first, const floating* g,
                            Py_ssize_t n) noexcept nogil:
     """The update op's elements first to first + n, whose gradient is at g."""
@@ -351,6 +344,8 @@ cdef void gradient(
     cdef Update update_w, update_b
     cdef bint final
     cdef floating* tile_dw = NULL
+    cdef const char* soon[3]
+    cdef Py_ssize_t at
     if w_update != NULL:
         update_w = prepare_update(w_update)
     if b_update != NULL:
@@ -391,15 +386,25 @@ cdef void gradient(
                     to, to_row = dw + i * O + column, O
                     if in_panels:
                         to, to_row = dw + column * I + i * (end - column), end - column
-                    if final and w_update != NULL:
-                        prefetch_update(w_update, to - dw, rows * to_row, to)
-                        if tile_dw != NULL:
-                            to = tile_dw
-                            if O < end:
-                                memset(to, 0, rows * to_row * sizeof(floating))
-                    columns_tiles(rows + ones, ones, from_x, x_row, x_step, from_dy, step, to, to_row,
-                                  db + column if ones else NULL, min(end, O) - column, depth,
-                                  <const floating*>NULL, mode)
+                    if tile_dw != NULL:
+                        to = tile_dw
+                        if O < end:
+                            memset(to, 0, rows * to_row * sizeof(floating))
+                    if in_panels and rows == NN_TILE_ROWS and not ones and V == lanes(x) and V < end - column <= O - column:
+                        at = column * I + i * to_row
+                        soon[0] = soon[1] = soon[2] = <const char*>to
+                        if final and w_update != NULL:
+                            soon[0] = <const char*>(<floating*>w_update.p[0] + at)
+                            if w_update.p[2] != NULL:
+                                soon[1] = <const char*>(<floating*>w_update.p[2] + at)
+                            if w_update.p[3] != NULL:
+                                soon[2] = <const char*>(<floating*>w_update.p[3] + at)
+                        tile_soon(<int>((end - column) // V), depth, from_x, x_row, x_step, from_dy, step, to, to_row,
+                                  mode, soon, rows * to_row * sizeof(floating))
+                    else:
+                        columns_tiles(rows + ones, ones, from_x, x_row, x_step, from_dy, step, to, to_row,
+                                      db + column if ones else NULL, min(end, O) - column, depth,
+                                      <const floating*>NULL, mode)
                     if final and w_update != NULL:
                         update_at(w_update, &update_w, column * I + i * to_row, to, rows * to_row)
                     if final and ones and b_update != NULL:

@@ -284,6 +284,31 @@ def fma_peak(bint is_double, double seconds):
     return best
 
 
+cdef bint finite(const floating* x, Py_ssize_t n) noexcept nogil:
+    """Whether no element is nan or inf."""
+    cdef Py_ssize_t i, block
+    cdef int some = 0
+    for block from 0 <= block < n by BLOCK:
+        for i in range(block, min(n, block + BLOCK)):
+            some |= x[i] - x[i] != 0
+        if some:
+            return False
+    return True
+
+
+def all_finite(cnp.ndarray array):
+    """Whether no element of a contiguous float array is nan or inf."""
+    cdef Py_ssize_t n = cnp.PyArray_SIZE(array)
+    cdef void* x = cnp.PyArray_DATA(array)
+    cdef bint is_double = cnp.PyArray_TYPE(array) == cnp.NPY_FLOAT64, answer
+    with nogil:
+        if is_double:
+            answer = finite(<const double*>x, n)
+        else:
+            answer = finite(<const float*>x, n)
+    return answer
+
+
 def address(cnp.ndarray array):
     """Where an array's data begin."""
     return <size_t>cnp.PyArray_DATA(array)
