@@ -382,7 +382,7 @@ def _check_order(order: NDArray[np.int64], samples: int) -> None:
     if order.dtype != np.int64 or order.shape != (samples,) or not _plain(order):
         raise ValueError(f"run: order must be a C-contiguous int64 array of shape ({samples},), "
                          f"got {order.dtype} of shape {order.shape}")
-    if samples and (order.min() < 0 or order.max() >= samples):
+    if not core.all_below(order, samples):
         raise ValueError(
             f"run: order must hold row numbers in 0 ... {samples - 1}, got {order.min()} ... {order.max()}"
         )

@@ -21,7 +21,9 @@ cdef extern from "cpu.h" nogil:
     int nn_cpu_level()
 
 cdef extern from "rng.h" nogil:
+    enum: NN_PHILOX_BLOCKS
     void nn_philox4x32(const uint32_t* counter, uint64_t seed, uint32_t* out)
+    void nn_philox_blocks(const uint32_t* counter, uint64_t seed, uint32_t* out)
 
 cdef extern from "tile.h" nogil:
     enum: NN_START_ZERO

@@ -162,7 +162,7 @@ cdef void pack(
 
 
 # ------------------------------------------------------------------ strips
-cdef void columns_tiles(
+cdef inline void columns_tiles(
     int rows, bint ones,
     const floating* a, Py_ssize_t a_row, Py_ssize_t a_step,
     const floating* b, Py_ssize_t b_step,
@@ -195,6 +195,15 @@ cdef void strips(
     cdef Py_ssize_t V = line_elements(a), lines = lines_of(n, V), i, p, column, end, step
     cdef const floating* from_b
     cdef int rows, panels, most
+    if p1 == p0 + 1:
+        column, end = panel_line(lines, p0) * V, panel_line(lines, p1) * V
+        step = b_row if b_row != 0 else end - column
+        from_b = b + column * b_factor + b_first * step
+        for i from 0 <= i < m by NN_TILE_ROWS:
+            columns_tiles(<int>min(<Py_ssize_t>NN_TILE_ROWS, m - i), False, a + i * a_row, a_row, a_step, from_b, step,
+                          c + i * c_row + column, c_row, <floating*>NULL, min(end, n) - column, depth,
+                          start + column if start != NULL else NULL, mode)
+        return
     for i from 0 <= i < m by NN_TILE_ROWS:
         rows = <int>min(<Py_ssize_t>NN_TILE_ROWS, m - i)
         # Where a panel is one tile wide, few rows take several panels.
@@ -242,6 +251,11 @@ cdef void finish_rows(const Finish* finish, floating* c, Py_ssize_t c_row, const
             activate_in_place(finish.activation, c + i * c_row, columns, <floating>finish.alpha)
 
 
+cdef inline Py_ssize_t strip_rows(Py_ssize_t columns) noexcept nogil:
+    """Rows, whole strips, of some 16 KiB."""
+    return max(<Py_ssize_t>1, 2048 // max(columns, <Py_ssize_t>1) // NN_TILE_ROWS) * NN_TILE_ROWS
+
+
 cdef void product(
     floating* c, Py_ssize_t c_row,                            # OUT (m, n), rows c_row apart
     const floating* a, Py_ssize_t a_row,                      # IN  (m, k), rows a_row apart
@@ -260,7 +274,7 @@ cdef void product(
     cdef floating* packed = <floating*>scratch
     if source == ROWS and (m <= NN_TILE_ROWS or k * n * <Py_ssize_t>sizeof(floating) <= IN_PLACE_BYTES):  # D
         column, end = panel_line(lines, p0) * V, min(n, panel_line(lines, p1) * V)
-        rows = NN_TILE_ROWS if pass_after else max(m, <Py_ssize_t>1)
+        rows = strip_rows(end - column) if pass_after else max(m, <Py_ssize_t>1)
         for i from 0 <= i < m by rows:
             rows = min(rows, m - i)
             strips(a + i * a_row, a_row, <Py_ssize_t>1, b, <Py_ssize_t>1, n, <Py_ssize_t>0, c + i * c_row, c_row, rows, n,
@@ -280,8 +294,8 @@ cdef void product(
                 for p in range(q, q1):
                     pack(packed + (panel_line(lines, p) * V - column) * d, b, source, n, k,
                          panel_line(lines, p) * V, panel_line(lines, p + 1) * V, k0, d)
-            # A strip at a time where its rows are finished while they are in the cache.
-            rows = NN_TILE_ROWS if pass_after and k0 + d == k else max(m, <Py_ssize_t>1)
+            # Some strips at a time where rows are finished while they are in the cache.
+            rows = strip_rows(end - column) if pass_after and k0 + d == k else max(m, <Py_ssize_t>1)
             for i from 0 <= i < m by rows:
                 rows = min(rows, m - i)
                 step_mode = (mode if k0 == 0 else NN_START_C) | (end_mode if k0 + d == k else 0)

@@ -296,6 +296,16 @@ cdef bint finite(const floating* x, Py_ssize_t n) noexcept nogil:
     return True
 
 
+def all_below(cnp.ndarray order, Py_ssize_t n):
+    """Whether all elements of a contiguous int64 array are in 0 .. n-1."""
+    cdef const uint64_t* x = <const uint64_t*>cnp.PyArray_DATA(order)
+    cdef Py_ssize_t i
+    cdef uint64_t largest = 0
+    for i in range(cnp.PyArray_SIZE(order)):
+        largest = x[i] if x[i] > largest else largest
+    return cnp.PyArray_SIZE(order) == 0 or largest < <uint64_t>n
+
+
 def all_finite(cnp.ndarray array):
     """Whether no element of a contiguous float array is nan or inf."""
     cdef Py_ssize_t n = cnp.PyArray_SIZE(array)

@@ -443,32 +443,55 @@ cdef void mean_squared_error(
     Py_ssize_t B, Py_ssize_t O, void* scratch, int thread, int n_threads,
 ) noexcept nogil:
     """l := mean((p - t)^2);  dy_pred := 2 (p - t) * w / (B O)"""
-    cdef Py_ssize_t V = virtual_lanes(y_pred), b, c, r, i, rows, begin, end
-    cdef floating* d = <floating*>part(scratch, O, 0)
-    cdef floating* t = <floating*>part(scratch, O, 1)
+    cdef Py_ssize_t V = virtual_lanes(y_pred), b, r, rows, begin, end
+    cdef floating* squares = <floating*>part(scratch, O, 0)
+    cdef floating* turned = <floating*>part(scratch, O, 1)
     cdef floating* flat = <floating*>part(scratch, O, 4)
-    cdef floating[MOST] g
     cdef floating[MOST] loss
     cdef floating share = <floating>1 / <floating>O
     nn_share(B, V, thread, n_threads, &begin, &end)
     for b from begin <= b < end by V:
         rows = min(V, end - b)
-        load_block(y_pred + b * O, d, O, rows, flat)
-        load_block(target + b * O, t, O, rows, flat)
-        row_scales(weight, <floating*>g, b, rows, B)
-        for i in range(O * V):
-            d[i] = d[i] - t[i]
-            t[i] = d[i] * d[i]
-        block_sum(t, <floating*>loss, O)
-        for r in range(LINE // <Py_ssize_t>sizeof(floating)):
+        if weight == NULL:
+            squared_differences(y_pred + b * O, target + b * O, squares, dy_pred + b * O if dy_pred != NULL else NULL,
+                                rows * O, (<floating>1 / <floating>B) * share)
+        else:
+            for r in range(rows):
+                squared_differences(y_pred + (b + r) * O, target + (b + r) * O, squares + r * O,
+                                    dy_pred + (b + r) * O if dy_pred != NULL else NULL, O,
+                                    (weight[b + r] / <floating>B) * share)
+        if O == 1:
+            memcpy(loss, squares, rows * sizeof(floating))
+        elif O == 2:  # what is left of the tree when all other lanes are 0
+            for r in range(rows):
+                loss[r] = squares[2 * r] + squares[2 * r + 1]
+        else:
+            load_block(<const floating*>squares, turned, O, rows, flat)
+            block_sum(<const floating*>turned, <floating*>loss, O)
+        for r in range(rows):
             loss[r] = loss[r] * share
-            g[r] = g[r] * share
-        if dy_pred != NULL:
-            for i in range(O * V):
-                d[i] = d[i] + d[i]
-            scale_block(d, <const floating*>g, O)
-            store_block(d, dy_pred + b * O, O, rows, flat)
         store_rows(<const floating*>loss, weight, rows_out, b, rows)
+
+
+cdef inline void squared_differences(
+    const floating* y_pred,  # IN  (N,)
+    const floating* target,  # IN  (N,)
+    floating* squares,       # OUT (N,)
+    floating* dy_pred,       # OUT (N,), or NULL
+    Py_ssize_t n, floating scale,
+) noexcept nogil:
+    """squares := (p - t)^2;  dy_pred := 2 (p - t) * scale"""
+    cdef Py_ssize_t i
+    cdef floating d
+    if dy_pred == NULL:
+        for i in range(n):
+            d = y_pred[i] - target[i]
+            squares[i] = d * d
+    else:
+        for i in range(n):
+            d = y_pred[i] - target[i]
+            squares[i] = d * d
+            dy_pred[i] = (d + d) * scale
 
 
 cdef inline floating clip_probability(floating p) noexcept nogil:
