@@ -99,7 +99,7 @@ class Executor:
         return self.scratch
 
     def bind(
-        self, feeds: Mapping[int, NDArray[Any]], results: Mapping[int, NDArray[Any]] | None = None
+        self, feeds: Mapping[int, NDArray[Any]], results: Mapping[int, NDArray[Any]] | None = None, in_place: bool = False
     ) -> Bound:
         """Return the program with its data, to be run as often as wanted.
 
@@ -110,16 +110,24 @@ class Executor:
             gathered from.
         results : mapping of int to ndarray, optional
             Arrays (samples, ...) that the rows of those buffers are stored to.
+        in_place : bool
+            Whether ops may read and write those arrays where they lie; then rows are taken in their order.
         """
-        return Bound(self, feeds, results or {})
+        return Bound(self, feeds, results or {}, in_place)
 
 
 class Bound:
     """A program with its data: made by `Executor.bind`, called for each pass over them."""
 
     def __init__(
-        self, executor: Executor, feeds: Mapping[int, NDArray[Any]], results: Mapping[int, NDArray[Any]]
+        self,
+        executor: Executor,
+        feeds: Mapping[int, NDArray[Any]],
+        results: Mapping[int, NDArray[Any]],
+        in_place: bool = False,
     ) -> None:
+        user = any(op.kernel == "python" for op in executor.program.ops)  # their views are of the buffers
+        self.in_place = in_place and not user and not set(feeds).intersection(results)
         self.executor, self.data = executor, (feeds, results)  # the table holds their addresses
         self.attributes: Mapping[str, float] = {}
         self.tunable: list[tuple[int, Op]] = []  # ops with scalars, and their places in the table
@@ -181,6 +189,8 @@ class Bound:
         if not 0 <= samples <= self.rows or not 0 < batch_size <= executor.batch_size:
             raise ValueError(f"run: at most {self.rows} samples in batches of at most {executor.batch_size}, "
                              f"got {samples} in batches of {batch_size}")
+        if order is not None and self.in_place:
+            raise ValueError("run: a program that was bound in place takes rows as they lie, not in an order")
         if order is not None and (first == 0 or order is not self.order):
             _check_order(order, samples)
             self.order = order
@@ -236,9 +246,13 @@ class Bound:
         fusions = self.executor.fusions
         lines: list[tuple[str, bool, list[NDArray[Any] | None], tuple[int, ...], tuple[float, ...]]] = []
         places: dict[int, int] = {}  # number of an op -> its line
+        moves: dict[tuple[int, int], NDArray[Any]] = {}  # (line, pointer) -> the array that it walks along
+        moving = {**feeds, **results} if self.in_place else {}
         for number, source in feeds.items():
             to = buffers[number]
             _check_rows("feeds", number, source, to)
+            if number in moving:
+                continue
             lines.append(("gather", False, [source, to], (to.nbytes // len(to),), ()))
         python: list[int] = []
 
@@ -253,7 +267,9 @@ class Bound:
                 self.tunable.append((len(lines), op))
             places[number] = len(lines)
             kernel, operands, sizes, scalars = lowered(program, fusions.replaced.get(number, op))
-            arrays = [None if buffer is None else buffers[buffer] for buffer in operands]
+            arrays = [None if buffer is None else moving.get(buffer, buffers[buffer]) for buffer in operands]
+            moves.update({(len(lines), slot): moving[buffer] for slot, buffer in enumerate(operands)
+                          if buffer in moving})
             lines.append((kernel, is_double, arrays, sizes, scalars))
 
         # The betas' powers of this step come before the first update, which may be part of the backward pass.
@@ -267,6 +283,8 @@ class Bound:
             _check_rows("results", number, to, source)
             if not to.flags.writeable:
                 raise ValueError(f"run: results[{number}] is read-only")
+            if number in moving:
+                continue
             lines.append(("store", False, [source, to], (source.nbytes // len(source),), ()))
         n_run = len(lines)
         for updates in fusions.updates.values():
@@ -278,6 +296,9 @@ class Bound:
             row["kernel"], row["is_double"] = KERNEL[kernel], double
             row["p"][: len(arrays)] = [0 if array is None else core.address(array) for array in arrays]
             row["n"][: len(sizes)], row["s"][: len(scalars)] = sizes, scalars
+        for (line, slot), array in moves.items():
+            table[line]["moves"] = 1
+            table[line]["row_bytes"][slot] = array.itemsize * int(np.prod(array.shape[1:]))
         for line, function in zip(python, self.callers, strict=True):
             table[line]["p"][0] = id(function)
         for number, updates in fusions.updates.items():
@@ -286,6 +307,29 @@ class Bound:
             ]
         self.all_ops = table
         return table[:n_run]
+
+
+def short_call(executor: Executor, x: int, output: int) -> tuple[Any, ...] | None:
+    """Return what `core.forward` takes: a program of one input and one result for a few rows, or None.
+
+    Parameters
+    ----------
+    executor : Executor
+        The program, with buffers for as many rows as a call may have.
+    x, output : int
+        The buffers of the input and of the result.
+    """
+    given, wanted = (np.empty_like(executor.arrays[number]) for number in (x, output))
+    bound = executor.bind({x: given}, {output: wanted}, in_place=True)
+    if not bound.in_place:
+        return None
+    table, scratch = bound.table.copy(), aligned_empty(bound.scratch_bytes)
+    places = []
+    for array in (given, wanted):
+        places.append(np.argwhere((table["row_bytes"] != 0) & (table["p"] == core.address(array))).astype(np.int64))
+    table["moves"] = 0
+    widths = (given.shape[1], wanted.shape[1])
+    return (table, *places, scratch, given.dtype.num, *widths, len(given), executor)
 
 
 class Fusions(NamedTuple):

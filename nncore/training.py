@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from nncore import _checks, gradients, losses, metrics, optimizers, random
 from nncore._core import core
 from nncore.callbacks import Callback, CallbackList
-from nncore.executor import Executor, RunError
+from nncore.executor import Executor, RunError, short_call
 from nncore.history import History
 from nncore.program import Program
 from nncore.progress import Progress
@@ -27,6 +27,8 @@ from nncore.variables import ALIGNMENT, Variable, arrange
 __all__ = ["NonFiniteError", "Trainable"]
 
 PREDICT_ROWS = 256  # rows that go through all layers together in predict: their activations stay in the cache
+PREDICT_CACHE = 1 << 20  # bytes of weights that stay there beside them
+SHORT_ROWS, SHORT_WORK = 32, 1 << 19  # of a call that keeps the GIL: rows, and multiply-adds (some 20 us)
 
 
 class NonFiniteError(FloatingPointError):
@@ -79,6 +81,7 @@ class Trainable:
         self._slot_kinds: tuple[str, ...] = ()
         self._good: list[NDArray[np.uint8]] = []  # weights and state before the epoch under way
         self._plans: dict[tuple[str, bool, bool], list[_Plan]] = {}  # those that no thread uses now
+        self._short: tuple[Any, ...] | None = None  # what `core.forward` takes
         self._epochs_done = 0
         self.stop_training = False
         self._busy = threading.Lock()
@@ -87,14 +90,14 @@ class Trainable:
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what a copy or a pickle needs: no locks, no programs, no arenas."""
-        left_out = ("_plans", "_good", "_busy", "_trainer", "_building", "_arena", "_slot_arena")
+        left_out = ("_plans", "_short", "_good", "_busy", "_trainer", "_building", "_arena", "_slot_arena")
         return {name: value for name, value in self.__dict__.items() if name not in left_out}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Become the model that `__getstate__` described, in arenas of its own."""
         self.__dict__.update(state)
         self._plans, self._busy, self._building = {}, threading.Lock(), threading.RLock()
-        self._trainer, self._good = None, []
+        self._trainer, self._short, self._good = None, None, []
         self._arena, self._slot_arena = arrange(getattr(self, "weights", [])), arrange(self._slots)
 
     # ------------------------------------------------------------------ to be defined by a subclass
@@ -148,6 +151,7 @@ class Trainable:
     def _forget(self) -> None:
         """Drop programs and optimizer state: they belong to what was compiled, and to the weights' places."""
         self._plans, self._slots, self._slot_arena, self._slot_kinds = {}, [], arrange([]), ()
+        self._short = None
 
     def _resolve_metrics(self, names: Sequence[Any], loss: losses.Loss) -> list[metrics.Metric]:
         # Before the model is built any number of outputs does: it decides only which accuracy is meant.
@@ -653,7 +657,7 @@ class Trainable:
         totals: dict[str, float] = {}
         hooks("on_test_begin", {})
         with self._plan("evaluate", data.weight is not None, batch_size) as plan:
-            run = plan.executor.bind(plan.feeds(data))
+            run = plan.executor.bind(plan.feeds(data), in_place=True)
             by_batch = "on_test_batch_begin" in hooks or "on_test_batch_end" in hooks
             rows = batch_size if by_batch else samples
             for batch, first in enumerate(range(0, samples, rows)):
@@ -693,7 +697,9 @@ class Trainable:
         """
         rows = self._ready("predict", x)
         size = (
-            PREDICT_ROWS if batch_size is None else _checks.positive_int(batch_size, "predict", "batch_size")
+            self._predict_rows()
+            if batch_size is None
+            else _checks.positive_int(batch_size, "predict", "batch_size")
         )
         _checks.shape_size((len(rows), self._output_width), "predict")
         out = np.empty((len(rows), self._output_width), self._dtype)
@@ -730,6 +736,10 @@ class Trainable:
         -------
         ndarray, shape (samples, outputs)
         """
+        if self._short is not None:
+            found = core.forward(self._short, x, out)
+            if found is not NotImplemented:
+                return found  # type: ignore[no-any-return]
         rows = self._ready("model(x)", x)
         shape = (len(rows), self._output_width)
         if out is None:
@@ -743,8 +753,21 @@ class Trainable:
             raise ValueError(
                 f"model(x): out must be a writable C-contiguous {self._dtype} array of shape {shape}"
             )
-        self._forward(rows, out, PREDICT_ROWS)
+        self._forward(rows, out, self._predict_rows())
+        if self._short is None and self.executor_class is Executor:
+            self._make_short()
         return out
+
+    def _predict_rows(self) -> int:
+        """Return how many rows go through all layers together: few where the weights stay in the cache, too."""
+        return PREDICT_ROWS if self._arena.size <= PREDICT_CACHE else 4 * PREDICT_ROWS
+
+    def _make_short(self) -> None:
+        """Prepare calls for so few rows that one is over before another thread could have begun."""
+        rows = min(SHORT_ROWS, SHORT_WORK // max(1, sum(weight.size for weight in self.weights)))
+        if rows:
+            plan = self._build_plan("predict", False, rows)
+            self._short = short_call(plan.executor, plan.x, plan.output)
 
     def _forward(self, x: NDArray[Any], out: NDArray[Any], batch_size: int) -> None:
         """Run the forward pass; any number of threads may do so at once, each with buffers of its own."""
@@ -752,7 +775,7 @@ class Trainable:
             return
         batch_size = min(batch_size, len(x))
         with self._plan("predict", False, batch_size) as plan:
-            plan.executor.run({plan.x: x}, len(x), None, batch_size, results={plan.output: out})
+            plan.executor.bind({plan.x: x}, {plan.output: out}, in_place=True)(len(x), None, batch_size)
 
 
 _ADVICE = (

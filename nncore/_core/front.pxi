@@ -23,8 +23,8 @@ SQUARES_BLOCK = NORM_BLOCK  # elements whose squares are summed together
 
 # The layout of an op, for the tables that Python fills.
 OP_FIELDS = [("kernel", "i8"), ("is_double", "i8"), ("p", "u8", (OP_POINTERS,)), ("n", "i8", (OP_SIZES,)),
-             ("s", "f8", (OP_SCALARS,))]
-assert sizeof(Op) == 8 * (2 + OP_POINTERS + OP_SIZES + OP_SCALARS)
+             ("s", "f8", (OP_SCALARS,)), ("moves", "i8"), ("row_bytes", "i8", (OP_POINTERS,))]
+assert sizeof(Op) == 8 * (3 + 2 * OP_POINTERS + OP_SIZES + OP_SCALARS)
 
 debug = bool(nn_debug())
 compiler = nn_compiler().decode()
@@ -189,6 +189,49 @@ def run_program(cnp.ndarray ops, cnp.ndarray order, Py_ssize_t samples, Py_ssize
         error = <object>run.error
         Py_DECREF(error)
         raise error
+
+
+def forward(tuple call, x, out):
+    """Run a short program on some rows; NotImplemented where x or out needs more than a glance.
+
+    call: the table of ops, the (op, pointer) places of x and of the result as two (N, 2) int64 arrays, scratch,
+    the type number, the widths of both and the most rows. The GIL is held: to release it would take longer, and
+    the pointers in the table are this call's."""
+    cdef cnp.ndarray table = <cnp.ndarray>call[0]
+    cdef int dtype = call[4]
+    cdef cnp.npy_intp shape[2]
+    cdef Op* ops = <Op*>cnp.PyArray_DATA(table)
+    cdef Py_ssize_t i, n_ops = cnp.PyArray_DIM(table, 0)
+    cdef Batch batch
+    cdef uint64_t state
+    cdef void* scratch
+    if not plain(x, dtype) or cnp.PyArray_NDIM(<cnp.ndarray>x) != 2:
+        return NotImplemented
+    batch.order, batch.first, batch.rows = NULL, 0, cnp.PyArray_DIM(<cnp.ndarray>x, 0)
+    shape[0], shape[1] = batch.rows, <Py_ssize_t>call[6]
+    if not 1 <= batch.rows <= <Py_ssize_t>call[7] or cnp.PyArray_DIM(<cnp.ndarray>x, 1) != <Py_ssize_t>call[5]:
+        return NotImplemented
+    if out is None:
+        out = cnp.PyArray_EMPTY(2, shape, dtype, 0)
+    elif (not plain(out, dtype) or cnp.PyArray_NDIM(<cnp.ndarray>out) != 2
+          or cnp.PyArray_DIM(<cnp.ndarray>out, 0) != shape[0] or cnp.PyArray_DIM(<cnp.ndarray>out, 1) != shape[1]
+          or not cnp.PyArray_ISWRITEABLE(<cnp.ndarray>out) or overlap(x, out)):
+        return NotImplemented
+    set_pointers(ops, <cnp.ndarray>call[1], data(x))
+    set_pointers(ops, <cnp.ndarray>call[2], data(out))
+    scratch = data(call[3])
+    state = nn_fp_enter()
+    for i in range(n_ops):
+        run_op(&ops[i], &batch, scratch, 0, 1)
+    nn_fp_leave(state)
+    return out
+
+
+cdef inline void set_pointers(Op* ops, cnp.ndarray places, void* to):
+    cdef const int64_t* place = <const int64_t*>cnp.PyArray_DATA(places)
+    cdef Py_ssize_t i
+    for i in range(cnp.PyArray_DIM(places, 0)):
+        ops[place[2 * i]].p[place[2 * i + 1]] = to
 
 
 def elementary(str name, x):

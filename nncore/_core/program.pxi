@@ -61,6 +61,8 @@ cdef struct Op:
     void* p[OP_POINTERS]
     int64_t[OP_SIZES] n
     double[OP_SCALARS] s
+    int64_t moves                     # whether any of row_bytes is not 0
+    int64_t[OP_POINTERS] row_bytes    # by how much a pointer moves on with every row: data read where they lie
 
 cdef struct Batch:
     const int64_t* order  # (samples,) the order of rows, or NULL: as they lie
@@ -139,6 +141,13 @@ cdef void run_op_typed(const Op* op, const Batch* batch, void* scratch, int thre
 
 cdef inline void run_op(const Op* op, const Batch* batch, void* scratch, int thread,
                         int n_threads) noexcept nogil:
+    cdef Op moved
+    cdef Py_ssize_t i
+    if op.moves:
+        moved = op[0]
+        for i in range(OP_POINTERS):
+            moved.p[i] = <char*>moved.p[i] + moved.row_bytes[i] * batch.first
+        op = &moved
     if op.is_double:
         run_op_typed(op, batch, scratch, thread, n_threads, <double*>NULL)
     else:

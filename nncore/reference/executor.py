@@ -88,8 +88,9 @@ class Executor:
         return self.arrays[number].copy()
 
     def bind(self, feeds: Mapping[int, NDArray[Any]],
-             results: Mapping[int, NDArray[Any]] | None = None) -> Callable[..., dict[str, float]]:
-        """Return the program with its data, to be run as often as wanted."""
+             results: Mapping[int, NDArray[Any]] | None = None,
+             in_place: bool = False) -> Callable[..., dict[str, float]]:
+        """Return the program with its data, to be run as often as wanted; here batches are always copied."""
         def run(samples: int, order: NDArray[np.int64] | None = None, batch_size: int | None = None,
                 watch: str | None = None, attributes: Mapping[str, float] | None = None,
                 on_pause: Callable[[int], object] | None = None, n_threads: int = 0, first: int = 0,
