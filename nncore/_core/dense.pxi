@@ -245,7 +245,7 @@ cdef void finish_rows(const Finish* finish, floating* c, Py_ssize_t c_row, const
         rows = 1
     for i in range(rows):
         if finish.backward:
-            activation_backward(finish.activation, c + i * c_row, saved + i * c_row, c + i * c_row, columns,
+            activation_backward(finish.activation, c + i * c_row, saved + i * c_row, c + i * c_row, 1, columns,
                                 <floating>finish.alpha, 0, 1)
         else:
             activate_in_place(finish.activation, c + i * c_row, columns, <floating>finish.alpha)
@@ -434,13 +434,13 @@ cdef bint by_panels(Py_ssize_t m, Py_ssize_t panels, int n_threads) noexcept nog
 
 cdef void shared_product(floating* c, const floating* a, const floating* b, int source,
                          Py_ssize_t m, Py_ssize_t n, Py_ssize_t k, const floating* start, Finish* finish,
-                         void* scratch, int thread, int n_threads) noexcept nogil:
+                         void* scratch, bint by_rows, int thread, int n_threads) noexcept nogil:
     """One thread's share of C (m, n) := f(start + A B)."""
     cdef Py_ssize_t begin = 0, end = m, p0 = 0, p1 = panels_of(lines_of(n, line_elements(a)))
-    if by_panels(m, p1, n_threads):
+    if not by_rows and by_panels(m, p1, n_threads):
         nn_share(p1, 1, thread, n_threads, &p0, &p1)
     else:
-        nn_share(m, NN_TILE_ROWS, thread, n_threads, &begin, &end)
+        nn_share(m, ROW_GRAIN, thread, n_threads, &begin, &end)
         if finish.saved != NULL:
             finish.saved = <const floating*>finish.saved + begin * n
     if begin < end and p0 < p1:
@@ -454,12 +454,13 @@ cdef void dense_forward(
     floating* y,         # OUT (B, O)
     Py_ssize_t B, Py_ssize_t I, Py_ssize_t O, bint in_panels,
     int activation, double alpha,
-    void* scratch, int thread, int n_threads,
+    void* scratch, bint by_rows, int thread, int n_threads,
 ) noexcept nogil:
     """y := f(b + x w)"""
     cdef Finish finish
     finish.activation, finish.backward, finish.alpha, finish.saved = activation, False, alpha, NULL
-    shared_product(y, x, w, PANELS if in_panels else ROWS, B, O, I, b, &finish, scratch, thread, n_threads)
+    shared_product(y, x, w, PANELS if in_panels else ROWS, B, O, I, b, &finish, scratch, by_rows, thread,
+                   n_threads)
 
 
 cdef void dense_backward_input(
@@ -469,13 +470,13 @@ cdef void dense_backward_input(
     floating* dx,        # OUT (B, I)
     Py_ssize_t B, Py_ssize_t I, Py_ssize_t O, bint in_panels,
     int activation, double alpha,
-    void* scratch, int thread, int n_threads,
+    void* scratch, bint by_rows, int thread, int n_threads,
 ) noexcept nogil:
     """dx := dy w^T f'(s)"""
     cdef Finish finish
     finish.activation, finish.backward, finish.alpha, finish.saved = activation, True, alpha, s
     shared_product(dx, dy, w, TURNED_PANELS if in_panels else TURNED, B, I, O, <const floating*>NULL, &finish,
-                   scratch, thread, n_threads)
+                   scratch, by_rows, thread, n_threads)
 
 
 cdef void dense_backward_params(
