@@ -25,7 +25,6 @@ from nncore._core import core
 
 RATE = 1e-4  # small enough that nothing diverges at a batch of one row
 EPOCH = 2e7  # multiply-adds at which an epoch has enough batches
-STEPS = ("tiny", "digits", "mnist", "wide", "large")  # training workloads that are taken apart
 
 
 def point(sweep, layers, batch):
@@ -198,6 +197,7 @@ def growth_table(rows):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--threads", default="1,2", help="numbers of threads for the growth (default 1,2)")
+    parser.add_argument("--steps", default="tiny,digits,mnist,wide,large", help="networks whose step is taken apart")
     parser.add_argument("--rounds", type=int, default=7, help="turns of each point (default 7)")
     parser.add_argument("--seconds", type=float, default=0.05, help="how long a turn lasts (default 0.05)")
     parser.add_argument("--json", help="write all figures to this file")
@@ -211,7 +211,7 @@ def main():
     else:
         threads = [int(n) for n in options.threads.split(",")]
         grown = growth(threads, options.rounds, options.seconds)
-        networks = [w for w in WORKLOADS if w.kind == "train" and w.name in STEPS]
+        networks = [w for w in WORKLOADS if w.kind == "train" and w.name in options.steps.split(",")]
         steps = [r for w in networks for r in step_rows(w, 1, options.rounds, options.seconds)]
         data = {"machine": machine(), "growth": grown, "steps": steps}
     if options.json:

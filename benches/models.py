@@ -179,6 +179,8 @@ def time_text(seconds):
 
 
 def percent(share):
+    if 0 < share < 0.0005:
+        return "< 0.1 %"
     return f"{100 * share:.{0 if share >= 0.1 else 1}f} %"
 
 
@@ -311,7 +313,8 @@ def arguments():
     parser.add_argument("--rounds", type=int, default=9, help="turns of each side (default 9)")
     parser.add_argument("--seconds", type=float, default=0.1, help="how long a turn lasts (default 0.1)")
     parser.add_argument("--json", help="write all times to this file")
-    parser.add_argument("--load", nargs="+", default=[], metavar="JSON", help="measure nothing: show these files")
+    parser.add_argument("--load", nargs="+", default=[], metavar="JSON",
+                        help="measure nothing: show these files; of a row in two of them, the later one's")  # fmt: skip
     parser.add_argument("--markdown", nargs="?", const="-", metavar="PAGE",
                         help="print Markdown, or replace the generated sections of this page")  # fmt: skip
     return parser.parse_args()
@@ -335,7 +338,9 @@ def main():
     if options.load:
         files = [json.loads(Path(name).read_text()) for name in options.load]
         peers = {name: version for file in files for name, version in file["machine"].get("peers", {}).items()}
-        show([row for file in files for row in file["rows"]], files[0]["machine"] | {"peers": peers}, options.markdown)
+        rows = {tuple(row[key] for key in ("kind", "workload", "side", "threads")): row
+                for file in files for row in file["rows"]}  # fmt: skip
+        show(list(rows.values()), files[-1]["machine"] | {"peers": peers}, options.markdown)
         return
     from sides import OWN
     from workloads import WORKLOADS
