@@ -23,7 +23,7 @@ __all__ = ["Executor", "RunError"]
 OP = np.dtype(core.OP_FIELDS)
 PAUSE = 0.05  # seconds after which a run comes back to see Ctrl-C and to show its progress
 TRIAL = 0.004  # seconds in which a number of threads shows how fast it is
-TRY_AGAIN = 1.0  # seconds after which the other number of threads is tried
+TRY_AGAIN = 2.0  # seconds after which the other number of threads is tried; sooner at the start
 
 
 class RunError(FloatingPointError):
@@ -70,7 +70,8 @@ class Executor:
         self.scratch = aligned_empty(0)
         self.pace: dict[int, float] = {}  # threads -> seconds a row took when they were last tried
         self.trials: dict[int, tuple[float, int]] = {}  # threads -> seconds and rows, while they are tried
-        self.next_trial = 0.0
+        self.next_trial, self.patience = 0.0, TRY_AGAIN / 16
+        self.threads = 1  # of the last piece
 
     def run(
         self,
@@ -221,21 +222,25 @@ class Bound:
             return
         pace, trials = self.executor.pace, self.executor.trials
         start = perf_counter()
-        threads = next((n for n in (most, 1) if n not in pace), 0)
-        if not threads and start >= self.executor.next_trial:
-            threads = 1 if pace[most] < pace[1] else most
-        seconds = TRIAL if threads else PAUSE
-        threads = threads or min((most, 1), key=lambda n: pace[n])
-        core.run_program(self.table, order, last, batch_size, done, watched, seconds, threads, scratch,
-                         self.scratch_bytes)
+        trial = next((n for n in (1, most) if n not in pace), 0)
+        if not trial and start >= self.executor.next_trial:
+            trial = 1 if pace[most] < pace[1] else most
+        threads = trial or min((most, 1), key=lambda n: pace[n])
+        core.run_program(self.table, order, last, batch_size, done, watched, TRIAL if trial else PAUSE, threads,
+                         scratch, self.scratch_bytes)
+        spent, rows = perf_counter() - start, int(done[0]) - begin
+        if threads > 1 and self.executor.threads != threads:
+            spent, rows = 0.0, 0  # threads that had to be started or woken say nothing
+        self.executor.threads = threads
         # Of epochs that are over in microseconds some are needed before it is known how fast they are.
-        spent, rows = trials.get(threads, (0.0, 0))
-        trials[threads] = spent, rows = spent + perf_counter() - start, rows + int(done[0]) - begin
+        before = trials.get(threads, (0.0, 0))
+        trials[threads] = spent, rows = spent + before[0], rows + before[1]
         if spent >= TRIAL:
             pace[threads] = spent / rows
             del trials[threads]
-            if seconds == TRIAL:
-                self.executor.next_trial = perf_counter() + TRY_AGAIN
+            if trial:
+                self.executor.patience = min(2 * self.executor.patience, TRY_AGAIN)
+                self.executor.next_trial = perf_counter() + self.executor.patience
 
     def _set_attributes(self, attributes: Mapping[str, float]) -> None:
         for line, op in self.tunable:

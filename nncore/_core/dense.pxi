@@ -1,6 +1,6 @@
 # The three products of a dense layer, over the register tile of src/tile.h.
 #
-# A. The weights lie in panels: columns in groups of PANEL_LINES cache lines, each group [row][column], padded
+# A. The weights lie in panels: columns in groups of NN_PANEL_LINES cache lines, each group [row][column], padded
 #    with zeros to whole lines. So a tile reads one stream, whatever the layer's width, nothing is copied before
 #    a product, and the layout is the same on every ISA level. `Columns` says where panels begin.
 # B. Each element of C is one chain over ascending k. A block of k goes on with the chain that C holds.
@@ -272,7 +272,8 @@ cdef void product(
     cdef int end_mode = NN_END_RELU if finish.activation == RELU and not finish.backward else 0
     cdef const floating* saved = <const floating*>finish.saved
     cdef floating* packed = <floating*>scratch
-    if source == ROWS and (m <= NN_TILE_ROWS or k * n * <Py_ssize_t>sizeof(floating) <= IN_PLACE_BYTES):  # D
+    if source == ROWS and (m <= NN_TILE_ROWS or n == 1
+                           or k * n * <Py_ssize_t>sizeof(floating) <= IN_PLACE_BYTES):  # D
         column, end = panel_line(lines, p0) * V, min(n, panel_line(lines, p1) * V)
         rows = strip_rows(end - column) if pass_after else max(m, <Py_ssize_t>1)
         for i from 0 <= i < m by rows:
@@ -426,6 +427,37 @@ cdef void gradient(
             mode = NN_START_ZERO | NN_END_ADD
 
 
+cdef void column_gradient(
+    const floating* x,   # IN  (B, I)
+    const floating* dy,  # IN  (B,)
+    floating* dw,        # OUT (I,)
+    floating* db,        # OUT (1,) or NULL
+    Py_ssize_t B, Py_ssize_t I, Py_ssize_t p0, Py_ssize_t p1,
+    const Op* w_update, const Op* b_update,  # or NULL
+) noexcept nogil:
+    """`gradient` of a layer with one output: dw^T := dy^T x, x read in place, for the panels p0 to p1 of inputs"""
+    cdef Py_ssize_t V = line_elements(x), lines = lines_of(I, V), b0, depth
+    cdef Py_ssize_t begin = panel_line(lines, p0) * V, end = min(I, panel_line(lines, p1) * V)
+    cdef int mode = NN_START_ZERO
+    cdef floating one = 1
+    cdef Update update
+    for b0 from 0 <= b0 < max(B, <Py_ssize_t>1) by CHUNK:
+        depth = min(<Py_ssize_t>CHUNK, B - b0)
+        if begin < end:
+            strips(dy + b0, <Py_ssize_t>0, <Py_ssize_t>1, x + b0 * I, <Py_ssize_t>1, I, <Py_ssize_t>0, dw, I,
+                   <Py_ssize_t>1, I, depth, p0, p1, <const floating*>NULL, mode)
+        if db != NULL:
+            columns_tiles(1, False, &one, <Py_ssize_t>0, <Py_ssize_t>0, dy + b0, <Py_ssize_t>1, db, <Py_ssize_t>1,
+                          <floating*>NULL, <Py_ssize_t>1, depth, <const floating*>NULL, mode)
+        mode = NN_START_ZERO | NN_END_ADD
+    if w_update != NULL and begin < end:
+        update = prepare_update(w_update)
+        update_at(w_update, &update, begin, dw + begin, end - begin)
+    if b_update != NULL and db != NULL:
+        update = prepare_update(b_update)
+        update_at(b_update, &update, <Py_ssize_t>0, db, <Py_ssize_t>1)
+
+
 # ------------------------------------------------------------------ kernels
 cdef bint by_panels(Py_ssize_t m, Py_ssize_t panels, int n_threads) noexcept nogil:
     """Whether threads share out panels of C, so that each keeps its part of B in its cache, or rows."""
@@ -459,7 +491,7 @@ cdef void dense_forward(
     """y := f(b + x w)"""
     cdef Finish finish
     finish.activation, finish.backward, finish.alpha, finish.saved = activation, False, alpha, NULL
-    shared_product(y, x, w, PANELS if in_panels else ROWS, B, O, I, b, &finish, scratch, by_rows, thread,
+    shared_product(y, x, w, PANELS if in_panels and O > 1 else ROWS, B, O, I, b, &finish, scratch, by_rows, thread,
                    n_threads)
 
 
@@ -475,7 +507,7 @@ cdef void dense_backward_input(
     """dx := dy w^T f'(s)"""
     cdef Finish finish
     finish.activation, finish.backward, finish.alpha, finish.saved = activation, True, alpha, s
-    shared_product(dx, dy, w, TURNED_PANELS if in_panels else TURNED, B, I, O, <const floating*>NULL, &finish,
+    shared_product(dx, dy, w, ROWS if O == 1 else TURNED_PANELS if in_panels else TURNED, B, I, O, <const floating*>NULL, &finish,
                    scratch, by_rows, thread, n_threads)
 
 
@@ -490,6 +522,10 @@ cdef void dense_backward_params(
 ) noexcept nogil:
     """dw := x^T dy; db := sum of dy over the batch; and the updates that take them"""
     cdef Py_ssize_t i0 = 0, i1 = I, p0 = 0, p1 = panels_of(lines_of(O, line_elements(x)))
+    if O == 1:
+        nn_share(panels_of(lines_of(I, line_elements(x))), 1, thread, n_threads, &p0, &p1)
+        column_gradient(x, dy, dw, db if thread == 0 else NULL, B, I, p0, p1, w_update, b_update)
+        return
     if by_panels(I, p1, n_threads):
         nn_share(p1, 1, thread, n_threads, &p0, &p1)
     else:
