@@ -238,6 +238,7 @@ def test_runs_under_a_poisoned_floating_point_state(mxcsr, here, name, dtype):
             write(clean | bits)
             try:
                 yield
+                assert read() & 0xFFC0 == (clean | bits) & 0xFFC0, "the caller's state, afterwards"
             finally:
                 write(clean)
 

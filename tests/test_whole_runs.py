@@ -88,6 +88,21 @@ class OracleExecutor(reference.executor.Executor):
         return result if isinstance(result, tuple) else (result,)
 
 
+class Poisoned(executor.Executor):
+    """Has nan wherever nothing was written yet: in scratch, and in buffers of rows."""
+
+    def __init__(self, program, batch_size):
+        super().__init__(program, batch_size)
+        for buffer, array in zip(program.buffers, self.arrays, strict=True):
+            if buffer.per_row and array.dtype.kind == "f":
+                array[...] = np.nan
+
+    def scratch_of(self, n_bytes):
+        scratch = super().scratch_of(n_bytes)
+        scratch[...] = 255
+        return scratch
+
+
 class Unfused(executor.Executor):
     """Runs every op as the program has it."""
 
@@ -141,7 +156,7 @@ def against_the_oracle(layers, optimizer, x, y, batch_size, label, epochs=2, **k
     weight = np.linspace(0.5, 1.5, len(x)).astype(x.dtype)
     runs = [
         trained(model_of(layers(), optimizer, kind=kind, **keywords), x, y, batch_size, epochs, sample_weight=weight)
-        for kind in (executor.Executor, OracleExecutor)
+        for kind in (Poisoned, OracleExecutor)
     ]
     assert_same(*runs, label)
 
@@ -229,6 +244,33 @@ def test_batches_have_the_documented_bits(batch):
 
     for optimizer in ("momentum", "adam"):
         against_the_oracle(layers, optimizer, x, y, batch, f"{batch} {optimizer}", epochs=1)
+
+
+@needs_fma
+@pytest.mark.parametrize(("dtype", "width"), [("float32", 1024), ("float64", 512), ("float32", 2048)])
+def test_inputs_that_lie_pages_apart_have_the_documented_bits(dtype, width):
+    for hidden in (33, 101):  # one panel, and several
+        x, y = rows(9, width, 2, dtype)
+
+        def layers(hidden=hidden):
+            return [nn.Input((width,)), Dense(hidden, "tanh", dtype=dtype), Dense(2, dtype=dtype)]
+
+        against_the_oracle(layers, "momentum", x, y, 8, f"{width} {hidden}", epochs=1)
+
+
+@needs_fma
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_full_tiles_have_the_documented_bits(dtype):
+    """Of panels of two and three lines that are filled, in one chunk and in two."""
+    line = 64 // np.dtype(dtype).itemsize
+    for optimizer in ("nesterov", "adam"):
+        for samples in (10, 520):
+            x, y = rows(samples, 17, 2 * line, dtype)
+
+            def layers():
+                return [nn.Input((17,)), Dense(3 * line, "relu", dtype=dtype), Dense(2 * line, dtype=dtype)]
+
+            against_the_oracle(layers, optimizer, x, y, samples, f"{optimizer} {samples}", epochs=2 if samples < 99 else 1)
 
 
 # Fusions ----------------------------------------------------------------------------------------------------
