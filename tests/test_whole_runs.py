@@ -6,6 +6,7 @@ is what docs/bits.md promises.
 
 import copy
 import pickle
+from functools import partial
 
 import numpy as np
 import oracle
@@ -19,6 +20,7 @@ from nncore.variables import Variable, from_panels, panel_views
 
 SGD, Adam, AdamW = nn.optimizers.SGD, nn.optimizers.Adam, nn.optimizers.AdamW
 DTYPES = ("float32", "float64")
+OTHER_SLOPES = partial(nn.activations.leaky_relu, negative_slope=0.7), partial(nn.activations.elu, alpha=0.3)
 OPTIMIZERS = {
     "sgd": lambda: SGD(0.02),
     "momentum": lambda: SGD(0.02, 0.9),
@@ -192,7 +194,19 @@ def test_every_optimizer_has_the_documented_bits(optimizer, dtype):
 
 @needs_fma
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("activation", nn.activations.TABLE)
+def test_a_norm_is_summed_in_the_order_of_storage(dtype):
+    """Several panels, the last one padded, and more elements than one block has."""
+    x, y = rows(6, 70, 3, dtype)
+
+    def layers():
+        return [nn.Input((70,)), Dense(131, "relu", dtype=dtype), Dense(3, dtype=dtype)]
+
+    against_the_oracle(layers, "clipped", x, y, 3, "clipped")
+
+
+@needs_fma
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("activation", [*nn.activations.TABLE, *OTHER_SLOPES])
 def test_every_activation_has_the_documented_bits(activation, dtype):
     x, y = rows(19, 3, 4, dtype)
 
@@ -309,7 +323,7 @@ def test_fused_runs_have_the_bits_of_the_program(shape, dtype):
 
 
 def test_every_derivative_that_can_be_fused_is():
-    for activation in sorted(nn.program.FUSED):
+    for activation in [*sorted(nn.program.FUSED), *OTHER_SLOPES]:
         x, y = rows(30, 4, 2, "float32")
         runs = []
         for kind in (executor.Executor, Unfused):
@@ -411,16 +425,18 @@ def test_a_run_that_became_nan_restores_panels_to_the_byte():
         model.fit(x, y, 8, 1, 0)
 
 
-@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
-def test_a_spoilt_weight_is_seen_wherever_it_lies(value):
-    """The last element of the last panel, where no row of the batch shows it in the loss."""
+@pytest.mark.parametrize(("slot", "value", "seen"), [("momentum", np.nan, "dense/kernel"), ("momentum", -np.inf, "dense/kernel"),
+                                                   ("velocity_hat", np.inf, "dense/kernel/velocity_hat")])
+def test_what_is_not_finite_is_seen_wherever_it_lies(slot, value, seen):
+    """In the last element of the last panel, after the last batch, where no loss shows it; or in state that only stops a weight."""
     x, y = rows(8, 3, 1, "float32")
-    model = model_of([nn.Input((3,)), Dense(35, "relu"), Dense(1)], "momentum")
+    model = model_of([nn.Input((3,)), Dense(35, "relu"), Dense(1)], "amsgrad")
     model.fit(x, y, 8, 1, 0)
-    velocity = model._slots[0].numpy()
-    velocity[-1, -1] = value
-    model._slots[0].assign(velocity)
-    with pytest.raises(nn.NonFiniteError, match="dense/kernel"):
+    (variable,) = (variable for variable in model._slots if variable.name == f"dense/kernel/{slot}")
+    spoilt = variable.numpy()
+    spoilt[-1, -1] = value
+    variable.assign(spoilt)
+    with pytest.raises(nn.NonFiniteError, match=f"{seen} became"):
         model.fit(x, y, 8, 1, 0)
 
 
