@@ -81,9 +81,9 @@ def test_subnormal_outputs_in_a_call_of_few_rows():
 
 
 @pytest.mark.parametrize("rows", [1, 3, 32, 33, 300, 2000])
-@pytest.mark.parametrize("width", [4, 20, 60])
-def test_out_may_lie_over_x(width, rows):
-    model = short(make(widths=(width, width)), width)
+@pytest.mark.parametrize(("width", "last"), [(4, None), (20, None), (60, None), (150, "gelu"), (20, "softmax")])
+def test_out_may_lie_over_x(width, last, rows):
+    model = short(make(widths=(width, width), last=last), width)
     x = inputs(rows, width)
     want = model(x)
     for shift in (0, 1, width, width // 2):
