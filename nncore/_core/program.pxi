@@ -62,7 +62,7 @@ cdef struct Op:
     int64_t[OP_SIZES] n
     double[OP_SCALARS] s
     int64_t moves                     # whether any of row_bytes is not 0
-    int64_t[OP_POINTERS] row_bytes    # by how much a pointer moves on with every row: data read where they lie
+    int64_t[OP_POINTERS] row_bytes    # how far a pointer moves with every row: data read where they lie
 
 cdef struct Batch:
     const int64_t* order  # (samples,) the order of rows, or NULL: as they lie
@@ -83,13 +83,14 @@ cdef void run_op_typed(const Op* op, const Batch* batch, void* scratch, int thre
     cdef int64_t* ids = <int64_t*>op.p[5]
     cdef floating s0 = <floating>op.s[0]
     if kernel == K_DENSE_FORWARD:
-        dense_forward(p0, p1, p2, p3, B, n0, n1, op.n[3] != 0, <int>op.n[2], op.s[0], scratch, thread, n_threads)
+        dense_forward(p0, p1, p2, p3, B, n0, n1, op.n[3] != 0, <int>op.n[2], op.s[0], scratch, thread,
+                      n_threads)
     elif kernel == K_DENSE_BACKWARD_INPUT:
         dense_backward_input(p0, p1, p3, p2, B, n0, n1, op.n[3] != 0, <int>op.n[2], op.s[0], scratch, thread,
                              n_threads)
     elif kernel == K_DENSE_BACKWARD_PARAMS:
-        dense_backward_params(p0, p1, p2, p3, B, n0, n1, op.n[3] != 0, <const Op*>op.p[4], <const Op*>op.p[5], scratch,
-                              thread, n_threads)
+        dense_backward_params(p0, p1, p2, p3, B, n0, n1, op.n[3] != 0, <const Op*>op.p[4],
+                              <const Op*>op.p[5], scratch, thread, n_threads)
     elif kernel == K_BIAS_ACTIVATION_FORWARD:
         bias_activation_forward(<int>op.n[2], p0, p1, p2, B, n0, s0, thread, n_threads)
     elif kernel == K_ACTIVATION_FORWARD:
