@@ -5,17 +5,9 @@ For ratios to quote use report.py: it takes both sides in turn, so that a busy m
 
 import pytest
 from cases import CASES
-from peaks import bandwidth, fma_peak
 
 import nncore as nn
 from nncore._core import isa
-
-
-@pytest.fixture(scope="session")
-def peaks():
-    """FLOP/s by dtype, and bytes a second."""
-    return {"float32": fma_peak("float32"), "float64": fma_peak("float64"), "memory": bandwidth()}
-
 
 _last = {}
 

@@ -1,7 +1,13 @@
-"""Training and prediction of whole models: the compiled executor beside the NumPy one on the same program."""
+"""Training and prediction of whole models: the compiled executor beside the NumPy one on the same program.
+
+At the end the small workloads of models.py, each side checked before it is timed. For figures to quote use
+models.py: it takes all sides in turn.
+"""
 
 import numpy as np
 import pytest
+from sides import OWN, PEERS, units, verify
+from workloads import WORKLOADS
 
 import nncore as nn
 from nncore._core import isa
@@ -84,3 +90,29 @@ def test_one_row(benchmark, net, executor):
     np.testing.assert_allclose(model(row), compiled(net, "numpy")(row), atol=1e-4)
     benchmark(model, row)
     note(benchmark, "one-row", net, 1)
+
+
+SMALL = [
+    pytest.param(workload, side, id=f"{workload.kind}-{workload.name}-{side}")
+    for workload in WORKLOADS
+    if workload.flops * units(workload) < 5e8  # what NumPy does in a moment
+    for side in (*OWN[workload.kind], *PEERS[workload.kind])
+    if side == "numpy" or side in OWN[workload.kind]
+]
+
+
+@pytest.mark.parametrize(("workload", "side"), SMALL)
+def test_workload(benchmark, peaks, workload, side):
+    sides = {**OWN[workload.kind], **PEERS[workload.kind]}
+    benchmark.group, threads = f"{workload.kind} {workload.name}", nn.get_num_threads()
+    found = sides[side](workload, threads)
+    verify(found, workload)
+    benchmark.extra_info |= {"network": workload.text, "batch": workload.batch, "threads": threads, "isa": isa}
+    benchmark(found.run, 1)
+    if benchmark.stats is not None:
+        rate = workload.flops * units(workload) / benchmark.stats["min"]
+        benchmark.extra_info |= {
+            "us a unit": 1e6 * benchmark.stats["min"] / units(workload),
+            "GFLOP/s": rate / 1e9,
+            "share of peak": rate / (peaks[workload.dtype] * threads),
+        }

@@ -23,7 +23,7 @@ __all__ = ["Executor", "RunError"]
 OP = np.dtype(core.OP_FIELDS)
 PAUSE = 0.05  # seconds after which a run comes back to see Ctrl-C and to show its progress
 TRIAL = 0.004  # seconds in which a number of threads shows how fast it is
-TRY_AGAIN = 20  # pauses after which the other number of threads is tried
+TRY_AGAIN = 2.0  # seconds after which the other number of threads is tried; sooner at the start
 
 
 class RunError(FloatingPointError):
@@ -69,7 +69,9 @@ class Executor:
         self.done = np.zeros(1, np.int64)  # rows that the last run finished, also where it ended with an error
         self.scratch = aligned_empty(0)
         self.pace: dict[int, float] = {}  # threads -> seconds a row took when they were last tried
-        self.pieces = 0
+        self.trials: dict[int, tuple[float, int]] = {}  # threads -> seconds and rows, while they are tried
+        self.next_trial, self.patience = 0.0, TRY_AGAIN / 16
+        self.threads = 1  # of the last piece
 
     def run(
         self,
@@ -218,16 +220,27 @@ class Bound:
             core.run_program(self.table, order, last, batch_size, done, watched, PAUSE, most, scratch,
                              self.scratch_bytes)
             return
-        pace = self.executor.pace
-        self.executor.pieces += 1
-        untried = next((n for n in (most, 1) if n not in pace), None)
-        threads, seconds = untried or min((most, 1), key=lambda n: pace[n]), PAUSE
-        if untried or self.executor.pieces % TRY_AGAIN == 0:
-            threads, seconds = untried or (1 if threads == most else most), TRIAL
+        pace, trials = self.executor.pace, self.executor.trials
         start = perf_counter()
-        core.run_program(self.table, order, last, batch_size, done, watched, seconds, threads, scratch,
-                         self.scratch_bytes)
-        pace[threads] = (perf_counter() - start) / (int(done[0]) - begin)
+        trial = next((n for n in (1, most) if n not in pace), 0)
+        if not trial and start >= self.executor.next_trial:
+            trial = 1 if pace[most] < pace[1] else most
+        threads = trial or min((most, 1), key=lambda n: pace[n])
+        core.run_program(self.table, order, last, batch_size, done, watched, TRIAL if trial else PAUSE, threads,
+                         scratch, self.scratch_bytes)
+        spent, rows = perf_counter() - start, int(done[0]) - begin
+        if threads > 1 and self.executor.threads != threads:
+            spent, rows = 0.0, 0  # threads that had to be started or woken say nothing
+        self.executor.threads = threads
+        # Of epochs that are over in microseconds some are needed before it is known how fast they are.
+        before = trials.get(threads, (0.0, 0))
+        trials[threads] = spent, rows = spent + before[0], rows + before[1]
+        if spent >= TRIAL:
+            pace[threads] = spent / rows
+            del trials[threads]
+            if trial:
+                self.executor.patience = min(2 * self.executor.patience, TRY_AGAIN)
+                self.executor.next_trial = perf_counter() + self.executor.patience
 
     def _set_attributes(self, attributes: Mapping[str, float]) -> None:
         for line, op in self.tunable:
@@ -272,8 +285,7 @@ class Bound:
                           if buffer in moving})
             lines.append((kernel, is_double, arrays, sizes, scalars))
 
-        # The betas' powers of this step come before the first update, which may be part of the backward pass.
-        for number in sorted(range(len(program.ops)), key=lambda number: program.ops[number].kernel != "adam_step"):
+        for number in _schedule(program):
             if number not in fusions.skipped:
                 add(number)
         for place, number in enumerate(program.totals.values()):
@@ -296,6 +308,7 @@ class Bound:
             row["kernel"], row["is_double"] = KERNEL[kernel], double
             row["p"][: len(arrays)] = [0 if array is None else core.address(array) for array in arrays]
             row["n"][: len(sizes)], row["s"][: len(scalars)] = sizes, scalars
+        table["meet"][:n_run] = _meetings([lines[line][0] for line in range(n_run)])
         for (line, slot), array in moves.items():
             table[line]["moves"] = 1
             table[line]["row_bytes"][slot] = array.itemsize * int(np.prod(array.shape[1:]))
@@ -330,6 +343,42 @@ def short_call(executor: Executor, x: int, output: int) -> tuple[Any, ...] | Non
     table["moves"] = 0
     widths = (given.shape[1], wanted.shape[1])
     return (table, *places, scratch, given.dtype.num, *widths, len(given), executor)
+
+
+def _schedule(program: Program) -> list[int]:
+    """Return the numbers of the ops in the order in which the core runs them.
+
+    The betas' powers of a step come first: an update may be part of the backward pass. The gradients of weights
+    stand together behind all ops whose rows stand alone, where nothing else comes between, so that threads meet
+    before them and not after each.
+    """
+    kernels = [op.kernel for op in program.ops]
+    numbers = sorted(range(len(kernels)), key=lambda number: kernels[number] != "adam_step")
+    at = [place for place, number in enumerate(numbers) if kernels[number] in ("dense_backward_params", *_BY_ROW)]
+    backward = [numbers[place] for place in at]
+    if not backward or "python" in kernels:
+        return numbers
+    late = [number for number in backward if kernels[number] == "dense_backward_params"]
+    early = [number for number in backward if number not in late]
+    for place, number in zip(at, [*early, *late], strict=True):
+        numbers[place] = number
+    return numbers
+
+
+def _meetings(kernels: list[str]) -> list[int]:
+    """Return for each line after which threads must meet: bit 0 where they share out rows, bit 1 where columns.
+
+    They need not between two ops whose rows stand alone, where each has its own rows, nor between two that write
+    what the other does not touch. At the end of a batch they meet anyway.
+    """
+    apart = ("gather",), ("dense_backward_params", "accumulate"), ("store",)
+    meetings = []
+    for kernel, after in zip(kernels, [*kernels[1:], None], strict=True):
+        if after is None or any(kernel in group and after in group for group in apart):
+            meetings.append(0)
+        else:
+            meetings.append(2 if kernel in _BY_ROW and after in _BY_ROW else 3)
+    return meetings
 
 
 class Fusions(NamedTuple):
@@ -458,6 +507,10 @@ _SCALARS: dict[str, tuple[str, ...]] = {  # of the optimizer's ops, in the core'
     "adam_step": ("beta_1", "beta_2"),
     "square_sums": (),
     "clip_scale": ("global_clipnorm",),
+}
+# Kernels of the core whose rows stand alone, and the step of Adam's powers, which none of them reads.
+_BY_ROW = frozenset(core.KERNELS) - {
+    "dense_backward_params", "sgd_update", "adam_update", "square_sums", "clip_scale", "accumulate", "sum", "python"
 }
 _ROWWISE = ("softmax", "softmax_backward", "log_softmax", "log_softmax_backward")
 _METRICS = {

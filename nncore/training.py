@@ -6,6 +6,7 @@ first batch to the last without coming back to Python, but for a moment every 50
 
 from __future__ import annotations
 
+import copy
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -99,6 +100,10 @@ class Trainable:
         self._plans, self._busy, self._building = {}, threading.Lock(), threading.RLock()
         self._trainer, self._short, self._good = None, None, []
         self._arena, self._slot_arena = arrange(getattr(self, "weights", [])), arrange(self._slots)
+
+    def __copy__(self) -> Trainable:
+        """Return a deep copy: one that shared the variables would move them out of this model's arena."""
+        return copy.deepcopy(self)
 
     # ------------------------------------------------------------------ to be defined by a subclass
     @property

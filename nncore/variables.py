@@ -104,13 +104,15 @@ class Variable:
 def panel_elements(shape: tuple[int, ...], itemsize: int) -> int:
     """Return the number of elements that a matrix takes in panels: its columns padded to whole cache lines.
 
+    A single column is not padded.
+
     Examples
     --------
     >>> panel_elements((5, 20), itemsize=4)
     160
     """
     rows, columns = shape
-    line = ALIGNMENT // itemsize
+    line = ALIGNMENT // itemsize if columns > 1 else 1
     return int(rows) * -(-int(columns) // line) * line
 
 
@@ -118,7 +120,7 @@ def panel_views(kept: NDArray[Any], shape: tuple[int, ...]) -> Iterator[tuple[sl
     """Iterate over the panels of a matrix: the columns of each, and the view (rows, columns) of its elements.
 
     A panel is three cache lines wide, the last one two; where one line would be left, the last two are two
-    lines each. `panel_line` in nncore/_core/dense.pxi says the same.
+    lines each. A single column is its own panel. `panel_line` in nncore/_core/dense.pxi says the same.
 
     Examples
     --------
@@ -127,7 +129,7 @@ def panel_views(kept: NDArray[Any], shape: tuple[int, ...]) -> Iterator[tuple[sl
     [(0, 48), (48, 80), (80, 100)]
     """
     rows, columns = shape
-    line = ALIGNMENT // kept.itemsize
+    line = ALIGNMENT // kept.itemsize if columns > 1 else 1
     lines, first = -(-columns // line), 0
     while first < lines:
         left = lines - first

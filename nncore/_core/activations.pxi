@@ -137,23 +137,25 @@ cdef void activate_in_place(int kind, floating* y, Py_ssize_t n, floating alpha)
         activate(kind, <const floating*>beside, y + i, m, alpha)
 
 
-cdef void activation_forward(int kind, const floating* x, floating* y, Py_ssize_t n, floating alpha,
-                             int thread, int n_threads) noexcept nogil:
-    """y := f(x), y apart from x or x itself"""
+cdef void activation_forward(int kind, const floating* x, floating* y, Py_ssize_t B, Py_ssize_t width,
+                             floating alpha, int thread, int n_threads) noexcept nogil:
+    """y := f(x), y (B, width) apart from x or x itself"""
     cdef Py_ssize_t begin, end
-    nn_share(n, BLOCK, thread, n_threads, &begin, &end)
+    nn_share(B, ROW_GRAIN, thread, n_threads, &begin, &end)
+    begin, end = begin * width, end * width
     if x == y:
         activate_in_place(kind, y + begin, end - begin, alpha)
     else:
         activate(kind, x + begin, y + begin, end - begin, alpha)
 
 
-cdef void activation_backward(int kind, const floating* dy, const floating* s, floating* dx, Py_ssize_t n,
-                              floating alpha, int thread, int n_threads) noexcept nogil:
-    """dx := dy * f'(s), dx apart from dy and s or dy itself"""
+cdef void activation_backward(int kind, const floating* dy, const floating* s, floating* dx, Py_ssize_t B,
+                              Py_ssize_t width, floating alpha, int thread, int n_threads) noexcept nogil:
+    """dx := dy * f'(s), dx (B, width) apart from dy and s or dy itself"""
     cdef floating[BLOCK] beside
     cdef Py_ssize_t begin, end, i, m
-    nn_share(n, BLOCK, thread, n_threads, &begin, &end)
+    nn_share(B, ROW_GRAIN, thread, n_threads, &begin, &end)
+    begin, end = begin * width, end * width
     if dy != dx:
         activate_backward(kind, dy + begin, s + begin, dx + begin, end - begin, alpha)
         return

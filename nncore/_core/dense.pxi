@@ -1,11 +1,11 @@
 # The three products of a dense layer, over the register tile of src/tile.h.
 #
-# A. The weights lie in panels: columns in groups of PANEL_LINES cache lines, each group [row][column], padded
-#    with zeros to whole lines. So a tile reads one stream, whatever the layer's width, nothing is copied
-#    before a product, and the layout is the same on every ISA level. `panel_line` says where panels begin.
+# A. The weights lie in panels: columns in groups of NN_PANEL_LINES cache lines, each group [row][column], padded
+#    with zeros to whole lines. So a tile reads one stream, whatever the layer's width, nothing is copied before
+#    a product, and the layout is the same on every ISA level. `Columns` says where panels begin.
 # B. Each element of C is one chain over ascending k. A block of k goes on with the chain that C holds.
-# C. Blocks: so many panels that a block of k of them fills most of the second-level cache, beside which
-#    strips of A, NN_TILE_ROWS rows, pass through the first-level cache.
+# C. Blocks: so many panels that a block of k of them fills most of the second-level cache, beside which strips
+#    of A, NN_TILE_ROWS rows, pass through the first-level cache.
 # D. What does not lie in panels (the weights of a public kernel, w^T, dy) is packed into them, a block at a
 #    time, in scratch. Few rows do not repay that, nor does a B that lies in the first-level cache as it is:
 #    then it is read in place.
@@ -15,8 +15,8 @@
 #    an entry of the TLB per step. Then the strips of some cache lines are copied together.
 # G. dense_backward_params cuts the batch in chunks of CHUNK rows, sums each from +0 and adds the chunks in
 #    order: the error of a long sum grows with the chunk, not with the batch.
-# H. The update of w may follow in the same op, a tile at a time while its gradient is in the first-level
-#    cache: the gradient never goes to memory.
+# H. The update of w may follow in the same op, a tile at a time while its gradient is in the first-level cache:
+#    the gradient never goes to memory.
 
 cdef enum:
     BLOCK_BYTES = 768 << 10    # of packed B in the second-level cache
@@ -200,8 +200,7 @@ cdef void strips(
         step = b_row if b_row != 0 else end - column
         from_b = b + column * b_factor + b_first * step
         for i from 0 <= i < m by NN_TILE_ROWS:
-            rows = <int>min(<Py_ssize_t>NN_TILE_ROWS, m - i)
-            columns_tiles(rows, False, a + i * a_row, a_row, a_step, from_b, step,
+            columns_tiles(<int>min(<Py_ssize_t>NN_TILE_ROWS, m - i), False, a + i * a_row, a_row, a_step, from_b, step,
                           c + i * c_row + column, c_row, <floating*>NULL, min(end, n) - column, depth,
                           start + column if start != NULL else NULL, mode)
         return
@@ -238,15 +237,15 @@ cdef struct Finish:  # what becomes of C once its chains are complete: an activa
     const void* saved  # (m, n), as C lies: what the derivative needs
 
 
-cdef void finish_rows(const Finish* finish, floating* c, Py_ssize_t c_row, const floating* saved,
-                      Py_ssize_t rows, Py_ssize_t columns) noexcept nogil:
+cdef void finish_rows(const Finish* finish, floating* c, Py_ssize_t c_row, const floating* saved, Py_ssize_t rows,
+                      Py_ssize_t columns) noexcept nogil:
     cdef Py_ssize_t i
     if columns == c_row:
         columns *= rows
         rows = 1
     for i in range(rows):
         if finish.backward:
-            activation_backward(finish.activation, c + i * c_row, saved + i * c_row, c + i * c_row, columns,
+            activation_backward(finish.activation, c + i * c_row, saved + i * c_row, c + i * c_row, 1, columns,
                                 <floating>finish.alpha, 0, 1)
         else:
             activate_in_place(finish.activation, c + i * c_row, columns, <floating>finish.alpha)
@@ -265,24 +264,24 @@ cdef void product(
     const floating* start, const Finish* finish, void* scratch,
 ) noexcept nogil:
     """C := f(start + A B), or (A B) f'(saved), for the columns of panels p0 to p1"""
-    cdef Py_ssize_t V = line_elements(a), lines = lines_of(n, V), depth, d, k0, i, group, p, q, q1
-    cdef Py_ssize_t column, end, rows
+    cdef Py_ssize_t V = line_elements(a), lines = lines_of(n, V), depth, d, k0, i, group, p, q, q1, column, end
+    cdef Py_ssize_t rows
     cdef int step_mode
     cdef bint pass_after = finish.activation != IDENTITY and (finish.backward or finish.activation != RELU)
     cdef int mode = NN_START_ZERO if start == NULL else NN_START_ROW
     cdef int end_mode = NN_END_RELU if finish.activation == RELU and not finish.backward else 0
     cdef const floating* saved = <const floating*>finish.saved
     cdef floating* packed = <floating*>scratch
-    if source == ROWS and (m <= NN_TILE_ROWS or k * n * <Py_ssize_t>sizeof(floating) <= IN_PLACE_BYTES):  # D
+    if source == ROWS and (m <= NN_TILE_ROWS or n == 1
+                           or k * n * <Py_ssize_t>sizeof(floating) <= IN_PLACE_BYTES):  # D
         column, end = panel_line(lines, p0) * V, min(n, panel_line(lines, p1) * V)
         rows = strip_rows(end - column) if pass_after else max(m, <Py_ssize_t>1)
         for i from 0 <= i < m by rows:
             rows = min(rows, m - i)
-            strips(a + i * a_row, a_row, <Py_ssize_t>1, b, <Py_ssize_t>1, n, <Py_ssize_t>0, c + i * c_row,
-                   c_row, rows, n, k, p0, p1, start, mode | end_mode)
+            strips(a + i * a_row, a_row, <Py_ssize_t>1, b, <Py_ssize_t>1, n, <Py_ssize_t>0, c + i * c_row, c_row, rows, n,
+                   k, p0, p1, start, mode | end_mode)
             if pass_after:
-                finish_rows(finish, c + i * c_row + column, c_row, saved + i * c_row + column, rows,
-                            end - column)
+                finish_rows(finish, c + i * c_row + column, c_row, saved + i * c_row + column, rows, end - column)
         return
 
     depth = block_depth(k, sizeof(floating))
@@ -302,8 +301,8 @@ cdef void product(
                 rows = min(rows, m - i)
                 step_mode = (mode if k0 == 0 else NN_START_C) | (end_mode if k0 + d == k else 0)
                 if source == PANELS:
-                    strips(a + i * a_row + k0, a_row, <Py_ssize_t>1, b, k, <Py_ssize_t>0, k0, c + i * c_row,
-                           c_row, rows, n, d, q, q1, start, step_mode)
+                    strips(a + i * a_row + k0, a_row, <Py_ssize_t>1, b, k, <Py_ssize_t>0, k0, c + i * c_row, c_row,
+                           rows, n, d, q, q1, start, step_mode)
                 else:
                     strips(a + i * a_row + k0, a_row, <Py_ssize_t>1, <const floating*>packed - column * d, d,
                            <Py_ssize_t>0, <Py_ssize_t>0, c + i * c_row, c_row, rows, n, d, q, q1, start,
@@ -348,8 +347,7 @@ cdef void gradient(
 ) noexcept nogil:
     """dw := x^T dy, db := sum of dy, for the rows i0 to i1 of dw and the columns of panels p0 to p1; and the
     updates that take them, where dw may be left unwritten"""
-    cdef Py_ssize_t V = line_elements(x), lines = lines_of(O, V), b0, depth, i, q, q1, p, column, end
-    cdef Py_ssize_t first, step
+    cdef Py_ssize_t V = line_elements(x), lines = lines_of(O, V), b0, depth, i, q, q1, p, column, end, first, step
     cdef Py_ssize_t most = min(B, <Py_ssize_t>CHUNK), group
     cdef floating* packed = <floating*>scratch
     cdef floating* copied
@@ -391,8 +389,7 @@ cdef void gradient(
                 from_x, x_row, x_step = x + b0 * I + i, 1, I
                 if copy_x:
                     if (i - i0) % (BLOCK_STRIPS * NN_TILE_ROWS) == 0:
-                        copy_strips(copied, from_x, I, min(<Py_ssize_t>BLOCK_STRIPS * NN_TILE_ROWS, i1 - i),
-                                    depth)
+                        copy_strips(copied, from_x, I, min(<Py_ssize_t>BLOCK_STRIPS * NN_TILE_ROWS, i1 - i), depth)
                     from_x, x_step = copied + (i - i0) % (BLOCK_STRIPS * NN_TILE_ROWS) * depth, NN_TILE_ROWS
                 ones = i == 0 and db != NULL
                 for p in range(q, q1):
@@ -408,8 +405,7 @@ cdef void gradient(
                         to = tile_dw
                         if O < end:
                             memset(to, 0, rows * to_row * sizeof(floating))
-                    if in_panels and rows == NN_TILE_ROWS and not ones and V == lanes(x) \
-                            and V < end - column <= O - column:
+                    if in_panels and rows == NN_TILE_ROWS and not ones and V == lanes(x) and V < end - column <= O - column:
                         at = column * I + i * to_row
                         soon[0] = soon[1] = soon[2] = <const char*>to
                         if final and w_update != NULL:
@@ -418,8 +414,8 @@ cdef void gradient(
                                 soon[1] = <const char*>(<floating*>w_update.p[2] + at)
                             if w_update.p[3] != NULL:
                                 soon[2] = <const char*>(<floating*>w_update.p[3] + at)
-                        tile_soon(<int>((end - column) // V), depth, from_x, x_row, x_step, from_dy, step, to,
-                                  to_row, mode, soon, rows * to_row * sizeof(floating))
+                        tile_soon(<int>((end - column) // V), depth, from_x, x_row, x_step, from_dy, step, to, to_row,
+                                  mode, soon, rows * to_row * sizeof(floating))
                     else:
                         columns_tiles(rows + ones, ones, from_x, x_row, x_step, from_dy, step, to, to_row,
                                       db + column if ones else NULL, min(end, O) - column, depth,
@@ -431,6 +427,37 @@ cdef void gradient(
             mode = NN_START_ZERO | NN_END_ADD
 
 
+cdef void column_gradient(
+    const floating* x,   # IN  (B, I)
+    const floating* dy,  # IN  (B,)
+    floating* dw,        # OUT (I,)
+    floating* db,        # OUT (1,) or NULL
+    Py_ssize_t B, Py_ssize_t I, Py_ssize_t p0, Py_ssize_t p1,
+    const Op* w_update, const Op* b_update,  # or NULL
+) noexcept nogil:
+    """`gradient` of a layer with one output: dw^T := dy^T x, x read in place, for the panels p0 to p1 of inputs"""
+    cdef Py_ssize_t V = line_elements(x), lines = lines_of(I, V), b0, depth
+    cdef Py_ssize_t begin = panel_line(lines, p0) * V, end = min(I, panel_line(lines, p1) * V)
+    cdef int mode = NN_START_ZERO
+    cdef floating one = 1
+    cdef Update update
+    for b0 from 0 <= b0 < max(B, <Py_ssize_t>1) by CHUNK:
+        depth = min(<Py_ssize_t>CHUNK, B - b0)
+        if begin < end:
+            strips(dy + b0, <Py_ssize_t>0, <Py_ssize_t>1, x + b0 * I, <Py_ssize_t>1, I, <Py_ssize_t>0, dw, I,
+                   <Py_ssize_t>1, I, depth, p0, p1, <const floating*>NULL, mode)
+        if db != NULL:
+            columns_tiles(1, False, &one, <Py_ssize_t>0, <Py_ssize_t>0, dy + b0, <Py_ssize_t>1, db, <Py_ssize_t>1,
+                          <floating*>NULL, <Py_ssize_t>1, depth, <const floating*>NULL, mode)
+        mode = NN_START_ZERO | NN_END_ADD
+    if w_update != NULL and begin < end:
+        update = prepare_update(w_update)
+        update_at(w_update, &update, begin, dw + begin, end - begin)
+    if b_update != NULL and db != NULL:
+        update = prepare_update(b_update)
+        update_at(b_update, &update, <Py_ssize_t>0, db, <Py_ssize_t>1)
+
+
 # ------------------------------------------------------------------ kernels
 cdef bint by_panels(Py_ssize_t m, Py_ssize_t panels, int n_threads) noexcept nogil:
     """Whether threads share out panels of C, so that each keeps its part of B in its cache, or rows."""
@@ -439,18 +466,17 @@ cdef bint by_panels(Py_ssize_t m, Py_ssize_t panels, int n_threads) noexcept nog
 
 cdef void shared_product(floating* c, const floating* a, const floating* b, int source,
                          Py_ssize_t m, Py_ssize_t n, Py_ssize_t k, const floating* start, Finish* finish,
-                         void* scratch, int thread, int n_threads) noexcept nogil:
+                         void* scratch, bint by_rows, int thread, int n_threads) noexcept nogil:
     """One thread's share of C (m, n) := f(start + A B)."""
     cdef Py_ssize_t begin = 0, end = m, p0 = 0, p1 = panels_of(lines_of(n, line_elements(a)))
-    if by_panels(m, p1, n_threads):
+    if not by_rows and by_panels(m, p1, n_threads):
         nn_share(p1, 1, thread, n_threads, &p0, &p1)
     else:
-        nn_share(m, NN_TILE_ROWS, thread, n_threads, &begin, &end)
+        nn_share(m, ROW_GRAIN, thread, n_threads, &begin, &end)
         if finish.saved != NULL:
             finish.saved = <const floating*>finish.saved + begin * n
     if begin < end and p0 < p1:
-        product(c + begin * n, n, a + begin * k, k, b, source, end - begin, n, k, p0, p1, start, finish,
-                scratch)
+        product(c + begin * n, n, a + begin * k, k, b, source, end - begin, n, k, p0, p1, start, finish, scratch)
 
 
 cdef void dense_forward(
@@ -460,12 +486,13 @@ cdef void dense_forward(
     floating* y,         # OUT (B, O)
     Py_ssize_t B, Py_ssize_t I, Py_ssize_t O, bint in_panels,
     int activation, double alpha,
-    void* scratch, int thread, int n_threads,
+    void* scratch, bint by_rows, int thread, int n_threads,
 ) noexcept nogil:
     """y := f(b + x w)"""
     cdef Finish finish
     finish.activation, finish.backward, finish.alpha, finish.saved = activation, False, alpha, NULL
-    shared_product(y, x, w, PANELS if in_panels else ROWS, B, O, I, b, &finish, scratch, thread, n_threads)
+    shared_product(y, x, w, PANELS if in_panels and O > 1 else ROWS, B, O, I, b, &finish, scratch, by_rows, thread,
+                   n_threads)
 
 
 cdef void dense_backward_input(
@@ -475,13 +502,13 @@ cdef void dense_backward_input(
     floating* dx,        # OUT (B, I)
     Py_ssize_t B, Py_ssize_t I, Py_ssize_t O, bint in_panels,
     int activation, double alpha,
-    void* scratch, int thread, int n_threads,
+    void* scratch, bint by_rows, int thread, int n_threads,
 ) noexcept nogil:
     """dx := dy w^T f'(s)"""
     cdef Finish finish
     finish.activation, finish.backward, finish.alpha, finish.saved = activation, True, alpha, s
-    shared_product(dx, dy, w, TURNED_PANELS if in_panels else TURNED, B, I, O, <const floating*>NULL, &finish,
-                   scratch, thread, n_threads)
+    shared_product(dx, dy, w, ROWS if O == 1 else TURNED_PANELS if in_panels else TURNED, B, I, O, <const floating*>NULL, &finish,
+                   scratch, by_rows, thread, n_threads)
 
 
 cdef void dense_backward_params(
@@ -495,6 +522,10 @@ cdef void dense_backward_params(
 ) noexcept nogil:
     """dw := x^T dy; db := sum of dy over the batch; and the updates that take them"""
     cdef Py_ssize_t i0 = 0, i1 = I, p0 = 0, p1 = panels_of(lines_of(O, line_elements(x)))
+    if O == 1:
+        nn_share(panels_of(lines_of(I, line_elements(x))), 1, thread, n_threads, &p0, &p1)
+        column_gradient(x, dy, dw, db if thread == 0 else NULL, B, I, p0, p1, w_update, b_update)
+        return
     if by_panels(I, p1, n_threads):
         nn_share(p1, 1, thread, n_threads, &p0, &p1)
     else:

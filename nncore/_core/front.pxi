@@ -23,8 +23,8 @@ SQUARES_BLOCK = NORM_BLOCK  # elements whose squares are summed together
 
 # The layout of an op, for the tables that Python fills.
 OP_FIELDS = [("kernel", "i8"), ("is_double", "i8"), ("p", "u8", (OP_POINTERS,)), ("n", "i8", (OP_SIZES,)),
-             ("s", "f8", (OP_SCALARS,)), ("moves", "i8"), ("row_bytes", "i8", (OP_POINTERS,))]
-assert sizeof(Op) == 8 * (3 + 2 * OP_POINTERS + OP_SIZES + OP_SCALARS)
+             ("s", "f8", (OP_SCALARS,)), ("meet", "i8"), ("moves", "i8"), ("row_bytes", "i8", (OP_POINTERS,))]
+assert sizeof(Op) == 8 * (4 + 2 * OP_POINTERS + OP_SIZES + OP_SCALARS)
 
 debug = bool(nn_debug())
 compiler = nn_compiler().decode()
@@ -152,6 +152,8 @@ def program_threads(cnp.ndarray ops, Py_ssize_t rows):
     cdef Py_ssize_t i
     for i in range(cnp.PyArray_DIM(ops, 0)):
         work += op_work(&op[i], rows)
+    if work < 4 and shares_rows(op, cnp.PyArray_DIM(ops, 0), rows, 2):
+        work *= FEW_MEETINGS
     return threads_for(work, 1.0)
 
 
@@ -174,7 +176,7 @@ def run_program(cnp.ndarray ops, cnp.ndarray order, Py_ssize_t samples, Py_ssize
     memset(&run, 0, sizeof(run))
     run.ops, run.n_ops = <const Op*>cnp.PyArray_DATA(ops), cnp.PyArray_DIM(ops, 0)
     run.order = <const int64_t*>data(order)
-    run.samples, run.batch_size, run.next = samples, batch_size, place[0]
+    run.samples, run.batch_size, run.begin, run.next = samples, batch_size, place[0], place[0]
     run.watched = <const double*>data(watched)
     run.deadline = now() + seconds
     run.scratch, run.scratch_bytes = <char*>data(scratch), scratch_bytes
@@ -182,6 +184,7 @@ def run_program(cnp.ndarray ops, cnp.ndarray order, Py_ssize_t samples, Py_ssize
         n_threads = min(n_threads, allowed_threads())
     if scratch_bytes > 0:
         n_threads = min(n_threads, <int>(cnp.PyArray_SIZE(scratch) // scratch_bytes))
+    run.by_rows = n_threads > 1 and shares_rows(run.ops, run.n_ops, batch_size, n_threads)
     with nogil:
         run_all(&run, n_threads)
     place[0] = run.next
@@ -207,7 +210,8 @@ def forward(tuple call, x, out):
     cdef void* scratch
     if not plain(x, dtype) or cnp.PyArray_NDIM(<cnp.ndarray>x) != 2:
         return NotImplemented
-    batch.order, batch.first, batch.rows = NULL, 0, cnp.PyArray_DIM(<cnp.ndarray>x, 0)
+    batch.order, batch.first, batch.by_rows = NULL, 0, False
+    batch.rows = cnp.PyArray_DIM(<cnp.ndarray>x, 0)
     shape[0], shape[1] = batch.rows, <Py_ssize_t>call[6]
     if not 1 <= batch.rows <= most or cnp.PyArray_DIM(<cnp.ndarray>x, 1) != x_width:
         return NotImplemented

@@ -7,7 +7,7 @@
 #    halving tree. In a block lane v of row r is acc[v][r]. Elements beyond the row leave their lane as it is.
 #    Wide rows need no turning: `wide_exp` runs along one, in the same virtual lanes.
 # C. The rows of a block that are beyond the batch hold zeros; what they give is not stored.
-# D. Threads share out blocks. A row's result depends on the row alone.
+# D. Threads share out rows. A row's result depends on the row alone.
 # E. Each gradient is that of the mean over the batch of w_b l_b.
 
 cdef enum:
@@ -229,7 +229,7 @@ cdef void softmax(
     cdef floating* flat = <floating*>part(scratch, C, 4)
     cdef floating[MOST] m
     cdef floating[MOST] s
-    nn_share(B, V, thread, n_threads, &begin, &end)
+    nn_share(B, ROW_GRAIN, thread, n_threads, &begin, &end)
     if wide(x, C):
         for b in range(begin, end):
             factor = <floating>1 / wide_exp(x + b * C, y + b * C, <floating*>m, C)
@@ -258,7 +258,7 @@ cdef void log_softmax(
     cdef floating* flat = <floating*>part(scratch, C, 4)
     cdef floating[MOST] m
     cdef floating[MOST] s
-    nn_share(B, V, thread, n_threads, &begin, &end)
+    nn_share(B, ROW_GRAIN, thread, n_threads, &begin, &end)
     for b from begin <= b < end by V:
         rows = min(V, end - b)
         load_block(x + b * C, t, C, rows, flat)
@@ -284,7 +284,7 @@ cdef void softmax_backward(
     cdef floating* e = <floating*>part(scratch, C, 2)
     cdef floating* flat = <floating*>part(scratch, C, 4)
     cdef floating[MOST] s
-    nn_share(B, V, thread, n_threads, &begin, &end)
+    nn_share(B, ROW_GRAIN, thread, n_threads, &begin, &end)
     for b from begin <= b < end by V:
         rows = min(V, end - b)
         load_block(dy + b * C, d, C, rows, flat)
@@ -311,7 +311,7 @@ cdef void log_softmax_backward(
     cdef floating* t = <floating*>part(scratch, C, 1)
     cdef floating* flat = <floating*>part(scratch, C, 4)
     cdef floating[MOST] s
-    nn_share(B, V, thread, n_threads, &begin, &end)
+    nn_share(B, ROW_GRAIN, thread, n_threads, &begin, &end)
     for b from begin <= b < end by V:
         rows = min(V, end - b)
         load_block(dy + b * C, d, C, rows, flat)
@@ -346,7 +346,7 @@ cdef void softmax_cross_entropy(
     cdef floating[MOST] loss
     cdef floating[MOST] total
     cdef floating term, factor, scale
-    nn_share(B, V, thread, n_threads, &begin, &end)
+    nn_share(B, ROW_GRAIN, thread, n_threads, &begin, &end)
     if ids != NULL and wide(logits, C):
         for b in range(begin, end):
             s[0] = wide_exp(logits + b * C, dlogits + b * C, <floating*>m, C)
@@ -409,7 +409,7 @@ cdef void sigmoid_binary_cross_entropy(
     cdef floating[MOST] g
     cdef floating[MOST] loss
     cdef floating share = <floating>1 / <floating>O, top
-    nn_share(B, V, thread, n_threads, &begin, &end)
+    nn_share(B, ROW_GRAIN, thread, n_threads, &begin, &end)
     for b from begin <= b < end by V:
         rows = min(V, end - b)
         load_block(logits + b * O, z, O, rows, flat)
@@ -449,7 +449,7 @@ cdef void mean_squared_error(
     cdef floating* flat = <floating*>part(scratch, O, 4)
     cdef floating[MOST] loss
     cdef floating share = <floating>1 / <floating>O
-    nn_share(B, V, thread, n_threads, &begin, &end)
+    nn_share(B, ROW_GRAIN, thread, n_threads, &begin, &end)
     for b from begin <= b < end by V:
         rows = min(V, end - b)
         if weight == NULL:
@@ -522,7 +522,7 @@ cdef void binary_cross_entropy(
     cdef floating[MOST] g
     cdef floating[MOST] loss
     cdef floating share = <floating>1 / <floating>O, q, d
-    nn_share(B, V, thread, n_threads, &begin, &end)
+    nn_share(B, ROW_GRAIN, thread, n_threads, &begin, &end)
     for b from begin <= b < end by V:
         rows = min(V, end - b)
         load_block(y_pred + b * O, p, O, rows, flat)
@@ -571,7 +571,7 @@ cdef void categorical_cross_entropy(
     cdef floating[MOST] s
     cdef floating[MOST] loss
     cdef floating q, d, term
-    nn_share(B, V, thread, n_threads, &begin, &end)
+    nn_share(B, ROW_GRAIN, thread, n_threads, &begin, &end)
     for b from begin <= b < end by V:
         rows = min(V, end - b)
         load_block(y_pred + b * C, u, C, rows, flat)

@@ -14,7 +14,7 @@ cdef void categorical_accuracy(
     cdef floating[MOST] right
     cdef int32_t[MOST] wanted
     cdef bint before
-    nn_share(B, V, thread, n_threads, &begin, &end)
+    nn_share(B, ROW_GRAIN, thread, n_threads, &begin, &end)
     for b from begin <= b < end by V:
         rows = min(V, end - b)
         if ids != NULL:
@@ -45,7 +45,7 @@ cdef void binary_accuracy(
 ) noexcept nogil:
     """rows := share of elements with (p > threshold) == t"""
     cdef Py_ssize_t b, c, begin, end, right
-    nn_share(B, 1, thread, n_threads, &begin, &end)
+    nn_share(B, ROW_GRAIN, thread, n_threads, &begin, &end)
     for b in range(begin, end):
         right = 0
         for c in range(b * O, b * O + O):
@@ -65,7 +65,7 @@ cdef void absolute_error(
     cdef floating* t = <floating*>part(scratch, O, 1)
     cdef floating* flat = <floating*>part(scratch, O, 4)
     cdef floating[MOST] s
-    nn_share(B, V, thread, n_threads, &begin, &end)
+    nn_share(B, ROW_GRAIN, thread, n_threads, &begin, &end)
     for b from begin <= b < end by V:
         rows = min(V, end - b)
         load_block(y_pred + b * O, d, O, rows, flat)

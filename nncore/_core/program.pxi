@@ -61,13 +61,19 @@ cdef struct Op:
     void* p[OP_POINTERS]
     int64_t[OP_SIZES] n
     double[OP_SCALARS] s
+    int64_t meet                      # as of Meet
     int64_t moves                     # whether any of row_bytes is not 0
-    int64_t[OP_POINTERS] row_bytes    # how far a pointer moves with every row: data read where they lie
+    int64_t[OP_POINTERS] row_bytes    # by how much a pointer moves on with every row: data read where they lie
+
+cdef enum Meet:  # when the threads must meet after an op
+    MEET_BY_ROWS = 1    # where rows are shared out
+    MEET_BY_PANELS = 2  # where columns may be
 
 cdef struct Batch:
     const int64_t* order  # (samples,) the order of rows, or NULL: as they lie
     Py_ssize_t first      # of the batch, in that order
     Py_ssize_t rows       # in the batch
+    bint by_rows          # whether all ops whose rows stand alone share out rows
 
 
 cdef void run_op_typed(const Op* op, const Batch* batch, void* scratch, int thread, int n_threads,
@@ -83,20 +89,20 @@ cdef void run_op_typed(const Op* op, const Batch* batch, void* scratch, int thre
     cdef int64_t* ids = <int64_t*>op.p[5]
     cdef floating s0 = <floating>op.s[0]
     if kernel == K_DENSE_FORWARD:
-        dense_forward(p0, p1, p2, p3, B, n0, n1, op.n[3] != 0, <int>op.n[2], op.s[0], scratch, thread,
-                      n_threads)
+        dense_forward(p0, p1, p2, p3, B, n0, n1, op.n[3] != 0, <int>op.n[2], op.s[0], scratch, batch.by_rows,
+                      thread, n_threads)
     elif kernel == K_DENSE_BACKWARD_INPUT:
-        dense_backward_input(p0, p1, p3, p2, B, n0, n1, op.n[3] != 0, <int>op.n[2], op.s[0], scratch, thread,
-                             n_threads)
+        dense_backward_input(p0, p1, p3, p2, B, n0, n1, op.n[3] != 0, <int>op.n[2], op.s[0], scratch,
+                             batch.by_rows, thread, n_threads)
     elif kernel == K_DENSE_BACKWARD_PARAMS:
-        dense_backward_params(p0, p1, p2, p3, B, n0, n1, op.n[3] != 0, <const Op*>op.p[4],
-                              <const Op*>op.p[5], scratch, thread, n_threads)
+        dense_backward_params(p0, p1, p2, p3, B, n0, n1, op.n[3] != 0, <const Op*>op.p[4], <const Op*>op.p[5], scratch,
+                              thread, n_threads)
     elif kernel == K_BIAS_ACTIVATION_FORWARD:
         bias_activation_forward(<int>op.n[2], p0, p1, p2, B, n0, s0, thread, n_threads)
     elif kernel == K_ACTIVATION_FORWARD:
-        activation_forward(<int>op.n[2], p0, p1, B * n0, s0, thread, n_threads)
+        activation_forward(<int>op.n[2], p0, p1, B, n0, s0, thread, n_threads)
     elif kernel == K_ACTIVATION_BACKWARD:
-        activation_backward(<int>op.n[2], p0, p1, p2, B * n0, s0, thread, n_threads)
+        activation_backward(<int>op.n[2], p0, p1, p2, B, n0, s0, thread, n_threads)
     elif kernel == K_SOFTMAX:
         softmax(p0, p1, B, n0, scratch, thread, n_threads)
     elif kernel == K_SOFTMAX_BACKWARD:
@@ -162,7 +168,7 @@ cdef void gather(
 ) noexcept nogil:
     """to[r] := source[order[first + r]]"""
     cdef Py_ssize_t r, begin, end
-    nn_share(batch.rows, 1, thread, n_threads, &begin, &end)
+    nn_share(batch.rows, ROW_GRAIN, thread, n_threads, &begin, &end)
     if batch.order == NULL:
         memcpy(to + begin * row_bytes, source + (batch.first + begin) * row_bytes, (end - begin) * row_bytes)
         return
@@ -185,7 +191,7 @@ cdef void store(
 ) noexcept nogil:
     """to[first + r] := source[r]"""
     cdef Py_ssize_t begin, end
-    nn_share(batch.rows, 1, thread, n_threads, &begin, &end)
+    nn_share(batch.rows, ROW_GRAIN, thread, n_threads, &begin, &end)
     memcpy(to + (batch.first + begin) * row_bytes, source + begin * row_bytes, (end - begin) * row_bytes)
 
 
@@ -201,6 +207,16 @@ cdef double op_work(const Op* op, Py_ssize_t B) noexcept nogil:
     if kernel == K_ADAM_STEP or kernel == K_CLIP_SCALE or K_GATHER <= kernel <= K_PYTHON:
         return 0
     return <double>B * op.n[0] / GRAIN_ELEMENTS
+
+
+cdef bint shares_rows(const Op* ops, Py_ssize_t n_ops, Py_ssize_t batch_size, int n_threads) noexcept nogil:
+    """Whether threads share out the rows of a batch from one end of a step to the other, and meet only before the
+    gradients of the weights: when each has enough of them and all weights stay in its own cache."""
+    cdef Py_ssize_t i, weights = 0
+    for i in range(n_ops):
+        if ops[i].kernel == K_DENSE_FORWARD:
+            weights += ops[i].n[0] * ops[i].n[1] * (8 if ops[i].is_double else 4)
+    return batch_size >= ROW_GRAIN * n_threads and weights <= BLOCK_BYTES
 
 
 cdef Py_ssize_t op_scratch(const Op* op) noexcept nogil:
@@ -221,12 +237,15 @@ cdef struct Run:
     const Op* ops
     Py_ssize_t n_ops
     const int64_t* order
-    Py_ssize_t samples, batch_size, next  # next: the first sample not yet seen
+    Py_ssize_t samples, batch_size
+    Py_ssize_t begin, next                # the first sample of the run, and the first one not yet seen
     const double* watched                 # a total that must stay finite, or NULL
+    bint by_rows                          # as of Batch
     double deadline                       # seconds on the monotonic clock
     char* scratch
     Py_ssize_t scratch_bytes
-    int stop, failed
+    int[2] stop      # after a batch, by turns: others may still look while thread 0 is a batch ahead
+    int failed
     void* error                           # the exception that a Python op raised: a reference of our own
     nn_barrier barrier
 
@@ -252,7 +271,9 @@ cdef void run_thread(Run* run, int thread, int n_threads) noexcept nogil:
     cdef Py_ssize_t i
     cdef Batch batch
     cdef void* scratch = run.scratch + thread * run.scratch_bytes
-    batch.order, batch.first = run.order, run.next
+    batch.order, batch.first, batch.by_rows = run.order, run.begin, run.by_rows
+    cdef int odd = 0
+    cdef int meet = MEET_BY_ROWS if run.by_rows else MEET_BY_PANELS
     while True:
         batch.rows = min(run.batch_size, run.samples - batch.first)
         for i in range(run.n_ops):
@@ -261,21 +282,22 @@ cdef void run_thread(Run* run, int thread, int n_threads) noexcept nogil:
             elif thread == 0:
                 call_python(run, &run.ops[i], batch.rows)
                 nn_fp_enter()  # whatever the user's code left
-            if n_threads > 1:
+            if n_threads > 1 and run.ops[i].meet & meet:
                 nn_meet(&run.barrier, n_threads)
-            if run.failed:
+            if run.ops[i].kernel == K_PYTHON and run.failed:
                 break
-        if run.failed:
+        if run.failed:  # which only a Python op sets, and after those all meet
             break
         batch.first += batch.rows
         if thread == 0:
             run.next = batch.first
-            run.stop = (batch.first >= run.samples or now() >= run.deadline
-                        or (run.watched != NULL and not isfinite(run.watched[0])))
+            run.stop[odd] = (batch.first >= run.samples or now() >= run.deadline
+                             or (run.watched != NULL and not isfinite(run.watched[0])))
         if n_threads > 1:
             nn_meet(&run.barrier, n_threads)
-        if run.stop:
+        if run.stop[odd]:
             break
+        odd = not odd
     nn_fp_leave(state)
 
 
