@@ -94,15 +94,15 @@ class Executor:
         if not buffer.panels:
             return self.arrays[number].copy()
         return from_panels(self.arrays[number], buffer.shape)
+
     def scratch_of(self, n_bytes: int) -> NDArray[np.uint8]:
         """Return scratch for all threads: made once, so that a run allocates nothing."""
         if self.scratch.size < n_bytes:
             self.scratch = aligned_empty(n_bytes)
         return self.scratch
 
-    def bind(
-        self, feeds: Mapping[int, NDArray[Any]], results: Mapping[int, NDArray[Any]] | None = None, in_place: bool = False
-    ) -> Bound:
+    def bind(self, feeds: Mapping[int, NDArray[Any]], results: Mapping[int, NDArray[Any]] | None = None,
+             in_place: bool = False) -> Bound:
         """Return the program with its data, to be run as often as wanted.
 
         Parameters
@@ -300,9 +300,9 @@ class Bound:
             lines.append(("store", False, [source, to], (source.nbytes // len(source),), ()))
         n_run = len(lines)
         for updates in fusions.updates.values():
-            for number in updates:
-                if number is not None:
-                    add(number)
+            for update in updates:
+                if update is not None:
+                    add(update)
         table = np.zeros(len(lines), OP)
         for row, (kernel, double, arrays, sizes, scalars) in zip(table, lines, strict=True):
             row["kernel"], row["is_double"] = KERNEL[kernel], double
@@ -544,6 +544,7 @@ def lowered(
         return number is not None and program.buffers[number].dtype == np.int64
 
     operands = (*op.inputs, *op.outputs)
+    sizes: tuple[int, ...]
     values = tuple(float(value) for value in op.attributes.values() if not isinstance(value, str))
     if op.kernel == "dense_forward":
         name = op.attributes.get("activation", "linear")

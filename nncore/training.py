@@ -6,6 +6,7 @@ first batch to the last without coming back to Python, but for a moment every 50
 
 from __future__ import annotations
 
+import copy
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -81,7 +82,7 @@ class Trainable:
         self._slot_kinds: tuple[str, ...] = ()
         self._good: list[NDArray[np.uint8]] = []  # weights and state before the epoch under way
         self._plans: dict[tuple[str, bool, bool], list[_Plan]] = {}  # those that no thread uses now
-        self._short: tuple[Any, ...] | None = None  # what `core.forward` takes
+        self._short: tuple[Any, ...] | None = None  # what `core.forward` takes, () where it cannot; None: not made
         self._epochs_done = 0
         self.stop_training = False
         self._busy = threading.Lock()
@@ -99,6 +100,10 @@ class Trainable:
         self._plans, self._busy, self._building = {}, threading.Lock(), threading.RLock()
         self._trainer, self._short, self._good = None, None, []
         self._arena, self._slot_arena = arrange(getattr(self, "weights", [])), arrange(self._slots)
+
+    def __copy__(self) -> Trainable:
+        """Return a deep copy: one that shared the variables would move them out of this model's arena."""
+        return copy.deepcopy(self)
 
     # ------------------------------------------------------------------ to be defined by a subclass
     @property
@@ -526,8 +531,9 @@ class Trainable:
         if guarded and not message and not all(
             core.all_finite(arena.view(self._dtype)) for arena in (self._arena, state)
         ):
-            weight = next(w.name for w in [*self.weights, *self._slots] if not np.isfinite(w._value).all())
-            message = f"{where}: {weight} became nan or inf in epoch {epoch + 1}; {_ADVICE}"
+            # Not what pads panels: a scale of nan, or an epsilon that rounds to 0, makes nan of the zeros there.
+            weight = next((w.name for w in [*self.weights, *self._slots] if not np.isfinite(w.numpy()).all()), "")
+            message = weight and f"{where}: {weight} became nan or inf in epoch {epoch + 1}; {_ADVICE}"
         if message:
             for arena, value in zip(arenas, self._good, strict=True):
                 arena[...] = value
@@ -736,7 +742,7 @@ class Trainable:
         -------
         ndarray, shape (samples, outputs)
         """
-        if self._short is not None:
+        if self._short:
             found = core.forward(self._short, x, out)
             if found is not NotImplemented:
                 return found  # type: ignore[no-any-return]
@@ -753,6 +759,8 @@ class Trainable:
             raise ValueError(
                 f"model(x): out must be a writable C-contiguous {self._dtype} array of shape {shape}"
             )
+        elif np.may_share_memory(rows, out):
+            rows = rows.copy()  # it is read where it lies, while out is written
         self._forward(rows, out, self._predict_rows())
         if self._short is None and self.executor_class is Executor:
             self._make_short()
@@ -765,9 +773,10 @@ class Trainable:
     def _make_short(self) -> None:
         """Prepare calls for so few rows that one is over before another thread could have begun."""
         rows = min(SHORT_ROWS, SHORT_WORK // max(1, sum(weight.size for weight in self.weights)))
+        self._short = ()
         if rows:
             plan = self._build_plan("predict", False, rows)
-            self._short = short_call(plan.executor, plan.x, plan.output)
+            self._short = short_call(plan.executor, plan.x, plan.output) or ()
 
     def _forward(self, x: NDArray[Any], out: NDArray[Any], batch_size: int) -> None:
         """Run the forward pass; any number of threads may do so at once, each with buffers of its own."""

@@ -45,8 +45,10 @@ static inline void nn_philox_blocks(const uint32_t counter[4], uint64_t seed, ui
     enum { LANES = NN_VECTOR_BYTES / 8, VECTORS = NN_PHILOX_BLOCKS / LANES };
     nn_words c0[VECTORS] = {{0}}, c1[VECTORS], c2[VECTORS], c3[VECTORS];
     uint32_t key0 = (uint32_t)seed, key1 = (uint32_t)(seed >> 32);
+    uint64_t first[NN_PHILOX_BLOCKS]; /* beside: gcc calls vectors that are filled lane by lane uninitialized */
+    for (int i = 0; i < NN_PHILOX_BLOCKS; i++) first[i] = (uint32_t)(counter[0] + (uint32_t)i);
+    memcpy(c0, first, sizeof(c0));
     for (int v = 0; v < VECTORS; v++) {
-        for (int l = 0; l < LANES; l++) c0[v][l] = counter[0] + (uint32_t)(v * LANES + l);
         c1[v] = counter[1] - (nn_words){0}, c2[v] = counter[2] - (nn_words){0}, c3[v] = counter[3] - (nn_words){0};
     }
     for (int round = 0; round < 10; round++) {

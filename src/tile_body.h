@@ -210,7 +210,8 @@ static inline void NN_NAME(nn_tile_soon)(int vectors, ptrdiff_t depth, const REA
                                          ptrdiff_t a_step, const REAL *b, ptrdiff_t b_step, REAL *c,
                                          ptrdiff_t c_row, int mode, const char *const *soon, ptrdiff_t bytes)
 {
-    const NN_NAME(nn_tile_call) t = {depth, a, a_row, a_step, b, b_step, 0, c, c_row, 0, 0, mode, LANES,
+    /* c in the place of start: of a null pointer gcc says that it is read, though no mode here does */
+    const NN_NAME(nn_tile_call) t = {depth, a, a_row, a_step, b, b_step, 0, c, c_row, c, 0, mode, LANES,
                                      {soon[0], soon[1], soon[2]}, 2 * bytes / (depth + 1) + 1};
     if (vectors == 3) NN_NAME(nn_soon_3)(&t);
     else NN_NAME(nn_soon_2)(&t);

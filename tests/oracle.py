@@ -382,11 +382,46 @@ def adam_update(
     return fma(-alpha, m / (np.sqrt(v if v_hat is None else v_hat) + one(epsilon)), w), m, v, v_hat
 
 
+def as_kept(value):
+    """The elements of a matrix in the order of its storage: panels of three cache lines of columns.
+
+    The last panel has two lines; where one would be left, the last two have two each. Columns are padded with
+    zeros to whole lines, and each panel is row after row. A vector is kept as it is.
+    """
+    if value.ndim == 1:
+        return value
+    line = 64 // value.itemsize
+    lines = -(-value.shape[1] // line)
+    whole = np.zeros((len(value), lines * line), value.dtype)
+    whole[:, : value.shape[1]] = value
+    ends = {0: [], 1: [2, 2], 2: [2]}[lines % 3]  # lines of the panels behind those of three
+    if lines == 1:
+        ends = [1]
+    cuts = np.cumsum([*[3] * ((lines - sum(ends)) // 3), *ends])[:-1] * line
+    return np.concatenate([panel.ravel() for panel in np.split(whole, cuts, axis=1)])
+
+
+def square_sums(flat):
+    """A lanes sum in float64 for each block of 4096 elements."""
+    sums = []
+    for first in range(0, flat.size, NORM_BLOCK):
+        e = flat[None, first : first + NORM_BLOCK].astype(np.float64)
+        sums.append(float(lanes_sum(e * e)[0, 0]))
+    return np.array(sums)
+
+
+def clip_scale(sums, clip):
+    """What gradients are multiplied by, and the total."""
+    total = 0.0
+    for value in sums:
+        total += float(value)
+    norm = math.sqrt(total)
+    return np.array([clip / norm if norm > clip else 1.0 if math.isfinite(norm) else math.nan, total])
+
+
 def sum_of_squares(elementary, x):
     """Blocks of 4096 elements, each a lanes sum in float64; the sums are added in order."""
-    flat = x.ravel().astype(np.float64)
     total = 0.0
-    for first in range(0, flat.size, NORM_BLOCK):
-        e = flat[None, first : first + NORM_BLOCK]
-        total += float(lanes_sum(e * e)[0, 0])
+    for value in square_sums(x.ravel()):
+        total += float(value)
     return total

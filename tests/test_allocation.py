@@ -90,12 +90,43 @@ def test_steps_allocate_nothing(counter, threads, width, batch):
     run(STEPS, counter, width, batch, threads, LD_PRELOAD=str(counter), OMP_NUM_THREADS=str(threads), OMP_DYNAMIC="false")
 
 
+CALLS = """
+    import ctypes, gc, sys
+    import numpy as np
+    import nncore as nn
+    allocations = ctypes.CDLL(sys.argv[1]).nn_test_allocations
+    allocations.restype = ctypes.c_long
+    model = nn.Sequential([nn.Input((20,)), nn.layers.Dense(50, "gelu"), nn.layers.Dense(3, "softmax")], seed=1)
+    x, out = np.ones((4, 20), "f4"), np.empty((4, 3), "f4")
+    model(x)
+    assert model._short
+
+    def count(n):
+        gc.disable()
+        before = allocations()
+        for _ in range(n):
+            model(x, out=out)
+        after = allocations()
+        gc.enable()
+        return after - before
+
+    count(100)
+    few, many = min(count(100), count(100)), min(count(10000), count(10000))
+    assert np.empty(2**20).size and allocations() > 0, "nothing is counted"
+    assert abs(many - few) <= 3, (few, many)
+"""
+
+
+def test_calls_of_the_model_allocate_nothing(counter):
+    run(CALLS, counter, LD_PRELOAD=str(counter))
+
+
 GROWTH = """
     import os, sys
     import numpy as np
     import nncore as nn
     times = int(sys.argv[1])
-    x, y = np.ones((1, 4), "f4"), np.zeros((1, 1), "f4")
+    x, y, out = np.ones((1, 4), "f4"), np.zeros((1, 1), "f4"), np.zeros((1, 1), "f4")
     model = nn.Sequential([nn.Input((4,)), nn.layers.Dense(8, "relu"), nn.layers.Dense(1)], seed=1)
     model.compile(nn.optimizers.SGD(0.01), "mse")
     rows = np.ones((times, 4), "f4"), np.zeros((times, 1), "f4")
@@ -107,7 +138,11 @@ GROWTH = """
     def work(n):
         for _ in range(n):
             model(x)
+            model(x, out=out)
         for _ in range(n // 100):
+            model(rows[0][:50])
+            model.predict(x)
+            model.evaluate(x, y, verbose=0)
             model.fit(x, y, epochs=1, verbose=0)
         model.fit(*rows, 1, 1, 0)
 

@@ -9,6 +9,7 @@ import os
 import platform
 import subprocess
 import sys
+from contextlib import contextmanager, nullcontext
 
 import numpy as np
 import pytest
@@ -47,6 +48,10 @@ RUNS = {
     "adam": (7, (13, 31), 5, "gelu", "sparse_categorical_crossentropy", 7, lambda: Adam(0.01)),
     "adamw, clipped": (70, (131,), 3, "relu", "mse", 33, lambda: AdamW(0.01, 0.1, global_clipnorm=0.3)),
     "amsgrad": (4, (9, 5), 2, "tanh", "mse", 7, lambda: Adam(0.02, 0.7, 0.9, 1e-3, True, 0.01)),
+    "panels of every width": (20, (31, 48, 63, 112), 3, "relu", "mse", 16, lambda: SGD(0.05, 0.9)),
+    "pages apart": (1024, (101,), 10, "relu", "sparse_categorical_crossentropy", 40, lambda: Adam(0.01)),
+    "pages apart, twice": (2048, (1024,), 2, "elu", "mse", 24, lambda: SGD(0.01, 0.9)),
+    "adam in chunks": (1024, (65,), 3, "gelu", "mse", 600, lambda: AdamW(0.01, 0.1)),
     "sgd, clipped": (70, (131,), 3, "silu", "mse", 33, lambda: SGD(0.1, 0.9, global_clipnorm=0.3)),
 }
 LAST = {
@@ -78,14 +83,19 @@ def make(name, dtype):
     return model
 
 
-def train(name, dtype):
-    """All that a run makes: weights, the optimizer's state, history, outputs."""
+def train(name, dtype, state=nullcontext):
+    """All that a run makes: weights, the optimizer's state, history, outputs; `state` is entered for it."""
     model, (x, y) = make(name, dtype), data(name, dtype)
     weight = np.linspace(0.5, 1.5, len(x)).astype(dtype)
-    history = model.fit(x, y, RUNS[name][5], 3, 0, validation_split=0.1, sample_weight=weight)
+    with state():
+        history = model.fit(x, y, RUNS[name][5], 3, 0, validation_split=0.1, sample_weight=weight)
+        predicted, called = model.predict(x), [model(x[:1]), model(x[:1]), model(x[:3])]  # the first one is longer
+        evaluated = model.evaluate(x, y, verbose=0)
     found = {weight.name: weight.numpy() for weight in [*model.weights, *model._slots]}
-    found |= {key: np.array(values) for key, values in history.history.items()}
-    return found | {"predict": model.predict(x), "evaluate": np.array(model.evaluate(x, y, verbose=0))}
+    found |= {"predict": predicted, "call": np.concatenate(called)}
+    # sum / samples is Python's own division, which rounds as it is told
+    means = {**history.history, "evaluate": evaluated}
+    return found | {f"mean {key}": np.array(values) for key, values in means.items()}
 
 
 def train_all():
@@ -213,7 +223,34 @@ def mxcsr():
 
 
 FLUSH = 0x8040  # flush to zero, denormals are zero
-TOWARDS_ZERO = 0x6000
+UPWARDS, TOWARDS_ZERO = 0x4000, 0x6000
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", ["one output", "adam", "adamw, clipped", "panels of every width", "a batch in chunks"])
+def test_runs_under_a_poisoned_floating_point_state(mxcsr, here, name, dtype):
+    read, write = mxcsr
+    clean = read()
+
+    def poisoned(bits):
+        @contextmanager
+        def state():
+            write(clean | bits)
+            try:
+                yield
+                assert read() & 0xFFC0 == (clean | bits) & 0xFFC0, "the caller's state, afterwards"
+            finally:
+                write(clean)
+
+        return state
+
+    want = {key.removeprefix(f"{dtype}/{name}/"): value for key, value in here.items() if key.startswith(f"{dtype}/{name}/")}
+    for bits in (FLUSH, TOWARDS_ZERO, FLUSH | UPWARDS):
+        got = train(name, dtype, poisoned(bits))
+        assert got.keys() == want.keys()
+        for key in [key for key in got if key.startswith("mean ")]:
+            np.testing.assert_allclose(got.pop(key), want[key], rtol=1e-15)
+        assert_same(got, {key: want[key] for key in got}, f"{bits:#x}")
 
 
 @pytest.mark.parametrize("threads", [1, 2])

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 import nncore as nn
-from nncore import random
+from nncore import kernels, random
+from nncore._core import core
 
 
 def words_of(n):
@@ -189,3 +190,49 @@ def test_floatx():
         nn.config.set_floatx("float32")
     with pytest.raises(ValueError, match="value must be 'float32' or 'float64', got 'float16'"):
         nn.config.set_floatx("float16")
+
+
+@pytest.mark.parametrize("seed", [0, 5, 2**32 - 1, 2**32, 2**64 - 1])
+def test_blocks_of_words_are_those_of_single_counters(seed):
+    """A stream is made sixteen counters at a time, in vectors; the published words are of one."""
+    most = 700
+    counters = np.zeros((most // 4, 4), np.uint32)
+    counters[:, 0], counters[:, 1:] = np.arange(len(counters)), (2**32 - 1, 2, 3)
+    key = np.array([seed % 2**32, seed >> 32], np.uint32)
+    want = kernels.philox4x32(counters, key).ravel()
+    for n in (*range(150), 255, 256, 257, most):
+        assert random.random_words(n, seed, 2, 3, 2**32 - 1).tobytes() == want[:n].tobytes(), n
+
+
+def test_permutations_are_the_documented_ones():
+    for n in (*range(70), 127, 128, 129, 1000):
+        words, order = random.random_words(n, 9, 2, 0, 4).tolist(), list(range(n))
+        for i in range(n - 1, 0, -1):
+            j = (words[i] * (i + 1)) >> 32
+            order[i], order[j] = order[j], order[i]
+        assert random.permutation(n, 9, 4).tolist() == order, n
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_all_finite_sees_every_element(dtype):
+    info = np.finfo(dtype)
+    for n in (*range(70), 1023, 1024, 1025, 2048, 2500):
+        x = np.resize(np.array([info.max, -info.max, info.tiny, info.smallest_subnormal, 0.0, -0.0], dtype), n)
+        assert core.all_finite(x)
+        for at in {0, n // 2, n - 1, *range(max(0, n - 17), n)} if n else ():
+            for value in (np.nan, np.inf, -np.inf):
+                spoilt = x.copy()
+                spoilt[at] = value
+                assert not core.all_finite(spoilt), (n, at, value)
+
+
+def test_all_below_sees_every_element():
+    for n in (*range(40), 1000):
+        order = np.arange(n)[::-1].copy()
+        assert core.all_below(order, n) and core.all_below(order, n + 1)
+        assert core.all_below(order, n - 1) == (n == 0)
+        for at in range(0, n, 1 if n < 40 else 97):
+            for value in (n, -1, 2**63 - 1, -(2**63)):
+                spoilt = order.copy()
+                spoilt[at] = value
+                assert not core.all_below(spoilt, n), (n, at, value)

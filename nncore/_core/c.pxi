@@ -103,8 +103,8 @@ cdef inline int lanes(const floating* unused) noexcept nogil:
 
 cdef inline void tile(int rows, int vectors, int panels, bint ones, Py_ssize_t depth, const floating* a,
                       Py_ssize_t a_row, Py_ssize_t a_step, const floating* b, Py_ssize_t b_step,
-                      Py_ssize_t b_panel, floating* c, Py_ssize_t c_row, const floating* start, floating* last,
-                      int mode, int width) noexcept nogil:
+                      Py_ssize_t b_panel, floating* c, Py_ssize_t c_row, const floating* start,
+                      floating* last, int mode, int width) noexcept nogil:
     if floating is float:
         nn_tile_f32(rows, vectors, panels, ones, depth, a, a_row, a_step, b, b_step, b_panel, c, c_row, start,
                     last, mode, width)
@@ -113,9 +113,9 @@ cdef inline void tile(int rows, int vectors, int panels, bint ones, Py_ssize_t d
                     last, mode, width)
 
 
-cdef inline void tile_soon(int vectors, Py_ssize_t depth, const floating* a, Py_ssize_t a_row, Py_ssize_t a_step,
-                           const floating* b, Py_ssize_t b_step, floating* c, Py_ssize_t c_row, int mode,
-                           const char** soon, Py_ssize_t bytes) noexcept nogil:
+cdef inline void tile_soon(int vectors, Py_ssize_t depth, const floating* a, Py_ssize_t a_row,
+                           Py_ssize_t a_step, const floating* b, Py_ssize_t b_step, floating* c,
+                           Py_ssize_t c_row, int mode, const char** soon, Py_ssize_t bytes) noexcept nogil:
     if floating is float:
         nn_tile_soon_f32(vectors, depth, a, a_row, a_step, b, b_step, c, c_row, mode, soon, bytes)
     else:

@@ -197,14 +197,14 @@ def run_program(cnp.ndarray ops, cnp.ndarray order, Py_ssize_t samples, Py_ssize
 def forward(tuple call, x, out):
     """Run a short program on some rows; NotImplemented where x or out needs more than a glance.
 
-    call: the table of ops, the (op, pointer) places of x and of the result as two (N, 2) int64 arrays, scratch,
-    the type number, the widths of both and the most rows. The GIL is held: to release it would take longer, and
-    the pointers in the table are this call's."""
+    call: the table of ops, the (op, pointer) places of x and of the result as two (N, 2) int64 arrays,
+    scratch, the type number, the widths of both and the most rows. The GIL is held: to release it would take
+    longer, and the pointers in the table are this call's."""
     cdef cnp.ndarray table = <cnp.ndarray>call[0]
     cdef int dtype = call[4]
     cdef cnp.npy_intp shape[2]
     cdef Op* ops = <Op*>cnp.PyArray_DATA(table)
-    cdef Py_ssize_t i, n_ops = cnp.PyArray_DIM(table, 0)
+    cdef Py_ssize_t i, n_ops = cnp.PyArray_DIM(table, 0), x_width = call[5], most = call[7]
     cdef Batch batch
     cdef uint64_t state
     cdef void* scratch
@@ -213,12 +213,13 @@ def forward(tuple call, x, out):
     batch.order, batch.first, batch.by_rows = NULL, 0, False
     batch.rows = cnp.PyArray_DIM(<cnp.ndarray>x, 0)
     shape[0], shape[1] = batch.rows, <Py_ssize_t>call[6]
-    if not 1 <= batch.rows <= <Py_ssize_t>call[7] or cnp.PyArray_DIM(<cnp.ndarray>x, 1) != <Py_ssize_t>call[5]:
+    if not 1 <= batch.rows <= most or cnp.PyArray_DIM(<cnp.ndarray>x, 1) != x_width:
         return NotImplemented
     if out is None:
         out = cnp.PyArray_EMPTY(2, shape, dtype, 0)
     elif (not plain(out, dtype) or cnp.PyArray_NDIM(<cnp.ndarray>out) != 2
-          or cnp.PyArray_DIM(<cnp.ndarray>out, 0) != shape[0] or cnp.PyArray_DIM(<cnp.ndarray>out, 1) != shape[1]
+          or cnp.PyArray_DIM(<cnp.ndarray>out, 0) != shape[0]
+          or cnp.PyArray_DIM(<cnp.ndarray>out, 1) != shape[1]
           or not cnp.PyArray_ISWRITEABLE(<cnp.ndarray>out) or overlap(x, out)):
         return NotImplemented
     set_pointers(ops, <cnp.ndarray>call[1], data(x))

@@ -453,8 +453,9 @@ cdef void mean_squared_error(
     for b from begin <= b < end by V:
         rows = min(V, end - b)
         if weight == NULL:
-            squared_differences(y_pred + b * O, target + b * O, squares, dy_pred + b * O if dy_pred != NULL else NULL,
-                                rows * O, (<floating>1 / <floating>B) * share)
+            squared_differences(y_pred + b * O, target + b * O, squares,
+                                dy_pred + b * O if dy_pred != NULL else NULL, rows * O,
+                                (<floating>1 / <floating>B) * share)
         else:
             for r in range(rows):
                 squared_differences(y_pred + (b + r) * O, target + (b + r) * O, squares + r * O,

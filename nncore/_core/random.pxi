@@ -6,8 +6,8 @@ cdef enum:
     SHUFFLE = 2  # the purpose of permutations
 
 
-cdef inline void random_block(uint64_t seed, Py_ssize_t first, uint32_t purpose, uint32_t layer, uint32_t step,
-                              uint32_t* out) noexcept nogil:
+cdef inline void random_block(uint64_t seed, Py_ssize_t first, uint32_t purpose, uint32_t layer,
+                              uint32_t step, uint32_t* out) noexcept nogil:
     """WORDS words from `first` on, a multiple of WORDS."""
     cdef uint32_t[4] counter
     counter[0], counter[1], counter[2], counter[3] = <uint32_t>(first // 4), step, purpose, layer
