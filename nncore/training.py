@@ -546,10 +546,10 @@ class Trainable:
 
     def _remember(self, arenas: Sequence[NDArray[np.uint8]]) -> None:
         """Keep the weights and the optimizer's state, in memory that is made once."""
-        if [arena.size for arena in arenas] != [copy.size for copy in self._good]:
+        if [arena.size for arena in arenas] != [kept.size for kept in self._good]:
             self._good = [np.empty_like(arena) for arena in arenas]
-        for arena, copy in zip(arenas, self._good, strict=True):
-            copy[...] = arena
+        for arena, kept in zip(arenas, self._good, strict=True):
+            kept[...] = arena
 
     def _culprit(self, plan: _Plan) -> str:
         """Return words that name the first layer whose output is not finite, or the one with the largest."""
