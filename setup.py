@@ -64,6 +64,8 @@ def extension(level, flags):
         define_macros=[
             ("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION"),
             ("NPY_TARGET_VERSION", "NPY_2_0_API_VERSION"),
+            # A loop becomes vectors only where what it calls is in it: gcc stops at some size of the file.
+            ("CYTHON_INLINE", "__inline__ __attribute__((always_inline))"),
         ],
         extra_compile_args=FLAGS + OPTIMIZE + march + flags,
         extra_link_args=LINK + flags,

@@ -72,6 +72,7 @@ class Executor:
         self.trials: dict[int, tuple[float, int]] = {}  # threads -> seconds and rows, while they are tried
         self.next_trial, self.patience = 0.0, TRY_AGAIN / 16
         self.threads = 1  # of the last piece
+        self.bound: Bound | None = None  # the last one in place, which other data can have
 
     def run(
         self,
@@ -115,7 +116,12 @@ class Executor:
         in_place : bool
             Whether ops may read and write those arrays where they lie; then rows are taken in their order.
         """
-        return Bound(self, feeds, results or {}, in_place)
+        if in_place and self.bound is not None and self.bound.move(feeds, results or {}):
+            return self.bound
+        bound = Bound(self, feeds, results or {}, in_place)
+        if bound.in_place:
+            self.bound = bound
+        return bound
 
 
 class Bound:
@@ -135,9 +141,31 @@ class Bound:
         self.tunable: list[tuple[int, Op]] = []  # ops with scalars, and their places in the table
         self.callers: list[Caller] = []  # the table holds their addresses too
         self.rows = min((len(array) for array in (*feeds.values(), *results.values())), default=0)
+        self.moves: list[tuple[int, int, int]] = []  # in place: line, pointer and buffer
         self.table = self._lower(feeds, results)
         self.scratch_bytes = core.program_scratch(self.table)
         self.order: NDArray[np.int64] | None = None  # the last one that was checked
+
+    def move(self, feeds: Mapping[int, NDArray[Any]], results: Mapping[int, NDArray[Any]]) -> bool:
+        """Take other data for the same buffers, in place; False where that is not so simple."""
+        data = {**feeds, **results}
+        if [*self.data[0], *self.data[1]] != list(data):
+            return False
+        for name, arrays in (("feeds", feeds), ("results", results)):
+            for number, array in arrays.items():
+                _check_rows(name, number, array, self.executor.arrays[number])
+        if not all(array.flags.writeable for array in results.values()):
+            return False
+        for line, pointer, number in self.moves:
+            self.table["p"][line, pointer] = core.address(data[number])
+        self.data, self.rows = (feeds, results), min((len(array) for array in data.values()), default=0)
+        return True
+
+    def release(self) -> None:
+        """Let go of the data, which the next call must bring."""
+        empty = self.executor.arrays
+        self.data = tuple({number: empty[number] for number in side} for side in self.data)  # type: ignore[assignment]
+        self.rows = 0
 
     def __call__(self, samples: int, order: NDArray[np.int64] | None = None, batch_size: int | None = None,
                  watch: str | None = None, attributes: Mapping[str, float] | None = None,
@@ -281,8 +309,10 @@ class Bound:
             places[number] = len(lines)
             kernel, operands, sizes, scalars = lowered(program, fusions.replaced.get(number, op))
             arrays = [None if buffer is None else moving.get(buffer, buffers[buffer]) for buffer in operands]
-            moves.update({(len(lines), slot): moving[buffer] for slot, buffer in enumerate(operands)
-                          if buffer in moving})
+            for slot, buffer in enumerate(operands):
+                if buffer in moving:
+                    moves[len(lines), slot] = moving[buffer]
+                    self.moves.append((len(lines), slot, buffer))
             lines.append((kernel, is_double, arrays, sizes, scalars))
 
         for number in _schedule(program):

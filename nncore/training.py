@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from nncore import _checks, gradients, losses, metrics, optimizers, random
 from nncore._core import core
 from nncore.callbacks import Callback, CallbackList
-from nncore.executor import Executor, RunError, short_call
+from nncore.executor import Bound, Executor, RunError, short_call
 from nncore.history import History
 from nncore.program import Program
 from nncore.progress import Progress
@@ -784,7 +784,10 @@ class Trainable:
             return
         batch_size = min(batch_size, len(x))
         with self._plan("predict", False, batch_size) as plan:
-            plan.executor.bind({plan.x: x}, {plan.output: out}, in_place=True)(len(x), None, batch_size)
+            run = plan.executor.bind({plan.x: x}, {plan.output: out}, in_place=True)
+            run(len(x), None, batch_size)
+            if isinstance(run, Bound):
+                run.release()
 
 
 _ADVICE = (

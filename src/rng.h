@@ -43,7 +43,7 @@ NN_INLINE nn_words nn_multiply_low(nn_words a, uint32_t factor)
 static inline void nn_philox_blocks(const uint32_t counter[4], uint64_t seed, uint32_t *out)
 {
     enum { LANES = NN_VECTOR_BYTES / 8, VECTORS = NN_PHILOX_BLOCKS / LANES };
-    nn_words c0[VECTORS], c1[VECTORS], c2[VECTORS], c3[VECTORS];
+    nn_words c0[VECTORS] = {{0}}, c1[VECTORS], c2[VECTORS], c3[VECTORS];
     uint32_t key0 = (uint32_t)seed, key1 = (uint32_t)(seed >> 32);
     uint64_t first[NN_PHILOX_BLOCKS]; /* beside: gcc calls vectors that are filled lane by lane uninitialized */
     for (int i = 0; i < NN_PHILOX_BLOCKS; i++) first[i] = (uint32_t)(counter[0] + (uint32_t)i);

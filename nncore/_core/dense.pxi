@@ -261,14 +261,13 @@ cdef void product(
     const floating* a, Py_ssize_t a_row,                      # IN  (m, k), rows a_row apart
     const floating* b, int source,                            # IN  as of Source
     Py_ssize_t m, Py_ssize_t n, Py_ssize_t k, Py_ssize_t p0, Py_ssize_t p1,
-    const floating* start, const Finish* finish, void* scratch,
+    const floating* start, int mode, const Finish* finish, void* scratch,
 ) noexcept nogil:
-    """C := f(start + A B), or (A B) f'(saved), for the columns of panels p0 to p1"""
+    """C := f(start + A B), or (A B) f'(saved), for the columns of panels p0 to p1; mode: where chains start"""
     cdef Py_ssize_t V = line_elements(a), lines = lines_of(n, V), depth, d, k0, i, group, p, q, q1, column, end
     cdef Py_ssize_t rows
     cdef int step_mode
     cdef bint pass_after = finish.activation != IDENTITY and (finish.backward or finish.activation != RELU)
-    cdef int mode = NN_START_ZERO if start == NULL else NN_START_ROW
     cdef int end_mode = NN_END_RELU if finish.activation == RELU and not finish.backward else 0
     cdef const floating* saved = <const floating*>finish.saved
     cdef floating* packed = <floating*>scratch
@@ -476,7 +475,8 @@ cdef void shared_product(floating* c, const floating* a, const floating* b, int 
         if finish.saved != NULL:
             finish.saved = <const floating*>finish.saved + begin * n
     if begin < end and p0 < p1:
-        product(c + begin * n, n, a + begin * k, k, b, source, end - begin, n, k, p0, p1, start, finish, scratch)
+        product(c + begin * n, n, a + begin * k, k, b, source, end - begin, n, k, p0, p1, start,
+                NN_START_ZERO if start == NULL else NN_START_ROW, finish, scratch)
 
 
 cdef void dense_forward(
@@ -490,7 +490,17 @@ cdef void dense_forward(
 ) noexcept nogil:
     """y := f(b + x w)"""
     cdef Finish finish
+    cdef Py_ssize_t begin, end, i
     finish.activation, finish.backward, finish.alpha, finish.saved = activation, False, alpha, NULL
+    if O == 1 and B >= NN_TILE_ROWS:  # y^T := w^T x^T: rows along the lanes
+        nn_share(B, ROW_GRAIN, thread, n_threads, &begin, &end)
+        for i in range(begin, end):
+            y[i] = b[0] if b != NULL else <floating>0
+        if begin < end:
+            product(y + begin, end - begin, w, I, x + begin * I, TURNED, 1, end - begin, I, 0,
+                    panels_of(lines_of(end - begin, line_elements(x))), <const floating*>NULL, NN_START_C, &finish,
+                    scratch)
+        return
     shared_product(y, x, w, PANELS if in_panels and O > 1 else ROWS, B, O, I, b, &finish, scratch, by_rows, thread,
                    n_threads)
 

@@ -222,8 +222,8 @@ cdef bint shares_rows(const Op* ops, Py_ssize_t n_ops, Py_ssize_t batch_size, in
 cdef Py_ssize_t op_scratch(const Op* op) noexcept nogil:
     """Bytes of scratch that each thread needs."""
     cdef Py_ssize_t size = 8 if op.is_double else 4
-    if op.kernel == K_DENSE_FORWARD:
-        return product_scratch(op.n[1], op.n[0], size)
+    if op.kernel == K_DENSE_FORWARD:  # of one column: its rows are packed, any number of them
+        return product_scratch(op.n[1] if op.n[1] > 1 else <Py_ssize_t>1 << 30, op.n[0], size)
     if op.kernel == K_DENSE_BACKWARD_INPUT:
         return product_scratch(op.n[0], op.n[1], size)
     if op.kernel == K_DENSE_BACKWARD_PARAMS:
