@@ -670,6 +670,8 @@ class Trainable:
                 hooks("on_test_batch_begin", batch, {})
                 totals = run(samples, None, batch_size, first=first, last=first + rows)
                 hooks("on_test_batch_end", batch, _means(totals, min(first + rows, samples)))
+            if isinstance(run, Bound):
+                run.release()
         logs = _means(totals, samples)
         hooks("on_test_end", logs)
         return logs
