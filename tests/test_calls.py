@@ -248,13 +248,16 @@ def test_a_model_of_the_reference_is_never_called_by_the_core():
 
 @pytest.mark.parametrize("how", ["predict", "evaluate", "fit", "call"])
 def test_data_are_let_go(how):
-    model, x, y = make(), inputs(100), np.zeros((100, 5), "f4")
-    seen = [weakref.ref(array) for array in (x, y)]
-    for _ in range(2):
-        {"predict": lambda: model.predict(x), "evaluate": lambda: model.evaluate(x, y, verbose=0),
-         "fit": lambda: model.fit(x, y, 16, 1, 0, validation_data=(x, y)), "call": lambda: model(x, out=y)}[how]()
-    del x, y
-    assert [reference() for reference in seen] == [None, None]
+    model = make()
+
+    def work():
+        x, y = inputs(100), np.zeros((100, 5), "f4")
+        for _ in range(2):
+            {"predict": lambda: model.predict(x), "evaluate": lambda: model.evaluate(x, y, verbose=0),
+             "fit": lambda: model.fit(x, y, 16, 1, 0, validation_data=(x, y)), "call": lambda: model(x, out=y)}[how]()
+        return weakref.ref(x), weakref.ref(y)
+
+    assert all(reference() is None for reference in work())
 
 
 def test_passes_over_other_data_in_turn():
