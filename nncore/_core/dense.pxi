@@ -1,11 +1,12 @@
 # The three products of a dense layer, over the register tile of src/tile.h.
 #
-# A. The weights lie in panels: columns in groups of NN_PANEL_LINES cache lines, each group [row][column], padded
-#    with zeros to whole lines. So a tile reads one stream, whatever the layer's width, nothing is copied before
-#    a product, and the layout is the same on every ISA level. `Columns` says where panels begin.
+# A. The weights lie in panels: columns in groups of NN_PANEL_LINES cache lines, each group [row][column],
+#    padded with zeros to whole lines. A tile reads one stream, whatever the layer's width, nothing is copied
+#    before a product, and the layout is the same on every ISA level. `panel_line` says where panels begin. A
+#    single column is not padded: it is its own transpose.
 # B. Each element of C is one chain over ascending k. A block of k goes on with the chain that C holds.
-# C. Blocks: so many panels that a block of k of them fills most of the second-level cache, beside which strips
-#    of A, NN_TILE_ROWS rows, pass through the first-level cache.
+# C. Blocks: so many panels that a block of k of them fills most of the second-level cache, beside which
+#    strips of A, NN_TILE_ROWS rows, pass through the first-level cache.
 # D. What does not lie in panels (the weights of a public kernel, w^T, dy) is packed into them, a block at a
 #    time, in scratch. Few rows do not repay that, nor does a B that lies in the first-level cache as it is:
 #    then it is read in place.
@@ -15,8 +16,8 @@
 #    an entry of the TLB per step. Then the strips of some cache lines are copied together.
 # G. dense_backward_params cuts the batch in chunks of CHUNK rows, sums each from +0 and adds the chunks in
 #    order: the error of a long sum grows with the chunk, not with the batch.
-# H. The update of w may follow in the same op, a tile at a time while its gradient is in the first-level cache:
-#    the gradient never goes to memory.
+# H. The update of w may follow in the same op, a tile at a time while its gradient is in the first-level
+#    cache: the gradient never goes to memory.
 
 cdef enum:
     BLOCK_BYTES = 768 << 10    # of packed B in the second-level cache
@@ -200,8 +201,8 @@ cdef void strips(
         step = b_row if b_row != 0 else end - column
         from_b = b + column * b_factor + b_first * step
         for i from 0 <= i < m by NN_TILE_ROWS:
-            columns_tiles(<int>min(<Py_ssize_t>NN_TILE_ROWS, m - i), False, a + i * a_row, a_row, a_step, from_b, step,
-                          c + i * c_row + column, c_row, <floating*>NULL, min(end, n) - column, depth,
+            columns_tiles(<int>min(<Py_ssize_t>NN_TILE_ROWS, m - i), False, a + i * a_row, a_row, a_step,
+                          from_b, step, c + i * c_row + column, c_row, <floating*>NULL, min(end, n) - column, depth,
                           start + column if start != NULL else NULL, mode)
         return
     for i from 0 <= i < m by NN_TILE_ROWS:
@@ -237,16 +238,16 @@ cdef struct Finish:  # what becomes of C once its chains are complete: an activa
     const void* saved  # (m, n), as C lies: what the derivative needs
 
 
-cdef void finish_rows(const Finish* finish, floating* c, Py_ssize_t c_row, const floating* saved, Py_ssize_t rows,
-                      Py_ssize_t columns) noexcept nogil:
+cdef void finish_rows(const Finish* finish, floating* c, Py_ssize_t c_row, const floating* saved,
+                      Py_ssize_t rows, Py_ssize_t columns) noexcept nogil:
     cdef Py_ssize_t i
     if columns == c_row:
         columns *= rows
         rows = 1
     for i in range(rows):
         if finish.backward:
-            activation_backward(finish.activation, c + i * c_row, saved + i * c_row, c + i * c_row, 1, columns,
-                                <floating>finish.alpha, 0, 1)
+            activation_backward(finish.activation, c + i * c_row, saved + i * c_row, c + i * c_row,
+                                <Py_ssize_t>1, columns, <floating>finish.alpha, 0, 1)
         else:
             activate_in_place(finish.activation, c + i * c_row, columns, <floating>finish.alpha)
 
@@ -263,8 +264,11 @@ cdef void product(
     Py_ssize_t m, Py_ssize_t n, Py_ssize_t k, Py_ssize_t p0, Py_ssize_t p1,
     const floating* start, int mode, const Finish* finish, void* scratch,
 ) noexcept nogil:
-    """C := f(start + A B), or (A B) f'(saved), for the columns of panels p0 to p1; mode: where chains start"""
-    cdef Py_ssize_t V = line_elements(a), lines = lines_of(n, V), depth, d, k0, i, group, p, q, q1, column, end
+    """C := f(start + A B), or (A B) f'(saved), for the columns of panels p0 to p1
+
+    mode: where chains start"""
+    cdef Py_ssize_t V = line_elements(a), lines = lines_of(n, V), depth, d, k0, i, group, p, q, q1
+    cdef Py_ssize_t column, end
     cdef Py_ssize_t rows
     cdef int step_mode
     cdef bint pass_after = finish.activation != IDENTITY and (finish.backward or finish.activation != RELU)
@@ -277,10 +281,11 @@ cdef void product(
         rows = strip_rows(end - column) if pass_after else max(m, <Py_ssize_t>1)
         for i from 0 <= i < m by rows:
             rows = min(rows, m - i)
-            strips(a + i * a_row, a_row, <Py_ssize_t>1, b, <Py_ssize_t>1, n, <Py_ssize_t>0, c + i * c_row, c_row, rows, n,
-                   k, p0, p1, start, mode | end_mode)
+            strips(a + i * a_row, a_row, <Py_ssize_t>1, b, <Py_ssize_t>1, n, <Py_ssize_t>0, c + i * c_row,
+                   c_row, rows, n, k, p0, p1, start, mode | end_mode)
             if pass_after:
-                finish_rows(finish, c + i * c_row + column, c_row, saved + i * c_row + column, rows, end - column)
+                finish_rows(finish, c + i * c_row + column, c_row, saved + i * c_row + column, rows,
+                            end - column)
         return
 
     depth = block_depth(k, sizeof(floating))
@@ -300,8 +305,8 @@ cdef void product(
                 rows = min(rows, m - i)
                 step_mode = (mode if k0 == 0 else NN_START_C) | (end_mode if k0 + d == k else 0)
                 if source == PANELS:
-                    strips(a + i * a_row + k0, a_row, <Py_ssize_t>1, b, k, <Py_ssize_t>0, k0, c + i * c_row, c_row,
-                           rows, n, d, q, q1, start, step_mode)
+                    strips(a + i * a_row + k0, a_row, <Py_ssize_t>1, b, k, <Py_ssize_t>0, k0, c + i * c_row,
+                           c_row, rows, n, d, q, q1, start, step_mode)
                 else:
                     strips(a + i * a_row + k0, a_row, <Py_ssize_t>1, <const floating*>packed - column * d, d,
                            <Py_ssize_t>0, <Py_ssize_t>0, c + i * c_row, c_row, rows, n, d, q, q1, start,
@@ -346,7 +351,8 @@ cdef void gradient(
 ) noexcept nogil:
     """dw := x^T dy, db := sum of dy, for the rows i0 to i1 of dw and the columns of panels p0 to p1; and the
     updates that take them, where dw may be left unwritten"""
-    cdef Py_ssize_t V = line_elements(x), lines = lines_of(O, V), b0, depth, i, q, q1, p, column, end, first, step
+    cdef Py_ssize_t V = line_elements(x), lines = lines_of(O, V), b0, depth, i, q, q1, p, column, end
+    cdef Py_ssize_t first, step
     cdef Py_ssize_t most = min(B, <Py_ssize_t>CHUNK), group
     cdef floating* packed = <floating*>scratch
     cdef floating* copied
@@ -388,7 +394,8 @@ cdef void gradient(
                 from_x, x_row, x_step = x + b0 * I + i, 1, I
                 if copy_x:
                     if (i - i0) % (BLOCK_STRIPS * NN_TILE_ROWS) == 0:
-                        copy_strips(copied, from_x, I, min(<Py_ssize_t>BLOCK_STRIPS * NN_TILE_ROWS, i1 - i), depth)
+                        copy_strips(copied, from_x, I, min(<Py_ssize_t>BLOCK_STRIPS * NN_TILE_ROWS, i1 - i),
+                                    depth)
                     from_x, x_step = copied + (i - i0) % (BLOCK_STRIPS * NN_TILE_ROWS) * depth, NN_TILE_ROWS
                 ones = i == 0 and db != NULL
                 for p in range(q, q1):
@@ -404,7 +411,8 @@ cdef void gradient(
                         to = tile_dw
                         if O < end:
                             memset(to, 0, rows * to_row * sizeof(floating))
-                    if in_panels and rows == NN_TILE_ROWS and not ones and V == lanes(x) and V < end - column <= O - column:
+                    if (in_panels and rows == NN_TILE_ROWS and not ones and V == lanes(x)
+                            and V < end - column <= O - column):
                         at = column * I + i * to_row
                         soon[0] = soon[1] = soon[2] = <const char*>to
                         if final and w_update != NULL:
@@ -413,8 +421,8 @@ cdef void gradient(
                                 soon[1] = <const char*>(<floating*>w_update.p[2] + at)
                             if w_update.p[3] != NULL:
                                 soon[2] = <const char*>(<floating*>w_update.p[3] + at)
-                        tile_soon(<int>((end - column) // V), depth, from_x, x_row, x_step, from_dy, step, to, to_row,
-                                  mode, soon, rows * to_row * sizeof(floating))
+                        tile_soon(<int>((end - column) // V), depth, from_x, x_row, x_step, from_dy, step, to,
+                                  to_row, mode, soon, rows * to_row * sizeof(floating))
                     else:
                         columns_tiles(rows + ones, ones, from_x, x_row, x_step, from_dy, step, to, to_row,
                                       db + column if ones else NULL, min(end, O) - column, depth,
@@ -434,7 +442,7 @@ cdef void column_gradient(
     Py_ssize_t B, Py_ssize_t I, Py_ssize_t p0, Py_ssize_t p1,
     const Op* w_update, const Op* b_update,  # or NULL
 ) noexcept nogil:
-    """`gradient` of a layer with one output: dw^T := dy^T x, x read in place, for the panels p0 to p1 of inputs"""
+    """`gradient` of a layer with one output: dw^T := dy^T x for the panels p0 to p1 of x, read in place"""
     cdef Py_ssize_t V = line_elements(x), lines = lines_of(I, V), b0, depth
     cdef Py_ssize_t begin = panel_line(lines, p0) * V, end = min(I, panel_line(lines, p1) * V)
     cdef int mode = NN_START_ZERO
@@ -446,8 +454,8 @@ cdef void column_gradient(
             strips(dy + b0, <Py_ssize_t>0, <Py_ssize_t>1, x + b0 * I, <Py_ssize_t>1, I, <Py_ssize_t>0, dw, I,
                    <Py_ssize_t>1, I, depth, p0, p1, <const floating*>NULL, mode)
         if db != NULL:
-            columns_tiles(1, False, &one, <Py_ssize_t>0, <Py_ssize_t>0, dy + b0, <Py_ssize_t>1, db, <Py_ssize_t>1,
-                          <floating*>NULL, <Py_ssize_t>1, depth, <const floating*>NULL, mode)
+            columns_tiles(1, False, &one, <Py_ssize_t>0, <Py_ssize_t>0, dy + b0, <Py_ssize_t>1, db,
+                          <Py_ssize_t>1, <floating*>NULL, <Py_ssize_t>1, depth, <const floating*>NULL, mode)
         mode = NN_START_ZERO | NN_END_ADD
     if w_update != NULL and begin < end:
         update = prepare_update(w_update)
@@ -498,11 +506,11 @@ cdef void dense_forward(
             y[i] = b[0] if b != NULL else <floating>0
         if begin < end:
             product(y + begin, end - begin, w, I, x + begin * I, TURNED, 1, end - begin, I, 0,
-                    panels_of(lines_of(end - begin, line_elements(x))), <const floating*>NULL, NN_START_C, &finish,
-                    scratch)
+                    panels_of(lines_of(end - begin, line_elements(x))), <const floating*>NULL, NN_START_C,
+                    &finish, scratch)
         return
-    shared_product(y, x, w, PANELS if in_panels and O > 1 else ROWS, B, O, I, b, &finish, scratch, by_rows, thread,
-                   n_threads)
+    shared_product(y, x, w, PANELS if in_panels and O > 1 else ROWS, B, O, I, b, &finish, scratch, by_rows,
+                   thread, n_threads)
 
 
 cdef void dense_backward_input(
@@ -517,7 +525,8 @@ cdef void dense_backward_input(
     """dx := dy w^T f'(s)"""
     cdef Finish finish
     finish.activation, finish.backward, finish.alpha, finish.saved = activation, True, alpha, s
-    shared_product(dx, dy, w, ROWS if O == 1 else TURNED_PANELS if in_panels else TURNED, B, I, O, <const floating*>NULL, &finish,
+    shared_product(dx, dy, w, ROWS if O == 1 else TURNED_PANELS if in_panels else TURNED, B, I, O,
+                   <const floating*>NULL, &finish,
                    scratch, by_rows, thread, n_threads)
 
 

@@ -63,7 +63,7 @@ cdef struct Op:
     double[OP_SCALARS] s
     int64_t meet                      # as of Meet
     int64_t moves                     # whether any of row_bytes is not 0
-    int64_t[OP_POINTERS] row_bytes    # by how much a pointer moves on with every row: data read where they lie
+    int64_t[OP_POINTERS] row_bytes    # how far a pointer moves on with every row: of data where they lie
 
 cdef enum Meet:  # when the threads must meet after an op
     MEET_BY_ROWS = 1    # where rows are shared out
@@ -95,7 +95,8 @@ cdef void run_op_typed(const Op* op, const Batch* batch, void* scratch, int thre
         dense_backward_input(p0, p1, p3, p2, B, n0, n1, op.n[3] != 0, <int>op.n[2], op.s[0], scratch,
                              batch.by_rows, thread, n_threads)
     elif kernel == K_DENSE_BACKWARD_PARAMS:
-        dense_backward_params(p0, p1, p2, p3, B, n0, n1, op.n[3] != 0, <const Op*>op.p[4], <const Op*>op.p[5], scratch,
+        dense_backward_params(p0, p1, p2, p3, B, n0, n1, op.n[3] != 0, <const Op*>op.p[4],
+                              <const Op*>op.p[5], scratch,
                               thread, n_threads)
     elif kernel == K_BIAS_ACTIVATION_FORWARD:
         bias_activation_forward(<int>op.n[2], p0, p1, p2, B, n0, s0, thread, n_threads)
@@ -210,8 +211,8 @@ cdef double op_work(const Op* op, Py_ssize_t B) noexcept nogil:
 
 
 cdef bint shares_rows(const Op* ops, Py_ssize_t n_ops, Py_ssize_t batch_size, int n_threads) noexcept nogil:
-    """Whether threads share out the rows of a batch from one end of a step to the other, and meet only before the
-    gradients of the weights: when each has enough of them and all weights stay in its own cache."""
+    """Whether threads share out the rows of a batch from one end of a step to the other, and meet only before
+    the gradients of the weights: when each has enough of them and all weights stay in its own cache."""
     cdef Py_ssize_t i, weights = 0
     for i in range(n_ops):
         if ops[i].kernel == K_DENSE_FORWARD:

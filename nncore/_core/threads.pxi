@@ -9,8 +9,7 @@ cdef int thread_cap = 0
 # A thread is worth its start and its barriers, some microseconds in all, from about this much work on, in
 # multiply-adds (20 us) or in elements through memory (20 us).
 cdef enum:
-    ROW_GRAIN = 16     # rows of a batch are shared out in pieces of so many by all ops whose rows stand alone, so
-                       # that a thread that goes from one op to the next finds its own rows
+    ROW_GRAIN = 16     # rows that ops whose rows stand alone share out together, all alike
     FEW_MEETINGS = 64  # so much less work repays a thread that meets the others twice a step
     GRAIN_MULTIPLY_ADDS = 1 << 21
     GRAIN_ELEMENTS = 1 << 17
