@@ -202,8 +202,8 @@ cdef void strips(
         from_b = b + column * b_factor + b_first * step
         for i from 0 <= i < m by NN_TILE_ROWS:
             columns_tiles(<int>min(<Py_ssize_t>NN_TILE_ROWS, m - i), False, a + i * a_row, a_row, a_step,
-                          from_b, step, c + i * c_row + column, c_row, <floating*>NULL, min(end, n) - column, depth,
-                          start + column if start != NULL else NULL, mode)
+                          from_b, step, c + i * c_row + column, c_row, <floating*>NULL, min(end, n) - column,
+                          depth, start + column if start != NULL else NULL, mode)
         return
     for i from 0 <= i < m by NN_TILE_ROWS:
         rows = <int>min(<Py_ssize_t>NN_TILE_ROWS, m - i)
