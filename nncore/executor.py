@@ -382,6 +382,7 @@ def _schedule(program: Program) -> list[int]:
     stand together behind all ops whose rows stand alone, where nothing else comes between, so that threads meet
     before them and not after each.
     """
+    # By the core's names: a program calls an activation's derivative otherwise.
     kernels = [op.kernel if op.kernel == "python" else lowered(program, op)[0] for op in program.ops]
     numbers = sorted(range(len(kernels)), key=lambda number: kernels[number] != "adam_step")
     at = [place for place, number in enumerate(numbers) if kernels[number] in ("dense_backward_params", *_BY_ROW)]

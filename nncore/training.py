@@ -546,7 +546,7 @@ class Trainable:
 
     def _remember(self, arenas: Sequence[NDArray[np.uint8]]) -> None:
         """Keep the weights and the optimizer's state, in memory that is made once."""
-        if [arena.size for arena in arenas] != [copy.size for copy in self._good]:
+        if [arena.size for arena in arenas] != [kept.size for kept in self._good]:
             self._good = [np.empty_like(arena) for arena in arenas]
         for arena, kept in zip(arenas, self._good, strict=True):
             kept[...] = arena
@@ -670,6 +670,8 @@ class Trainable:
                 hooks("on_test_batch_begin", batch, {})
                 totals = run(samples, None, batch_size, first=first, last=first + rows)
                 hooks("on_test_batch_end", batch, _means(totals, min(first + rows, samples)))
+            if isinstance(run, Bound):
+                run.release()
         logs = _means(totals, samples)
         hooks("on_test_end", logs)
         return logs

@@ -386,10 +386,10 @@ def as_kept(value):
     """The elements of a matrix in the order of its storage: panels of three cache lines of columns.
 
     The last panel has two lines; where one would be left, the last two have two each. Columns are padded with
-    zeros to whole lines, and each panel is row after row. A vector is kept as it is.
+    zeros to whole lines, and each panel is row after row. A vector or a single column is kept as it is.
     """
-    if value.ndim == 1:
-        return value
+    if value.ndim == 1 or value.shape[1] == 1:
+        return value.ravel()
     line = 64 // value.itemsize
     lines = -(-value.shape[1] // line)
     whole = np.zeros((len(value), lines * line), value.dtype)

@@ -52,6 +52,8 @@ RUNS = {
     "pages apart": (1024, (101,), 10, "relu", "sparse_categorical_crossentropy", 40, lambda: Adam(0.01)),
     "pages apart, twice": (2048, (1024,), 2, "elu", "mse", 24, lambda: SGD(0.01, 0.9)),
     "adam in chunks": (1024, (65,), 3, "gelu", "mse", 600, lambda: AdamW(0.01, 0.1)),
+    "softmax inside": (7, (13, 31), 5, "softmax", "mse", 65, lambda: Adam(0.01)),
+    "one output in chunks": (300, (65, 1), 1, "gelu", "mse", 600, lambda: Adam(0.01)),
     "sgd, clipped": (70, (131,), 3, "silu", "mse", 33, lambda: SGD(0.1, 0.9, global_clipnorm=0.3)),
 }
 LAST = {

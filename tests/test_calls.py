@@ -5,6 +5,7 @@ import pickle
 import subprocess
 import sys
 import threading
+import weakref
 
 import numpy as np
 import pytest
@@ -243,6 +244,35 @@ def test_a_model_of_the_reference_is_never_called_by_the_core():
     model(inputs(1))
     assert not model._short
     np.testing.assert_allclose(model(inputs(1)), make()(inputs(1)), rtol=1e-5)
+
+
+@pytest.mark.parametrize("how", ["predict", "evaluate", "fit", "call"])
+def test_data_are_let_go(how):
+    model = make()
+
+    def work():
+        x, y = inputs(100), np.zeros((100, 5), "f4")
+        for _ in range(2):
+            {"predict": lambda: model.predict(x), "evaluate": lambda: model.evaluate(x, y, verbose=0),
+             "fit": lambda: model.fit(x, y, 16, 1, 0, validation_data=(x, y)), "call": lambda: model(x, out=y)}[how]()
+        return weakref.ref(x), weakref.ref(y)
+
+    assert all(reference() is None for reference in work())
+
+
+def test_passes_over_other_data_in_turn():
+    """A program that is bound again reads the new arrays, however many rows they have, and whatever failed before."""
+    model = make()
+    for n in (3, 300, 1, 40, 40, 1000, 2):
+        x = inputs(n)
+        want = without_short(make(), x)
+        assert model.predict(x).tobytes() == want.tobytes() == model.predict(x, 2).tobytes()
+        assert model.evaluate(x, want, verbose=0) == 0
+        assert model.evaluate(x, want, verbose=0, sample_weight=np.ones(n)) == 0
+        with pytest.raises(ValueError):
+            model.predict(x[:, :3])
+        with pytest.raises(ValueError):
+            model.evaluate(x, want[:, :2], verbose=0)
 
 
 # Threads ----------------------------------------------------------------------------------------------------

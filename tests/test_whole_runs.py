@@ -217,6 +217,20 @@ def test_every_activation_has_the_documented_bits(activation, dtype):
     against_the_oracle(layers, "amsgrad", x, y, 8, activation)  # whose steps are small whatever the gradient
 
 
+@needs_fma
+@pytest.mark.parametrize("optimizer", ["momentum", "adam", "clipped"])
+@pytest.mark.parametrize("first", ["relu", "gelu", "softmax", None])
+def test_derivatives_that_cannot_be_fused_come_in_their_turn(first, optimizer):
+    """Of two activations in a row one is left alone, and must not be overtaken by the products before it."""
+    x, y = rows(19, 3, 4, "float32")
+
+    def layers():
+        return [nn.Input((3,)), Dense(9, "tanh"), Dense(7, first), Activation("sigmoid"), Activation("elu"), Dense(5, "silu"),
+                Activation("softmax"), Activation("tanh"), Dense(6, "relu"), Dense(4)]
+
+    against_the_oracle(layers, optimizer, x, y, 8, f"{first} {optimizer}")
+
+
 LOSSES = {
     "sparse, logits": (nn.losses.SparseCategoricalCrossentropy(from_logits=True), None, "ids"),
     "sparse, softmax": ("sparse_categorical_crossentropy", "softmax", "ids"),
