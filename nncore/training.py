@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from nncore import _checks, gradients, losses, metrics, optimizers, random
+from nncore import _checks, gradients, losses, metrics, optimizers
 from nncore._core import core
 from nncore.callbacks import Callback, CallbackList
 from nncore.executor import Bound, Executor, RunError, short_call
@@ -492,7 +492,7 @@ class Trainable:
             progress.update(rows - seen)
             seen = rows
 
-        order = random.permutation(samples, self.seed, self._epochs_done) if shuffle else None
+        order = core.permutation(samples, self.seed, self._epochs_done) if shuffle else None
         arenas = (self._arena, self._slot_arena)
         guarded = nonfinite != "continue"
         if guarded:
@@ -774,11 +774,13 @@ class Trainable:
 
     def _make_short(self) -> None:
         """Prepare calls for so few rows that one is over before another thread could have begun."""
+        plans, found = self._plans, None
         rows = min(SHORT_ROWS, SHORT_WORK // max(1, sum(weight.size for weight in self.weights)))
-        self._short = ()
         if rows:
             plan = self._build_plan("predict", False, rows)
-            self._short = short_call(plan.executor, plan.x, plan.output) or ()
+            found = short_call(plan.executor, plan.x, plan.output)
+        if self._plans is plans:  # else another thread has changed the model meanwhile
+            self._short = found or ()
 
     def _forward(self, x: NDArray[Any], out: NDArray[Any], batch_size: int) -> None:
         """Run the forward pass; any number of threads may do so at once, each with buffers of its own."""
