@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from time import perf_counter
 from typing import Any, NamedTuple
@@ -69,6 +70,7 @@ class Executor:
         self.done = np.zeros(1, np.int64)  # rows that the last run finished, also where it ended with an error
         self.scratch = aligned_empty(0)
         self.pace: dict[int, float] = {}  # threads -> seconds a row took when they were last tried
+        self.recent: dict[int, deque[float]] = {}  # the last readings of the pace
         self.trials: dict[int, tuple[float, int]] = {}  # threads -> seconds and rows, while they are tried
         self.next_trial, self.patience = 0.0, TRY_AGAIN / 16
         self.threads = 1  # of the last piece
@@ -145,6 +147,7 @@ class Bound:
         self.table = self._lower(feeds, results)
         self.scratch_bytes = core.program_scratch(self.table)
         self.order: NDArray[np.int64] | None = None  # the last one that was checked
+        self.fed, self.fed_until = 1, 0.0  # how many threads the work feeds, and until when that is believed
 
     def move(self, feeds: Mapping[int, NDArray[Any]], results: Mapping[int, NDArray[Any]]) -> bool:
         """Take other data for the same buffers, in place; False where that is not so simple."""
@@ -242,14 +245,16 @@ class Bound:
         """
         done = self.executor.done
         begin = int(done[0])
-        most = n_threads or core.program_threads(self.table, min(batch_size, last - begin))
+        start = perf_counter()
+        if start >= self.fed_until:  # the mask of processors and the caps may change; to ask costs microseconds
+            self.fed, self.fed_until = core.program_threads(self.table, min(batch_size, last - begin)), start + PAUSE
+        most = n_threads or self.fed
         scratch = self.executor.scratch_of(most * self.scratch_bytes)
         if n_threads or most == 1:
             core.run_program(self.table, order, last, batch_size, done, watched, PAUSE, most, scratch,
                              self.scratch_bytes)
             return
         pace, trials = self.executor.pace, self.executor.trials
-        start = perf_counter()
         trial = next((n for n in (1, most) if n not in pace), 0)
         if not trial and start >= self.executor.next_trial:
             trial = 1 if pace[most] < pace[1] else most
@@ -264,8 +269,14 @@ class Bound:
         before = trials.get(threads, (0.0, 0))
         trials[threads] = spent, rows = spent + before[0], rows + before[1]
         if spent >= TRIAL:
-            pace[threads] = spent / rows
+            # One slow reading, of a moment when somebody else had a processor, decides nothing.
+            recent = self.executor.recent.setdefault(threads, deque(maxlen=3))
+            recent.append(spent / rows)
+            faster = min(pace, key=lambda n: pace[n]) if pace else 1
+            pace[threads] = min(recent)
             del trials[threads]
+            if min(pace, key=lambda n: pace[n]) != faster:
+                self.executor.patience = TRY_AGAIN / 16
             if trial:
                 self.executor.patience = min(2 * self.executor.patience, TRY_AGAIN)
                 self.executor.next_trial = perf_counter() + self.executor.patience

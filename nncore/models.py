@@ -14,7 +14,7 @@ from nncore import _checks, losses, metrics, optimizers, random
 from nncore.layers.base import Layer, assign_all, default_name
 from nncore.layers.input import InputLayer
 from nncore.program import Program
-from nncore.training import Trainable
+from nncore.training import Trainable, rounds_to_nearest
 from nncore.variables import Variable, arrange
 
 __all__ = ["Sequential", "load_model"]
@@ -46,6 +46,11 @@ class Sequential(Trainable):
     >>> model.count_params()
     21
     """
+
+    def __init_subclass__(cls) -> None:
+        """Refuse what would be ignored."""
+        if "call" in cls.__dict__:
+            raise TypeError(f"{cls.__name__} defines call(), but a Sequential runs its layers: make that a layer")
 
     def __init__(
         self, layers: Sequence[Layer] | None = None, name: str | None = None, *, seed: int | None = None
@@ -167,6 +172,7 @@ class Sequential(Trainable):
             elif width != self._input_width:
                 raise ValueError(f"build: the model is built for {self._input_width} features, got {width}")
 
+    @rounds_to_nearest
     def _make(self, width: int) -> None:
         """Build the layers that have no weights yet and move all into one arena; or change nothing."""
         if not self._layers:
@@ -222,6 +228,25 @@ class Sequential(Trainable):
         return x
 
     # ------------------------------------------------------------------ weights
+    @property
+    def trainable(self) -> bool:
+        """Whether training changes every layer's weights; setting it sets all layers.
+
+        Examples
+        --------
+        >>> import nncore as nn
+        >>> model = nn.Sequential([nn.Input((2,)), nn.layers.Dense(3)])
+        >>> model.trainable = False
+        >>> model.trainable_weights
+        []
+        """
+        return all(layer.trainable for layer in self._layers)
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        for layer in self._layers:
+            layer.trainable = value
+
     @property
     def trainable_weights(self) -> list[Variable]:
         """The weights that training changes."""

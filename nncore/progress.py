@@ -7,6 +7,8 @@ import time
 from collections.abc import Mapping
 from typing import Any, Literal, TextIO
 
+import numpy as np
+
 __all__ = ["Progress"]
 
 
@@ -103,6 +105,12 @@ class Progress:
         self.close()
 
 
-def _formatted(value: float) -> str:
-    """Return 4 decimals, or an exponent where those would show little, as Keras does."""
-    return f"{value:.4e}" if 0 < abs(value) < 1e-3 else f"{value:.4f}"
+def _formatted(value: object) -> str:
+    """Return 4 decimals, or an exponent where those would show little, as Keras does.
+
+    A callback may have put anything else into the logs: that is shown as it is.
+    """
+    if not isinstance(value, (int, float, np.floating)):
+        return str(value)
+    number = float(value)
+    return f"{number:.4e}" if 0 < abs(number) < 1e-3 else f"{number:.4f}"

@@ -7,11 +7,12 @@ first batch to the last without coming back to Python, but for a moment every 50
 from __future__ import annotations
 
 import copy
+import functools
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -27,9 +28,23 @@ from nncore.variables import ALIGNMENT, Variable, arrange
 
 __all__ = ["NonFiniteError", "Trainable"]
 
+F = TypeVar("F", bound=Callable[..., Any])
 PREDICT_ROWS = 256  # rows that go through all layers together in predict: their activations stay in the cache
 PREDICT_CACHE = 1 << 20  # bytes of weights that stay there beside them
 SHORT_ROWS, SHORT_WORK = 32, 1 << 19  # of a call that keeps the GIL: rows, and multiply-adds (some 20 us)
+
+
+def rounds_to_nearest(method: F) -> F:
+    """Run a method with the floating-point state of the kernels: its own arithmetic, and NumPy's, counts too."""
+    @functools.wraps(method)
+    def wrapped(*args: Any, **keywords: Any) -> Any:
+        state = core.fp_enter()
+        try:
+            return method(*args, **keywords)
+        finally:
+            core.fp_leave(state)
+
+    return wrapped  # type: ignore[return-value]
 
 
 class NonFiniteError(FloatingPointError):
@@ -80,6 +95,7 @@ class Trainable:
         self._slots: list[Variable] = []
         self._slot_arena = arrange([])
         self._slot_kinds: tuple[str, ...] = ()
+        self._trained: list[bool] = []  # of each weight, whether the programs and the state are for its training
         self._good: list[NDArray[np.uint8]] = []  # weights and state before the epoch under way
         self._plans: dict[tuple[str, bool, bool], list[_Plan]] = {}  # those that no thread uses now
         self._short: tuple[Any, ...] | None = None  # what `core.forward` takes, () where it cannot; None: not made
@@ -287,10 +303,11 @@ class Trainable:
     def _make_slots(self) -> None:
         """Make the optimizer's state for all trainable weights, zero at the start, unless it is there."""
         assert self.optimizer is not None
-        if self._slot_kinds == self.optimizer.slots:
+        trained = [weight.trainable for weight in self.weights]
+        if self._slot_kinds == self.optimizer.slots and self._trained == trained:
             return
-        self._forget()  # somebody gave the optimizer momentum, or took it away
-        self._slot_kinds = self.optimizer.slots
+        self._forget()  # somebody gave the optimizer momentum, or took it away, or froze a layer
+        self._slot_kinds, self._trained = self.optimizer.slots, trained
         self._slots = [
             Variable(
                 np.zeros(weight.shape, weight.dtype), f"{weight.name}/{name}", trainable=False, panels=weight.panels
@@ -342,6 +359,7 @@ class Trainable:
             self.optimizer.emit_update(program, variable, number, gradient, {**shared, **buffers})
 
     # ------------------------------------------------------------------ fit
+    @rounds_to_nearest
     def fit(self, x: ArrayLike, y: ArrayLike | None = None, batch_size: int | None = None, epochs: int = 1,
             verbose: Any = "auto", *, validation_split: float = 0.0,
             validation_data: tuple[ArrayLike, ...] | None = None, shuffle: bool = True,
@@ -567,6 +585,7 @@ class Trainable:
                         largest, at = size, f"; the largest output, {size:.3g}, is that of layer {name!r}"
         return at
 
+    @rounds_to_nearest
     def train_on_batch(self, x: ArrayLike, y: ArrayLike | None = None, sample_weight: ArrayLike | None = None,
                        return_dict: bool = False) -> Any:
         """Make one step on one batch.
@@ -611,6 +630,7 @@ class Trainable:
         return logs if return_dict else _unpacked(logs)
 
     # ------------------------------------------------------------------ evaluate and predict
+    @rounds_to_nearest
     def evaluate(
         self,
         x: ArrayLike,
@@ -676,6 +696,7 @@ class Trainable:
         hooks("on_test_end", logs)
         return logs
 
+    @rounds_to_nearest
     def predict(self, x: ArrayLike, batch_size: int | None = None, verbose: Any = 0,
                 callbacks: Callback | Sequence[Callback] | None = None) -> NDArray[Any]:
         """Return the model's outputs; nan and inf in x propagate.
@@ -748,6 +769,11 @@ class Trainable:
             found = core.forward(self._short, x, out)
             if found is not NotImplemented:
                 return found  # type: ignore[no-any-return]
+        return self._call(x, out)
+
+    @rounds_to_nearest
+    def _call(self, x: ArrayLike, out: NDArray[Any] | None) -> NDArray[Any]:
+        """Return the model's outputs for any rows."""
         rows = self._ready("model(x)", x)
         shape = (len(rows), self._output_width)
         if out is None:

@@ -891,3 +891,11 @@ def test_targets_outside_the_range_are_refused(loss, y, wanted):
 def test_a_layer_that_does_not_fit_in_memory_is_named():
     with pytest.raises((MemoryError, ValueError), match="layer 'dense': cannot make kernel"):
         nn.Sequential([nn.Input((2**24,)), nn.layers.Dense(2**24)])
+
+
+def test_outputs_that_share_memory_are_refused():
+    out = np.zeros(16, np.float32)
+    with pytest.raises(ValueError, match="db_out shares memory"):
+        nn.kernels.dense_backward_params(
+            np.ones((3, 4), np.float32), np.ones((3, 4), np.float32), dw_out=out.reshape(4, 4), db_out=out[:4]
+        )

@@ -632,3 +632,38 @@ def test_the_first_weights_do_not_depend_on_an_input_layer():
     without.build(2)
     for a, b in zip(with_input.get_weights(), without.get_weights(), strict=True):
         assert a.tobytes() == b.tobytes()
+
+
+def test_a_layer_can_be_frozen_and_thawed_between_fits():
+    x, y = np.random.default_rng(0).normal(size=(40, 3)), np.zeros((40, 1))
+    model = nn.Sequential([nn.Input((3,)), Dense(4, "tanh"), Dense(1)], seed=1)
+    model.compile(nn.optimizers.Adam(0.1), "mse")
+    model.fit(x, y, verbose=0)
+    for frozen in (True, False):
+        model.layers[0].trainable = not frozen
+        assert len(model.trainable_weights) == (2 if frozen else 4)
+        before = model.get_weights()
+        model.fit(x, y, verbose=0)
+        after = model.get_weights()
+        assert [np.array_equal(a, b) for a, b in zip(before, after, strict=True)] == [frozen, frozen, False, False]
+    model.trainable = False
+    before = model.get_weights()
+    model.fit(x, y, verbose=0)
+    assert all(np.array_equal(a, b) for a, b in zip(before, model.get_weights(), strict=True))
+    with pytest.raises(TypeError, match="trainable"):
+        model.layers[0].trainable = "no"
+
+
+def test_an_override_that_would_be_ignored_is_refused():
+    with pytest.raises(TypeError, match="Mine defines call"):
+        type("Mine", (Dense,), {"call": lambda self, x: x})
+    with pytest.raises(TypeError, match="Mine defines call"):
+        type("Mine", (nn.Sequential,), {"call": lambda self, x: x})
+
+
+def test_logs_of_a_callback_may_hold_anything(capsys):
+    model = nn.Sequential([nn.Input((1,)), Dense(1)], seed=1)
+    model.compile("sgd", "mse")
+    note = nn.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: logs.update(note="hi", grid=np.eye(2)))
+    history = model.fit([[1.0]], [[1.0]], verbose=2, callbacks=note)
+    assert "note: hi" in capsys.readouterr().out and history.history["note"] == ["hi"]

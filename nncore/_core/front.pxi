@@ -367,6 +367,16 @@ def all_finite(cnp.ndarray array):
     return answer
 
 
+def fp_enter():
+    """Round to nearest, without flushing to zero, in this thread; returns the state that `fp_leave` restores."""
+    return nn_fp_enter()
+
+
+def fp_leave(uint64_t state):
+    """Restore the floating-point state of this thread."""
+    nn_fp_leave(state)
+
+
 def address(cnp.ndarray array):
     """Where an array's data begin."""
     return <size_t>cnp.PyArray_DATA(array)

@@ -72,6 +72,7 @@ class Outputs:
     def __init__(self, where: str, dtype: np.dtype[Any], inputs: tuple[Array | None, ...]) -> None:
         self.where, self.dtype, self.inputs = where, dtype, inputs
         self.beside: list[tuple[Array, Array]] = []
+        self.given: list[Array] = []
 
     def array(self, name: str, out: Array | None, shape: tuple[int, ...]) -> Array:
         """Return where the core is to write the output `name`."""
@@ -88,11 +89,13 @@ class Outputs:
                 f"{self.where}: {name} must be a writable C-contiguous {self.dtype} array of shape {shape}, "
                 f"got {described(out)}"
             )
+        if any(np.may_share_memory(other, out) for other in self.given):
+            raise ValueError(f"{self.where}: {name} shares memory with another output")
+        self.given.append(out)
         if any(a is not None and np.may_share_memory(a, out) for a in self.inputs):
             result = np.empty(shape, self.dtype)
             self.beside.append((result, out))
             return result
-        self.inputs = (*self.inputs, out)  # nor may two outputs overlap
         return out
 
     def finish(self, *results: Array) -> Any:

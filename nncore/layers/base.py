@@ -61,6 +61,9 @@ class Layer:
 
     def __init_subclass__(cls) -> None:
         """Make the class known to `load_model`."""
+        if "call" in cls.__dict__ and cls.emit is not Layer.emit:
+            raise TypeError(f"{cls.__name__} defines call(), but the base class runs native ops instead of it: derive "
+                            "from nncore.layers.Layer")
         Layer.kinds[cls.__name__] = cls
 
     def __init__(
@@ -71,10 +74,31 @@ class Layer:
             raise ValueError(f"{where}: name must be a string that is not empty and has no '/', got {name!r}")
         self.name = name
         self.dtype = _checks.float_dtype(dtype, where)
-        self.trainable = _checks.boolean(trainable, where, "trainable")
         self.weights: list[Variable] = []
+        self._frozen: list[Variable] = []  # weights that training never changes
+        self.trainable = trainable
         self.input_width: int | None = None
         self._place = (0, 0)  # the model's seed and the layer's number in it: the model sets them before `build`
+
+    @property
+    def trainable(self) -> bool:
+        """Whether training changes the weights. A new value takes effect with the next `fit`.
+
+        Examples
+        --------
+        >>> import nncore as nn
+        >>> model = nn.Sequential([nn.Input((2,)), nn.layers.Dense(3), nn.layers.Dense(1)])
+        >>> model.layers[0].trainable = False
+        >>> len(model.trainable_weights)
+        2
+        """
+        return self._trainable
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        self._trainable = _checks.boolean(value, type(self).__name__, "trainable")
+        for weight in self.weights:
+            weight.trainable = self._trainable and not any(weight is other for other in self._frozen)
 
     def build(self, input_width: int) -> None:
         """Make the weights, with `add_weight`, for inputs of shape (B, input_width)."""
@@ -170,7 +194,7 @@ class Layer:
 
     def forget_weights(self) -> None:
         """Undo `build`."""
-        self.weights, self.input_width = [], None
+        self.weights, self._frozen, self.input_width = [], [], None
 
     def count_params(self) -> int:
         """Return the number of elements in the layer's weights."""
@@ -216,6 +240,8 @@ class Layer:
             kind = MemoryError if isinstance(error, MemoryError) else ValueError
             raise kind(f"layer {self.name!r}: cannot make {name} of shape {shape}: {error}") from error
         self.weights.append(Variable(value, f"{self.name}/{name}", self.trainable and trainable, panels))
+        if not trainable:
+            self._frozen.append(self.weights[-1])
         return self.weights[-1]
 
     def __repr__(self) -> str:
