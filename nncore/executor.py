@@ -24,7 +24,7 @@ __all__ = ["Executor", "RunError"]
 OP = np.dtype(core.OP_FIELDS)
 PAUSE = 0.05  # seconds after which a run comes back to see Ctrl-C and to show its progress
 TRIAL = 0.004  # seconds in which a number of threads shows how fast it is
-TRY_AGAIN = 2.0  # seconds after which the other number of threads is tried; sooner at the start
+TRY_AGAIN = 2.0  # seconds of work after which the other number of threads is tried; sooner at the start
 
 
 class RunError(FloatingPointError):
@@ -72,7 +72,8 @@ class Executor:
         self.pace: dict[int, float] = {}  # threads -> seconds a row took when they were last tried
         self.recent: dict[int, deque[float]] = {}  # the last readings of the pace
         self.trials: dict[int, tuple[float, int]] = {}  # threads -> seconds and rows, while they are tried
-        self.next_trial, self.patience = 0.0, TRY_AGAIN / 16
+        self.busy, self.next_trial = 0.0, 0.0  # seconds in runs, not on the clock
+        self.patience, self.thrift = TRY_AGAIN / 64, 4
         self.threads = 1  # of the last piece
         self.bound: Bound | None = None  # the last one in place, which other data can have
 
@@ -256,12 +257,13 @@ class Bound:
             return
         pace, trials = self.executor.pace, self.executor.trials
         trial = next((n for n in (1, most) if n not in pace), 0)
-        if not trial and start >= self.executor.next_trial:
+        if not trial and self.executor.busy >= self.executor.next_trial:
             trial = 1 if pace[most] < pace[1] else most
         threads = trial or min((most, 1), key=lambda n: pace[n])
         core.run_program(self.table, order, last, batch_size, done, watched, TRIAL if trial else PAUSE, threads,
                          scratch, self.scratch_bytes)
         spent, rows = perf_counter() - start, int(done[0]) - begin
+        self.executor.busy += spent
         if threads > 1 and self.executor.threads != threads:
             spent, rows = 0.0, 0  # threads that had to be started or woken say nothing
         self.executor.threads = threads
@@ -276,10 +278,13 @@ class Bound:
             pace[threads] = min(recent)
             del trials[threads]
             if min(pace, key=lambda n: pace[n]) != faster:
-                self.executor.patience = TRY_AGAIN / 16
+                self.executor.patience, self.executor.thrift = TRY_AGAIN / 64, 4
             if trial:
                 self.executor.patience = min(2 * self.executor.patience, TRY_AGAIN)
-                self.executor.next_trial = perf_counter() + self.executor.patience
+                # Where a batch takes long a trial does, too: in the long run it may cost a fortieth of the time.
+                self.executor.thrift = min(2 * self.executor.thrift, 40)
+                self.executor.next_trial = self.executor.busy + max(self.executor.patience,
+                                                                    self.executor.thrift * spent)
 
     def _set_attributes(self, attributes: Mapping[str, float]) -> None:
         for line, op in self.tunable:

@@ -129,6 +129,10 @@ class Optimizer:
         """Return the optimizer that `get_config` described."""
         return cls(**config)
 
+    def check(self) -> None:
+        """Raise what the constructor would raise for the values that the attributes have now."""
+        type(self)(**self.get_config())
+
     def __repr__(self) -> str:
         """Return the call that makes an equal optimizer."""
         return _names.representation(self)

@@ -303,6 +303,7 @@ class Trainable:
     def _make_slots(self) -> None:
         """Make the optimizer's state for all trainable weights, zero at the start, unless it is there."""
         assert self.optimizer is not None
+        self.optimizer.check()
         trained = [weight.trainable for weight in self.weights]
         if self._slot_kinds == self.optimizer.slots and self._trained == trained:
             return

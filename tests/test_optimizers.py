@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+import nncore as nn
 from nncore import kernels, optimizers
 
 
@@ -124,3 +125,14 @@ def test_config_and_back():
 def test_refused(make, error, message):
     with pytest.raises(error, match=message):
         make()
+
+
+@pytest.mark.parametrize("name, value", [("beta_1", 2.0), ("epsilon", -1.0), ("weight_decay", -5.0), ("beta_2", "x")])
+def test_attributes_are_checked_before_training(name, value):
+    model = nn.Sequential([nn.Input((1,)), nn.layers.Dense(1)], seed=1)
+    model.compile(nn.optimizers.Adam(), "mse")
+    setattr(model.optimizer, name, value)
+    before = model.get_weights()
+    with pytest.raises((TypeError, ValueError), match=f"Adam: {name}"):
+        model.fit([[1.0]], [[1.0]], verbose=0)
+    assert all(np.array_equal(a, b) for a, b in zip(before, model.get_weights(), strict=True))
