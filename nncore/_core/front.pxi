@@ -368,7 +368,7 @@ def all_finite(cnp.ndarray array):
 
 
 def fp_enter():
-    """Round to nearest, without flushing to zero, in this thread; returns the state that `fp_leave` restores."""
+    """Round to nearest, without flushing to zero, in this thread; the state before, for `fp_leave`."""
     return nn_fp_enter()
 
 
