@@ -57,11 +57,6 @@ cdef inline Py_ssize_t panel_line(Py_ssize_t lines, Py_ssize_t panel) noexcept n
     return panel * NN_PANEL_LINES
 
 
-cdef inline Py_ssize_t panel_elements(Py_ssize_t rows, Py_ssize_t columns, Py_ssize_t line) noexcept nogil:
-    """Elements that a (rows, columns) array takes in panels."""
-    return rows * lines_of(columns, line) * line
-
-
 # ------------------------------------------------------------------ blocks
 cdef inline Py_ssize_t block_depth(Py_ssize_t k, Py_ssize_t size) noexcept nogil:
     """Rows of B in a block: equal blocks, in sixteens."""
@@ -72,7 +67,7 @@ cdef inline Py_ssize_t block_depth(Py_ssize_t k, Py_ssize_t size) noexcept nogil
     return ((k + blocks - 1) // blocks + 15) // 16 * 16
 
 
-cdef inline Py_ssize_t block_panels(Py_ssize_t panels, Py_ssize_t depth, Py_ssize_t size) noexcept nogil:
+cdef inline Py_ssize_t block_panels(Py_ssize_t panels, Py_ssize_t depth) noexcept nogil:
     """Panels in a block: about equally many in each."""
     cdef Py_ssize_t most = max(<Py_ssize_t>1, BLOCK_BYTES // (depth * NN_PANEL_LINES * 64))
     cdef Py_ssize_t blocks = (panels + most - 1) // most
@@ -80,15 +75,12 @@ cdef inline Py_ssize_t block_panels(Py_ssize_t panels, Py_ssize_t depth, Py_ssiz
 
 
 cdef inline Py_ssize_t product_scratch(Py_ssize_t n, Py_ssize_t k, Py_ssize_t size) noexcept nogil:
-    """Bytes of scratch that one thread needs: a block of panels, a tile beyond it, strips of A, two tiles."""
+    """Bytes of scratch that one thread needs: a block of panels and what is written beyond
+    it, strips of A, a tile."""
     cdef Py_ssize_t depth = block_depth(k, size)
     cdef Py_ssize_t rows = min(panels_of(lines_of(n, 64 // size)) * depth,
                                max(depth, <Py_ssize_t>BLOCK_BYTES // (NN_PANEL_LINES * 64)))
-    return (rows + 16) * NN_PANEL_LINES * 64 + BLOCK_STRIPS * NN_TILE_ROWS * depth * size + 2 * TILE_BYTES
-
-
-cdef enum:
-    TILE_BYTES = (NN_TILE_ROWS + 1) * NN_PANEL_LINES * 64
+    return (rows + 16 + NN_TILE_ROWS) * NN_PANEL_LINES * 64 + BLOCK_STRIPS * NN_TILE_ROWS * depth * size
 
 
 cdef void pack_rows(
@@ -290,7 +282,7 @@ cdef void product(
         return
 
     depth = block_depth(k, sizeof(floating))
-    group = block_panels(panels_of(lines), depth, sizeof(floating))
+    group = block_panels(panels_of(lines), depth)
     for q from p0 <= q < p1 by group:
         q1 = min(q + group, p1)
         column, end = panel_line(lines, q) * V, min(n, panel_line(lines, q1) * V)
@@ -373,7 +365,7 @@ cdef void gradient(
         update_b = prepare_update(b_update)
     cdef bint ones, in_place = most * O * <Py_ssize_t>sizeof(floating) <= IN_PLACE_BYTES
     cdef bint copy_x = I * <Py_ssize_t>sizeof(floating) % PAGE == 0 and p1 - p0 > 1
-    group = block_panels(panels_of(lines), max(most, <Py_ssize_t>1), sizeof(floating))
+    group = block_panels(panels_of(lines), max(most, <Py_ssize_t>1))
     if B <= CHUNK and w_update != NULL:
         tile_dw = packed
         packed += NN_TILE_ROWS * NN_PANEL_LINES * V
