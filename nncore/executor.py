@@ -88,9 +88,12 @@ class Executor:
         attributes: Mapping[str, float] | None = None,
         on_pause: Callable[[int], object] | None = None,
         n_threads: int = 0,
+        step: int = 0,
+        rates: NDArray[np.float64] | None = None,
     ) -> dict[str, float]:
         """Run the program over all batches: `bind` and one call of what it returns."""
-        return self.bind(feeds, results)(samples, order, batch_size, watch, attributes, on_pause, n_threads)
+        return self.bind(feeds, results)(samples, order, batch_size, watch, attributes, on_pause, n_threads,
+                                         step=step, rates=rates)
 
     def value(self, number: int) -> NDArray[Any]:
         """Return a copy of what a buffer holds, in its own shape."""
@@ -174,7 +177,8 @@ class Bound:
     def __call__(self, samples: int, order: NDArray[np.int64] | None = None, batch_size: int | None = None,
                  watch: str | None = None, attributes: Mapping[str, float] | None = None,
                  on_pause: Callable[[int], object] | None = None, n_threads: int = 0, first: int = 0,
-                 last: int | None = None) -> dict[str, float]:
+                 last: int | None = None, step: int = 0,
+                 rates: NDArray[np.float64] | None = None) -> dict[str, float]:
         """Run the program over all batches, or over some of them.
 
         Parameters
@@ -196,6 +200,10 @@ class Bound:
         first, last : int
             The rows to begin at (the start of a batch) and to end before; by default all. A run that does not
             begin at 0 goes on with the totals and the order of the one before.
+        step : int
+            The number of the batch that begins at row 0: how many were trained on before it.
+        rates : ndarray of float64, optional
+            The learning rate of each batch, counted from row 0; by default that of the ops.
 
         Returns
         -------
@@ -223,13 +231,16 @@ class Bound:
         if not 0 <= samples <= self.rows or not 0 < batch_size <= executor.batch_size:
             raise ValueError(f"run: at most {self.rows} samples in batches of at most {executor.batch_size}, "
                              f"got {samples} in batches of {batch_size}")
+        if rates is not None and (rates.dtype != np.float64 or len(rates) * batch_size < last or not _plain(rates)):
+            raise ValueError(f"run: rates must be a C-contiguous float64 array with one element per batch, "
+                             f"got {rates.dtype} of shape {rates.shape}")
         if order is not None and self.in_place:
             raise ValueError("run: a program that was bound in place takes rows as they lie, not in an order")
         if order is not None and (first == 0 or order is not self.order):
             _check_order(order, samples)
             self.order = order
         while done[0] < last:
-            self._piece(order, last, batch_size, watched, n_threads)
+            self._piece(order, last, batch_size, watched, step, rates, n_threads)
             if watched is not None and not np.isfinite(watched[0]):
                 raise RunError(str(watch), float(watched[0]), int(done[0]))
             if on_pause is not None:
@@ -237,7 +248,8 @@ class Bound:
         return dict(zip(names, sums.tolist(), strict=True))
 
     def _piece(self, order: NDArray[np.int64] | None, last: int, batch_size: int,
-               watched: NDArray[np.float64] | None, n_threads: int) -> None:
+               watched: NDArray[np.float64] | None, step: int, rates: NDArray[np.float64] | None,
+               n_threads: int) -> None:
         """Run from row ``executor.done[0]`` on for a moment, on as many threads as were fastest.
 
         More threads than idle processors wait for each other at every barrier, and how many are idle nobody
@@ -252,16 +264,16 @@ class Bound:
         most = n_threads or self.fed
         scratch = self.executor.scratch_of(most * self.scratch_bytes)
         if n_threads or most == 1:
-            core.run_program(self.table, order, last, batch_size, done, watched, PAUSE, most, scratch,
-                             self.scratch_bytes)
+            core.run_program(self.table, order, last, batch_size, done, watched, step, rates, PAUSE, most,
+                             scratch, self.scratch_bytes)
             return
         pace, trials = self.executor.pace, self.executor.trials
         trial = next((n for n in (1, most) if n not in pace), 0)
         if not trial and self.executor.busy >= self.executor.next_trial:
             trial = 1 if pace[most] < pace[1] else most
         threads = trial or min((most, 1), key=lambda n: pace[n])
-        core.run_program(self.table, order, last, batch_size, done, watched, TRIAL if trial else PAUSE, threads,
-                         scratch, self.scratch_bytes)
+        core.run_program(self.table, order, last, batch_size, done, watched, step, rates, TRIAL if trial else PAUSE,
+                         threads, scratch, self.scratch_bytes)
         spent, rows = perf_counter() - start, int(done[0]) - begin
         self.executor.busy += spent
         if threads > 1 and self.executor.threads != threads:
@@ -301,7 +313,7 @@ class Bound:
         program, buffers, sums = self.executor.program, self.executor.arrays, self.executor.sums
         is_double = program.dtype == np.float64
         fusions = self.executor.fusions
-        lines: list[tuple[str, bool, list[NDArray[Any] | None], tuple[int, ...], tuple[float, ...]]] = []
+        lines: list[tuple[str, bool, list[NDArray[Any] | None], tuple[int, ...], tuple[float, ...], int, int]] = []
         places: dict[int, int] = {}  # number of an op -> its line
         moves: dict[tuple[int, int], NDArray[Any]] = {}  # (line, pointer) -> the array that it walks along
         moving = {**feeds, **results} if self.in_place else {}
@@ -310,7 +322,7 @@ class Bound:
             _check_rows("feeds", number, source, to)
             if number in moving:
                 continue
-            lines.append(("gather", False, [source, to], (to.nbytes // len(to),), ()))
+            lines.append(("gather", False, [source, to], (to.nbytes // len(to),), (), 1, 1))
         python: list[int] = []
 
         def add(number: int) -> None:
@@ -318,7 +330,7 @@ class Bound:
             if op.kernel == "python":
                 self.callers.append(caller(program, op, buffers))
                 python.append(len(lines))
-                lines.append(("python", False, [], (), ()))
+                lines.append(("python", False, [], (), (), 1, op.every))
                 return
             if _SCALARS.get(op.kernel):
                 self.tunable.append((len(lines), op))
@@ -329,13 +341,13 @@ class Bound:
                 if buffer in moving:
                     moves[len(lines), slot] = moving[buffer]
                     self.moves.append((len(lines), slot, buffer))
-            lines.append((kernel, is_double, arrays, sizes, scalars))
+            lines.append((kernel, is_double, arrays, sizes, scalars, rows_per(program, op), op.every))
 
         for number in _schedule(program):
             if number not in fusions.skipped:
                 add(number)
         for place, number in enumerate(program.totals.values()):
-            lines.append(("accumulate", is_double, [buffers[number], sums[place:]], (), ()))
+            lines.append(("accumulate", is_double, [buffers[number], sums[place:]], (), (), 1, 1))
         for number, to in results.items():
             source = buffers[number]
             _check_rows("results", number, to, source)
@@ -343,17 +355,18 @@ class Bound:
                 raise ValueError(f"run: results[{number}] is read-only")
             if number in moving:
                 continue
-            lines.append(("store", False, [source, to], (source.nbytes // len(source),), ()))
+            lines.append(("store", False, [source, to], (source.nbytes // len(source),), (), 1, 1))
         n_run = len(lines)
         for updates in fusions.updates.values():
             for update in updates:
                 if update is not None:
                     add(update)
         table = np.zeros(len(lines), OP)
-        for row, (kernel, double, arrays, sizes, scalars) in zip(table, lines, strict=True):
+        for row, (kernel, double, arrays, sizes, scalars, per, every) in zip(table, lines, strict=True):
             row["kernel"], row["is_double"] = KERNEL[kernel], double
             row["p"][: len(arrays)] = [0 if array is None else core.address(array) for array in arrays]
             row["n"][: len(sizes)], row["s"][: len(scalars)] = sizes, scalars
+            row["per"], row["every"] = per, every
         table["meet"][:n_run] = _meetings([lines[line][0] for line in range(n_run)])
         for (line, slot), array in moves.items():
             table[line]["moves"] = 1
@@ -479,7 +492,8 @@ def _fusions(program: Program) -> Fusions:
                 found.unwritten.add(op.outputs[0])  # type: ignore[arg-type]
         if op.kernel == "dense_backward_params" and not user:
             updates = [None if number is None else only_reader(number) for number in op.outputs]
-            if all(number is None or (update is not None and program.ops[update].kernel.endswith("_update")
+            if all(number is None or (update is not None and program.ops[update].kernel in FUSED_UPDATES
+                                      and program.ops[update].every == 1
                                       and program.ops[update].inputs[1] == number
                                       and not _read_between(program, at, update))
                    for number, update in zip(op.outputs, updates, strict=True)) and (
@@ -548,6 +562,7 @@ def _allocate(program: Program, batch_size: int) -> list[NDArray[Any]]:
     return arrays
 
 
+FUSED_UPDATES = ("sgd_update", "adam_update")  # that the gradient's op makes itself
 _SCALARS: dict[str, tuple[str, ...]] = {  # of the optimizer's ops, in the core's order; a run may replace them
     "sgd_update": ("learning_rate", "momentum", "nesterov", "weight_decay", "l2"),
     "adam_update": ("learning_rate", "beta_1", "beta_2", "epsilon", "weight_decay"),
@@ -559,6 +574,9 @@ _SCALARS: dict[str, tuple[str, ...]] = {  # of the optimizer's ops, in the core'
 _BY_ROW = frozenset(core.KERNELS) - {
     "dense_backward_params", "sgd_update", "adam_update", "square_sums", "clip_scale", "accumulate", "sum", "python"
 }
+# Kernels that take an array of any rank as rows of its last axis.
+_LAST_AXIS = frozenset(("dense_forward", "dense_backward_input", "dense_backward_params", "softmax", "softmax_backward",
+                        "log_softmax", "log_softmax_backward"))
 _ROWWISE = ("softmax", "softmax_backward", "log_softmax", "log_softmax_backward")
 _METRICS = {
     "sparse_categorical_accuracy": "categorical_accuracy",
@@ -574,6 +592,15 @@ _LOSSES = (
     "binary_cross_entropy",
     "mean_squared_error",
 )
+
+
+def rows_per(program: Program, op: Op) -> int:
+    """Return how many rows an op that works along the last axis sees of each row of the batch."""
+    if op.kernel not in _LAST_AXIS:
+        return 1
+    number = op.inputs[0]
+    assert number is not None
+    return int(np.prod(program.buffers[number].shape[:-1], dtype=np.int64))
 
 
 def lowered(

@@ -56,12 +56,17 @@ class Buffer(NamedTuple):
 
 
 class Op(NamedTuple):
-    """A call of a kernel: ``kernel(*inputs, *outputs, **attributes)``; the operands are buffers, or None."""
+    """A call of a kernel: ``kernel(*inputs, *outputs, **attributes)``; the operands are buffers, or None.
+
+    It runs in each training step whose number, counted from 1, `every` divides. An attribute ``step`` stands for
+    the number of steps made before.
+    """
 
     kernel: str
     inputs: tuple[int | None, ...]
     outputs: tuple[int | None, ...]
     attributes: dict[str, Any]
+    every: int = 1
 
 
 class Program:
@@ -125,10 +130,11 @@ class Program:
         return width
 
     def emit(
-        self, kernel: str, inputs: tuple[int | None, ...], outputs: tuple[int | None, ...], **attributes: Any
+        self, kernel: str, inputs: tuple[int | None, ...], outputs: tuple[int | None, ...], every: int = 1,
+        **attributes: Any
     ) -> None:
         """Append an op."""
-        self.ops.append(Op(kernel, inputs, outputs, attributes))
+        self.ops.append(Op(kernel, inputs, outputs, attributes, every))
 
     def producer(self, buffer: int) -> Op | None:
         """Return the op that fills a buffer, or None."""

@@ -38,6 +38,7 @@ def run_kernel(
     sizes: tuple[int, ...],
     scalars: tuple[float, ...],
     is_double: bool,
+    step: int = 0,
 ) -> None: ...
 def run_program(
     ops: NDArray[Any],
@@ -46,6 +47,8 @@ def run_program(
     batch_size: int,
     done: NDArray[np.int64],
     watched: NDArray[np.float64] | None,
+    step: int,
+    rates: NDArray[np.float64] | None,
     seconds: float,
     n_threads: int,
     scratch: NDArray[np.uint8],

@@ -340,6 +340,7 @@ cdef void gradient(
     Py_ssize_t B, Py_ssize_t I, Py_ssize_t O, bint in_panels,
     Py_ssize_t i0, Py_ssize_t i1, Py_ssize_t p0, Py_ssize_t p1,
     const Op* w_update, const Op* b_update,  # or NULL
+    double rate,  # the learning rate of the step, or nan for that of each update
     void* scratch,
 ) noexcept nogil:
     """dw := x^T dy, db := sum of dy, for the rows i0 to i1 of dw and the columns of panels p0 to p1; and the
@@ -360,9 +361,9 @@ cdef void gradient(
     cdef const char* soon[3]
     cdef Py_ssize_t at
     if w_update != NULL:
-        update_w = prepare_update(w_update)
+        update_w = prepare_update(w_update, rate)
     if b_update != NULL:
-        update_b = prepare_update(b_update)
+        update_b = prepare_update(b_update, rate)
     cdef bint ones, in_place = most * O * <Py_ssize_t>sizeof(floating) <= IN_PLACE_BYTES
     cdef bint copy_x = I * <Py_ssize_t>sizeof(floating) % PAGE == 0 and p1 - p0 > 1
     group = block_panels(panels_of(lines), max(most, <Py_ssize_t>1))
@@ -434,6 +435,7 @@ cdef void column_gradient(
     floating* db,        # OUT (1,) or NULL
     Py_ssize_t B, Py_ssize_t I, Py_ssize_t p0, Py_ssize_t p1,
     const Op* w_update, const Op* b_update,  # or NULL
+    double rate,  # the learning rate of the step, or nan for that of each update
 ) noexcept nogil:
     """`gradient` of a layer with one output: dw^T := dy^T x for the panels p0 to p1 of x, read in place"""
     cdef Py_ssize_t V = line_elements(x), lines = lines_of(I, V), b0, depth
@@ -451,10 +453,10 @@ cdef void column_gradient(
                           <Py_ssize_t>1, <floating*>NULL, <Py_ssize_t>1, depth, <const floating*>NULL, mode)
         mode = NN_START_ZERO | NN_END_ADD
     if w_update != NULL and begin < end:
-        update = prepare_update(w_update)
+        update = prepare_update(w_update, rate)
         update_at(w_update, &update, begin, dw + begin, end - begin)
     if b_update != NULL and db != NULL:
-        update = prepare_update(b_update)
+        update = prepare_update(b_update, rate)
         update_at(b_update, &update, <Py_ssize_t>0, db, <Py_ssize_t>1)
 
 
@@ -530,17 +532,18 @@ cdef void dense_backward_params(
     floating* db,        # OUT (O,) or NULL
     Py_ssize_t B, Py_ssize_t I, Py_ssize_t O, bint in_panels,
     const Op* w_update, const Op* b_update,  # or NULL
+    double rate,  # the learning rate of the step, or nan for that of each update
     void* scratch, int thread, int n_threads,
 ) noexcept nogil:
     """dw := x^T dy; db := sum of dy over the batch; and the updates that take them"""
     cdef Py_ssize_t i0 = 0, i1 = I, p0 = 0, p1 = panels_of(lines_of(O, line_elements(x)))
     if O == 1:
         nn_share(panels_of(lines_of(I, line_elements(x))), 1, thread, n_threads, &p0, &p1)
-        column_gradient(x, dy, dw, db if thread == 0 else NULL, B, I, p0, p1, w_update, b_update)
+        column_gradient(x, dy, dw, db if thread == 0 else NULL, B, I, p0, p1, w_update, b_update, rate)
         return
     if by_panels(I, p1, n_threads):
         nn_share(p1, 1, thread, n_threads, &p0, &p1)
     else:
         nn_share(I, NN_TILE_ROWS, thread, n_threads, &i0, &i1)
     if (i0 < i1 or I == 0) and p0 < p1:
-        gradient(x, dy, dw, db, B, I, O, in_panels, i0, i1, p0, p1, w_update, b_update, scratch)
+        gradient(x, dy, dw, db, B, I, O, in_panels, i0, i1, p0, p1, w_update, b_update, rate, scratch)

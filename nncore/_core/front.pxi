@@ -23,8 +23,9 @@ SQUARES_BLOCK = NORM_BLOCK  # elements whose squares are summed together
 
 # The layout of an op, for the tables that Python fills.
 OP_FIELDS = [("kernel", "i8"), ("is_double", "i8"), ("p", "u8", (OP_POINTERS,)), ("n", "i8", (OP_SIZES,)),
-             ("s", "f8", (OP_SCALARS,)), ("meet", "i8"), ("moves", "i8"), ("row_bytes", "i8", (OP_POINTERS,))]
-assert sizeof(Op) == 8 * (4 + 2 * OP_POINTERS + OP_SIZES + OP_SCALARS)
+             ("s", "f8", (OP_SCALARS,)), ("meet", "i8"), ("moves", "i8"), ("row_bytes", "i8", (OP_POINTERS,)),
+             ("per", "i8"), ("every", "i8")]
+assert sizeof(Op) == 8 * (6 + 2 * OP_POINTERS + OP_SIZES + OP_SCALARS)
 
 debug = bool(nn_debug())
 compiler = nn_compiler().decode()
@@ -35,8 +36,8 @@ cdef inline void* data(object array):
     return NULL if array is None else cnp.PyArray_DATA(<cnp.ndarray>array)
 
 
-def run_kernel(int kernel, Py_ssize_t B, tuple arrays, tuple sizes, tuple scalars, bint is_double):
-    """Run one op on whole arrays: a public kernel."""
+def run_kernel(int kernel, Py_ssize_t B, tuple arrays, tuple sizes, tuple scalars, bint is_double, int64_t step=0):
+    """Run one op on whole arrays: a public kernel; `step` for those whose numbers are random."""
     cdef Op op
     cdef Py_ssize_t i
     memset(&op, 0, sizeof(op))
@@ -48,16 +49,16 @@ def run_kernel(int kernel, Py_ssize_t B, tuple arrays, tuple sizes, tuple scalar
         op.n[i] = sizes[i]
     for i in range(len(scalars)):
         op.s[i] = scalars[i]
-    run_one(&op, B)
+    run_one(&op, B, step)
 
 
-cdef int run_one(Op* op, Py_ssize_t B) except -1:
+cdef int run_one(Op* op, Py_ssize_t B, int64_t step=0) except -1:
     cdef Run run
     cdef int failed
     cdef double work = op_work(op, B)
     cdef int n_threads = threads_for(work, 1.0)
     memset(&run, 0, sizeof(run))
-    run.ops, run.n_ops, run.samples, run.batch_size = op, 1, B, B
+    run.ops, run.n_ops, run.samples, run.batch_size, run.step = op, 1, B, B, step
     if work < 0.125:  # some microseconds: not worth releasing the GIL
         failed = run_once(&run, 1)
     else:
@@ -163,12 +164,13 @@ def program_scratch(cnp.ndarray ops):
 
 
 def run_program(cnp.ndarray ops, cnp.ndarray order, Py_ssize_t samples, Py_ssize_t batch_size,
-                cnp.ndarray done, cnp.ndarray watched, double seconds, int n_threads, cnp.ndarray scratch,
-                Py_ssize_t scratch_bytes):
+                cnp.ndarray done, cnp.ndarray watched, int64_t step, cnp.ndarray rates, double seconds, int n_threads,
+                cnp.ndarray scratch, Py_ssize_t scratch_bytes):
     """Run a table of ops over the batches from sample done[0] on, which is then the first one not seen.
 
     Comes back after `seconds`, at the end of the samples, when the watched total is no longer finite, or with
-    what a Python op raised; done[0] is right then too. Scratch: (n_threads * scratch_bytes,), at a cache
+    what a Python op raised; done[0] is right then too. `step` is the number of the batch that begins at row 0,
+    `rates` holds the learning rate of each batch, counted from there, or is None. Scratch: (n_threads * scratch_bytes,), at a cache
     line."""
     cdef Run run
     cdef int64_t* place = <int64_t*>data(done)
@@ -178,6 +180,7 @@ def run_program(cnp.ndarray ops, cnp.ndarray order, Py_ssize_t samples, Py_ssize
     run.order = <const int64_t*>data(order)
     run.samples, run.batch_size, run.begin, run.next = samples, batch_size, place[0], place[0]
     run.watched = <const double*>data(watched)
+    run.step, run.rates = step, <const double*>data(rates)
     run.deadline = now() + seconds
     run.scratch, run.scratch_bytes = <char*>data(scratch), scratch_bytes
     if n_threads > 1:
@@ -210,7 +213,7 @@ def forward(tuple call, x, out):
     cdef void* scratch
     if not plain(x, dtype) or cnp.PyArray_NDIM(<cnp.ndarray>x) != 2:
         return NotImplemented
-    batch.order, batch.first, batch.by_rows = NULL, 0, False
+    batch.order, batch.first, batch.by_rows, batch.step, batch.rate = NULL, 0, False, 0, NAN
     batch.rows = cnp.PyArray_DIM(<cnp.ndarray>x, 0)
     shape[0], shape[1] = batch.rows, <Py_ssize_t>call[6]
     if not 1 <= batch.rows <= most or cnp.PyArray_DIM(<cnp.ndarray>x, 1) != x_width:

@@ -7,7 +7,7 @@
 # C. Powers of the betas are running products, kept in float64 as state: pow of the C library gives other bits
 #    elsewhere.
 
-from libc.math cimport fabs, fabsf, isfinite, sqrt, sqrtf
+from libc.math cimport NAN, fabs, fabsf, isfinite, isnan, sqrt, sqrtf
 
 cdef struct Op
 
@@ -35,20 +35,22 @@ cdef struct Update:
     double epsilon
 
 
-cdef Update prepare_update(const Op* op) noexcept nogil:
-    """What the step needs of an op: pointers w, dw, three of state, powers of the betas, scale (or NULL)."""
+cdef Update prepare_update(const Op* op, double scheduled) noexcept nogil:
+    """What the step needs of an op: pointers w, dw, three of state, powers of the betas, scale (or NULL);
+    the learning rate of the step, or nan for the op's own."""
     cdef Update u
+    cdef double rate = op.s[0] if isnan(scheduled) else scheduled
     cdef const double* powers = <const double*>op.p[5]
     memset(&u, 0, sizeof(u))
     u.scale = 1.0 if op.p[6] == NULL else (<const double*>op.p[6])[0]
-    u.rate = op.s[0]
+    u.rate = rate
     if op.kernel == K_SGD_UPDATE:
         u.kind = SGD_PLAIN if op.p[2] == NULL else SGD_NESTEROV if op.s[2] != 0 else SGD_MOMENTUM
-        u.momentum, u.decay, u.penalty = op.s[1], op.s[0] * op.s[3], op.s[4]
+        u.momentum, u.decay, u.penalty = op.s[1], rate * op.s[3], op.s[4]
     else:
         u.kind = ADAM if op.p[4] == NULL else ADAM_AMSGRAD
-        u.share_1, u.share_2, u.epsilon, u.decay = 1.0 - op.s[1], 1.0 - op.s[2], op.s[3], op.s[0] * op.s[4]
-        u.rate = op.s[0] * sqrt(1.0 - powers[1]) / (1.0 - powers[0])
+        u.share_1, u.share_2, u.epsilon, u.decay = 1.0 - op.s[1], 1.0 - op.s[2], op.s[3], rate * op.s[4]
+        u.rate = rate * sqrt(1.0 - powers[1]) / (1.0 - powers[0])
     return u
 
 
@@ -92,10 +94,10 @@ cdef void update_block(
             adam_amsgrad(u, w + block, slope, s0 + block, s1 + block, s2 + block, size)
 
 
-cdef void update(const Op* op, floating* w, const floating* g, floating* s0, floating* s1, floating* s2,
+cdef void update(const Op* op, double rate, floating* w, const floating* g, floating* s0, floating* s1, floating* s2,
                  Py_ssize_t n, int thread, int n_threads) noexcept nogil:
     """`sgd_update` and `adam_update`: one thread's share of (N,) elements."""
-    cdef Update u = prepare_update(op)
+    cdef Update u = prepare_update(op, rate)
     cdef Py_ssize_t begin, end
     nn_share(n, BLOCK, thread, n_threads, &begin, &end)
     update_block(&u, w + begin, g + begin, s0 + begin if s0 != NULL else s0,

@@ -51,9 +51,9 @@ cdef enum Kernel:
     N_KERNELS
 
 cdef enum:
-    OP_POINTERS = 7
-    OP_SIZES = 4
-    OP_SCALARS = 5
+    OP_POINTERS = 10
+    OP_SIZES = 8
+    OP_SCALARS = 10
 
 cdef struct Op:
     int64_t kernel
@@ -64,6 +64,8 @@ cdef struct Op:
     int64_t meet                      # as of Meet
     int64_t moves                     # whether any of row_bytes is not 0
     int64_t[OP_POINTERS] row_bytes    # how far a pointer moves on with every row: of data where they lie
+    int64_t per                       # rows that the op sees of each row of the batch; 0: 1
+    int64_t every                     # it runs in each step whose number, counted from 1, this divides; 0: in all
 
 cdef enum Meet:  # when the threads must meet after an op
     MEET_BY_ROWS = 1    # where rows are shared out
@@ -73,13 +75,15 @@ cdef struct Batch:
     const int64_t* order  # (samples,) the order of rows, or NULL: as they lie
     Py_ssize_t first      # of the batch, in that order
     Py_ssize_t rows       # in the batch
+    int64_t step          # of the training: how many were made before this one
+    double rate           # the learning rate of this step, or nan: that of each op
     bint by_rows          # whether all ops whose rows stand alone share out rows
 
 
 cdef void run_op_typed(const Op* op, const Batch* batch, void* scratch, int thread, int n_threads,
                        floating* unused) noexcept nogil:
     cdef int64_t kernel = op.kernel
-    cdef Py_ssize_t B = batch.rows, n0 = op.n[0], n1 = op.n[1]
+    cdef Py_ssize_t B = batch.rows * op.per if op.per > 1 else batch.rows, n0 = op.n[0], n1 = op.n[1]
     cdef floating* p0 = <floating*>op.p[0]
     cdef floating* p1 = <floating*>op.p[1]
     cdef floating* p2 = <floating*>op.p[2]
@@ -96,8 +100,7 @@ cdef void run_op_typed(const Op* op, const Batch* batch, void* scratch, int thre
                              batch.by_rows, thread, n_threads)
     elif kernel == K_DENSE_BACKWARD_PARAMS:
         dense_backward_params(p0, p1, p2, p3, B, n0, n1, op.n[3] != 0, <const Op*>op.p[4],
-                              <const Op*>op.p[5], scratch,
-                              thread, n_threads)
+                              <const Op*>op.p[5], batch.rate, scratch, thread, n_threads)
     elif kernel == K_BIAS_ACTIVATION_FORWARD:
         bias_activation_forward(<int>op.n[2], p0, p1, p2, B, n0, s0, thread, n_threads)
     elif kernel == K_ACTIVATION_FORWARD:
@@ -129,7 +132,7 @@ cdef void run_op_typed(const Op* op, const Batch* batch, void* scratch, int thre
     elif kernel == K_ABSOLUTE_ERROR:
         absolute_error(p0, p1, p3, B, n0, scratch, thread, n_threads)
     elif kernel == K_SGD_UPDATE or kernel == K_ADAM_UPDATE:
-        update(op, p0, p1, p2, p3, p4, n0, thread, n_threads)
+        update(op, batch.rate, p0, p1, p2, p3, p4, n0, thread, n_threads)
     elif kernel == K_ADAM_STEP and thread == 0:
         (<double*>op.p[0])[0] *= op.s[0]
         (<double*>op.p[0])[1] *= op.s[1]
@@ -241,6 +244,8 @@ cdef struct Run:
     Py_ssize_t samples, batch_size
     Py_ssize_t begin, next                # the first sample of the run, and the first one not yet seen
     const double* watched                 # a total that must stay finite, or NULL
+    int64_t step                          # of the batch that begins at row 0
+    const double* rates                   # the learning rate of each batch, counted from row 0, or NULL
     bint by_rows                          # as of Batch
     double deadline                       # seconds on the monotonic clock
     char* scratch
@@ -273,11 +278,17 @@ cdef void run_thread(Run* run, int thread, int n_threads) noexcept nogil:
     cdef Batch batch
     cdef void* scratch = run.scratch + thread * run.scratch_bytes
     batch.order, batch.first, batch.by_rows = run.order, run.begin, run.by_rows
+    cdef Py_ssize_t number = run.begin // max(run.batch_size, <Py_ssize_t>1)
     cdef int odd = 0
     cdef int meet = MEET_BY_ROWS if run.by_rows else MEET_BY_PANELS
     while True:
         batch.rows = min(run.batch_size, run.samples - batch.first)
+        batch.step = run.step + number
+        batch.rate = run.rates[number] if run.rates != NULL else NAN
+        number += 1
         for i in range(run.n_ops):
+            if run.ops[i].every > 1 and (batch.step + 1) % run.ops[i].every != 0:
+                continue
             if run.ops[i].kernel != K_PYTHON:
                 run_op(&run.ops[i], &batch, scratch, thread, n_threads)
             elif thread == 0:

@@ -50,6 +50,8 @@ class Executor:
         n_threads: int = 0,
         first: int = 0,
         last: int | None = None,
+        step: int = 0,
+        rates: NDArray[np.float64] | None = None,
     ) -> dict[str, float]:
         """Run the program over all batches; parameters as of `nncore.executor`, without threads."""
         batch_size = batch_size or self.batch_size
@@ -68,8 +70,13 @@ class Executor:
                       for array, buffer in zip(self.arrays, self.program.buffers, strict=True)]
             for number, source in feeds.items():
                 arrays[number][...] = source[rows] if order is None else source[order[rows]]
+            number = begin // batch_size
+            scalars = {**(attributes or {}), "step": step + number}
+            if rates is not None:
+                scalars["learning_rate"] = float(rates[number])
             for op in self.program.ops:
-                self._call(op, arrays, attributes or {})
+                if (step + number + 1) % op.every == 0:
+                    self._call(op, arrays, scalars)
             for name, number in self.program.totals.items():
                 sums[name] += float(arrays[number].sum(dtype=np.float64))
             for number, to in (results or {}).items():
@@ -94,9 +101,11 @@ class Executor:
         def run(samples: int, order: NDArray[np.int64] | None = None, batch_size: int | None = None,
                 watch: str | None = None, attributes: Mapping[str, float] | None = None,
                 on_pause: Callable[[int], object] | None = None, n_threads: int = 0, first: int = 0,
-                last: int | None = None) -> dict[str, float]:
+                last: int | None = None, step: int = 0,
+                rates: NDArray[np.float64] | None = None) -> dict[str, float]:
             return self.run(
-                feeds, samples, order, batch_size, results, watch, attributes, on_pause, n_threads, first, last
+                feeds, samples, order, batch_size, results, watch, attributes, on_pause, n_threads, first, last,
+                step, rates
             )
 
         return run
