@@ -103,7 +103,7 @@ class MonitorCallback(Callback):
 def _metrics_of(model: Any) -> list[Any]:
     """Return a model's metrics."""
     loss = getattr(model, "loss", None)
-    return [] if loss is None else model._resolve_metrics(model._metric_names, loss)  # type: ignore[no-any-return]
+    return [] if loss is None else model._resolve_metrics(model._metric_names, loss)
 
 
 _DIRECTIONS = {
