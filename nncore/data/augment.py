@@ -25,7 +25,7 @@ from nncore.random import _normal_quantile
 
 __all__ = ["Augment", "generator", "mixup", "noise"]
 
-Augment = Callable[[Any, Any, np.random.Generator], tuple[Any, Any]]
+Augment = Callable[..., tuple[Any, Any]]
 
 
 def generator(seed: int, number: int, batch: int) -> np.random.Generator:
