@@ -152,7 +152,7 @@ cdef void run_op_typed(const Op* op, const Batch* batch, void* scratch, int thre
     elif kernel == K_STORE:
         store(<const char*>op.p[0], <char*>op.p[1], n0, batch, thread, n_threads)
     elif kernel == K_ACCUMULATE and thread == 0:
-        (<double*>op.p[1])[0] += batch_sum(p0, B)
+        (<double*>op.p[1])[0] += op.s[0] * (B * <double>p0[0] if n0 else batch_sum(p0, B))
     elif kernel == K_SUM and thread == 0:
         (<double*>op.p[1])[0] = batch_sum(p0, B)
 
