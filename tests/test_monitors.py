@@ -30,7 +30,7 @@ Y = X @ [[1.0], [2.0], [-1.0]] + 0.5
 
 def make(learning_rate=0.05, metrics=("mae",), seed=7):
     model = nn.Sequential([nn.Input((3,)), Dense(4, "tanh", dtype="float64"), Dense(1, dtype="float64")], seed=seed)
-    model.compile(nn.optimizers.SGD(learning_rate, 0.9), "mse", list(metrics))
+    model.compile(nn.optimizers.SGD(learning_rate, 0.9), "mse", metrics=list(metrics))
     return model
 
 
@@ -39,7 +39,9 @@ class Dummy:
 
     def __init__(self, rate=0.1):
         self.stop_training, self.weights, self.optimizer = False, -1, nn.optimizers.SGD(rate)
-        self.loss = None
+
+    def _resolve_metrics(self):
+        return []
 
     def get_weights(self):
         return self.weights

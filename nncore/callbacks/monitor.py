@@ -71,11 +71,10 @@ class MonitorCallback(Callback):
         name = self.monitor.removeprefix("val_")
         if name == "loss" or name.endswith("_loss"):
             return -1
-        for metric in _metrics_of(self.model):
-            if metric.name == name:
-                direction = getattr(metric, "direction", None) or _DIRECTIONS.get(type(metric).__name__)
-                if direction is not None:
-                    return 1 if direction == "up" else -1
+        for _, known, metric, _ in self.model._resolve_metrics():
+            direction = getattr(metric, "direction", None) or _DIRECTIONS.get(type(metric).__name__)
+            if known == name and direction is not None:
+                return 1 if direction == "up" else -1
         raise ValueError(f"{type(self).__name__}: whether more or less of {self.monitor!r} is better is not known: "
                          "give mode='max' or mode='min'")
 
@@ -98,12 +97,6 @@ class MonitorCallback(Callback):
                 stacklevel=2,
             )
         return None
-
-
-def _metrics_of(model: Any) -> list[Any]:
-    """Return a model's metrics."""
-    loss = getattr(model, "loss", None)
-    return [] if loss is None else model._resolve_metrics(model._metric_names, loss)
 
 
 _DIRECTIONS = {
