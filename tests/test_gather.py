@@ -7,7 +7,7 @@ from nncore._core import core
 from nncore.executor import OP
 from nncore.kernels._front import KERNEL
 
-SOURCES = ["int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64", "float32", "float64"]
+SOURCES = ["same", "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64", "float32", "float64"]
 
 
 def gather(source, dtype, order, n_threads=1, batch=None):
@@ -18,7 +18,7 @@ def gather(source, dtype, order, n_threads=1, batch=None):
     table = np.zeros(1, OP)
     table["kernel"], table["is_double"] = KERNEL["gather"], dtype == np.float64
     table["p"][0, :2] = core.address(source), core.address(out)
-    code = 0 if source.dtype == dtype else 1 + SOURCES.index(source.dtype.name)
+    code = 1 if source.dtype == dtype else 1 + SOURCES.index(source.dtype.name)
     table["n"][0, :4] = source.shape[1], source.strides[0], code, dtype == np.int64
     done = np.zeros(1, np.int64)
     core.run_program(table, order, samples, batch, done, None, 0, None, 1e9, n_threads, np.zeros(0, np.uint8), 0)
@@ -44,7 +44,7 @@ def hostile(dtype, shape, rng):
 
 
 @pytest.mark.parametrize(("source", "dtype"), [
-    (source, dtype) for source in SOURCES for dtype in ("float32", "float64", "int64")
+    (source, dtype) for source in SOURCES[1:] for dtype in ("float32", "float64", "int64")
     if (source[0], dtype) != ("f", "int64")])  # ids are not made of floats
 @pytest.mark.parametrize("n_threads", [1, 2])
 def test_every_pair_of_dtypes(source, dtype, n_threads):
@@ -60,7 +60,7 @@ def test_every_pair_of_dtypes(source, dtype, n_threads):
 def test_columns_of_wider_rows():
     x = np.random.default_rng(1).normal(size=(40, 9))
     order = np.random.default_rng(2).permutation(40)
-    for part in (x[:, 1:], x[:, :4], x[:, 3:8], x[::2, 2:]):
+    for part in (x[:, 1:], x[:, :4], x[:, 3:8], x[::2, 2:], x[::-1], np.broadcast_to(x[3], (40, 9))):
         chosen = order[order < len(part)]
         for dtype in (np.dtype("float32"), np.dtype("float64")):
             assert np.array_equal(gather(part, dtype, chosen), part[chosen].astype(dtype))

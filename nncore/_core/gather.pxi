@@ -21,8 +21,8 @@ ctypedef fused wanted:
     float
     double
 
-cdef enum Dtype:  # of the source, as NUMBERS of nncore/executor.py
-    D_SAME  # bytes are copied as they are
+cdef enum Dtype:  # of the source, as NUMBERS of nncore/executor.py; 0 is `gather`
+    D_SAME = 1  # bytes are copied as they are
     D_INT8
     D_UINT8
     D_INT16

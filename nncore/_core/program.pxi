@@ -140,7 +140,7 @@ cdef void run_op_typed(const Op* op, const Batch* batch, void* scratch, int thre
         square_sums(p0, <double*>op.p[1] + n1, n0, thread, n_threads)
     elif kernel == K_CLIP_SCALE and thread == 0:
         clip_scale(<const double*>op.p[0], <double*>op.p[1], n0, op.s[0])
-    elif kernel == K_GATHER and op.n[1] == 0:
+    elif kernel == K_GATHER and op.n[2] == 0:
         gather(<const char*>op.p[0], <char*>op.p[1], n0, batch, thread, n_threads)
     elif kernel == K_GATHER:  # n: numbers in a row, bytes between rows, their dtype, whether ids are wanted
         if op.n[3]:
