@@ -181,8 +181,15 @@ cdef void run_op_typed(const Op* op, const Batch* batch, void* scratch, int thre
         fm_interaction_forward(p0, p1, B, n0, n1, thread, n_threads)
     elif kernel == K_FM_INTERACTION_BACKWARD:
         fm_interaction_backward(p0, p1, p2, B, n0, n1, scratch, thread, n_threads)
-    elif kernel == K_GATHER:
+    elif kernel == K_GATHER and op.n[2] == 0:
         gather(<const char*>op.p[0], <char*>op.p[1], n0, batch, thread, n_threads)
+    elif kernel == K_GATHER:  # n: numbers in a row, bytes between rows, their dtype, whether ids are wanted
+        if op.n[3]:
+            gather_converted(<const char*>op.p[0], <int64_t*>op.p[1], <int>op.n[2], n0, n1, batch.order,
+                             batch.first, batch.rows, thread, n_threads)
+        else:
+            gather_converted(<const char*>op.p[0], p1, <int>op.n[2], n0, n1, batch.order, batch.first,
+                             batch.rows, thread, n_threads)
     elif kernel == K_STORE:
         store(<const char*>op.p[0], <char*>op.p[1], n0, batch, thread, n_threads)
     elif kernel == K_ACCUMULATE and thread == 0:
