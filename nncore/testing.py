@@ -13,6 +13,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from nncore import _rows_normalization
+
 __all__ = ["KERNELS", "Case", "Draw", "Kernel", "check_backward", "hostile_arrays"]
 
 Shape = tuple[int, ...]
@@ -562,6 +564,7 @@ KERNELS: tuple[Kernel, ...] = (
     *_OPTIMIZERS,
     *_METRICS,
     *_RANDOM,
+    *_rows_normalization.rows(),
 )
 """One row per public kernel (two where a kernel takes two kinds of target)."""
 

@@ -43,6 +43,12 @@ cdef enum Kernel:
     K_ADAM_STEP
     K_SQUARE_SUMS
     K_CLIP_SCALE
+    K_BATCH_NORMALIZATION_FORWARD
+    K_BATCH_NORMALIZATION_BACKWARD
+    K_SCALED
+    K_LAYER_NORMALIZATION_FORWARD
+    K_LAYER_NORMALIZATION_BACKWARD_INPUT
+    K_LAYER_NORMALIZATION_BACKWARD_PARAMS
     K_GATHER
     K_STORE
     K_ACCUMULATE
@@ -140,6 +146,22 @@ cdef void run_op_typed(const Op* op, const Batch* batch, void* scratch, int thre
         square_sums(p0, <double*>op.p[1] + n1, n0, thread, n_threads)
     elif kernel == K_CLIP_SCALE and thread == 0:
         clip_scale(<const double*>op.p[0], <double*>op.p[1], n0, op.s[0])
+    elif kernel == K_BATCH_NORMALIZATION_FORWARD:
+        batch_normalization_forward(p0, p1, p2, p3, p4, p5, <floating*>op.p[6], <floating*>op.p[7],
+                                    <floating*>op.p[8], <floating*>op.p[9], B, n0, op.s[0], op.s[1], <int>op.n[2],
+                                    <floating>op.s[2], scratch, thread, n_threads)
+    elif kernel == K_BATCH_NORMALIZATION_BACKWARD:
+        batch_normalization_backward(p0, p1, p2, p3, p4, <floating*>op.p[8], p5, <floating*>op.p[6],
+                                     <floating*>op.p[7], B, n0, <int>op.n[2], s0, scratch, thread, n_threads)
+    elif kernel == K_SCALED:
+        scaled(p0, p1, p2, p3, p4, p5, B, n0, <int>n1, op.s[0], <int>op.n[2], <floating>op.s[1], scratch, thread,
+               n_threads)
+    elif kernel == K_LAYER_NORMALIZATION_FORWARD:
+        layer_normalization_forward(p0, p1, p2, p3, p4, p5, B, n0, n1 != 0, op.s[0], thread, n_threads)
+    elif kernel == K_LAYER_NORMALIZATION_BACKWARD_INPUT:
+        layer_normalization_backward_input(p0, p1, p2, p3, p4, p5, B, n0, thread, n_threads)
+    elif kernel == K_LAYER_NORMALIZATION_BACKWARD_PARAMS:
+        layer_normalization_backward_params(p0, p1, p2, p3, p4, p5, B, n0, scratch, thread, n_threads)
     elif kernel == K_GATHER:
         gather(<const char*>op.p[0], <char*>op.p[1], n0, batch, thread, n_threads)
     elif kernel == K_STORE:
@@ -234,6 +256,8 @@ cdef Py_ssize_t op_scratch(const Op* op) noexcept nogil:
         return product_scratch(op.n[1], CHUNK, size)
     if K_SOFTMAX <= op.kernel <= K_ABSOLUTE_ERROR:
         return block_scratch(op.n[0])
+    if K_BATCH_NORMALIZATION_FORWARD <= op.kernel <= K_LAYER_NORMALIZATION_BACKWARD_PARAMS:
+        return column_scratch()
     return 0
 
 
