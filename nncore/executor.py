@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from nncore import _merging
 from nncore._core import core
 from nncore.custom import Caller
 from nncore.kernels._front import ACTIVATION, DEFAULT_ALPHA, KERNEL
@@ -346,8 +347,10 @@ class Bound:
         for number in _schedule(program):
             if number not in fusions.skipped:
                 add(number)
-        for place, number in enumerate(program.totals.values()):
-            lines.append(("accumulate", is_double, [buffers[number], sums[place:]], (), (), 1, 1))
+        for place, parts in enumerate(program.totals.values()):
+            for number, scale in parts:
+                double, per_row = buffers[number].dtype == np.float64, program.buffers[number].per_row
+                lines.append(("accumulate", double, [buffers[number], sums[place:]], (not per_row,), (scale,), 1, 1))
         for number, to in results.items():
             source = buffers[number]
             _check_rows("results", number, to, source)
@@ -367,7 +370,7 @@ class Bound:
             row["p"][: len(arrays)] = [0 if array is None else core.address(array) for array in arrays]
             row["n"][: len(sizes)], row["s"][: len(scalars)] = sizes, scalars
             row["per"], row["every"] = per, every
-        table["meet"][:n_run] = _meetings([lines[line][0] for line in range(n_run)])
+        table["meet"][:n_run] = _meetings([(lines[line][0], lines[line][5]) for line in range(n_run)])
         for (line, slot), array in moves.items():
             table[line]["moves"] = 1
             table[line]["row_bytes"][slot] = array.itemsize * int(np.prod(array.shape[1:]))
@@ -414,30 +417,37 @@ def _schedule(program: Program) -> list[int]:
     # By the core's names: a program calls an activation's derivative otherwise.
     kernels = [op.kernel if op.kernel == "python" else lowered(program, op)[0] for op in program.ops]
     numbers = sorted(range(len(kernels)), key=lambda number: kernels[number] != "adam_step")
-    at = [place for place, number in enumerate(numbers) if kernels[number] in ("dense_backward_params", *_BY_ROW)]
-    backward = [numbers[place] for place in at]
-    if not backward or "python" in kernels:
+    if "python" in kernels:
         return numbers
-    late = [number for number in backward if kernels[number] == "dense_backward_params"]
-    early = [number for number in backward if number not in late]
-    for place, number in zip(at, [*early, *late], strict=True):
-        numbers[place] = number
-    return numbers
+    order: list[int] = []
+    late: list[int] = []
+    touched: set[int | None] = set()  # by the ops that wait
+    for number in numbers:
+        op = program.ops[number]
+        if kernels[number] == "dense_backward_params":
+            late.append(number)
+            touched.update(op.outputs)
+            continue
+        if late and kernels[number] not in _BY_ROW and touched.intersection((*op.inputs, *op.outputs)):
+            order, late, touched = [*order, *late], [], set()
+        order.append(number)
+    return [*order, *late]
 
 
-def _meetings(kernels: list[str]) -> list[int]:
+def _meetings(lines: list[tuple[str, int]]) -> list[int]:
     """Return for each line after which threads must meet: bit 0 where they share out rows, bit 1 where columns.
 
     They need not between two ops whose rows stand alone, where each has its own rows, nor between two that write
-    what the other does not touch. At the end of a batch they meet anyway.
+    what the other does not touch. At the end of a batch they meet anyway. A line is a kernel and how many rows it
+    sees of each of the batch: where these differ, so do the shares.
     """
     apart = ("gather",), ("dense_backward_params", "accumulate"), ("store",)
     meetings = []
-    for kernel, after in zip(kernels, [*kernels[1:], None], strict=True):
-        if after is None or any(kernel in group and after in group for group in apart):
+    for (kernel, per), (after, per_after) in zip(lines, [*lines[1:], ("", 0)], strict=True):
+        if not after or any(kernel in group and after in group for group in apart):
             meetings.append(0)
         else:
-            meetings.append(2 if kernel in _BY_ROW and after in _BY_ROW else 3)
+            meetings.append(2 if kernel in _BY_ROW and after in _BY_ROW and per == per_after else 3)
     return meetings
 
 
@@ -465,7 +475,7 @@ class Fusions(NamedTuple):
 def _fusions(program: Program) -> Fusions:
     """Find what can be done while its operands are in the cache."""
     found = Fusions({}, {}, set(), set())
-    kept = {*program.results, *program.totals.values()}
+    kept = program.wanted
 
     def only_reader(number: int | None) -> int | None:
         """Return the op that reads a buffer, where there is one and nobody else wants it."""
@@ -546,7 +556,7 @@ def _allocate(program: Program, batch_size: int) -> list[NDArray[Any]]:
     """Return an array per buffer: variables where they lie, all else in one arena."""
     shapes = [(batch_size, *buffer.shape) if buffer.per_row else (buffer.row_size,) if buffer.panels else buffer.shape
               for buffer in program.buffers]
-    sizes = [0 if buffer.variable is not None else
+    sizes = [0 if buffer.variable is not None or buffer.value is not None else
              -(-int(np.prod(shape, dtype=object)) * buffer.dtype.itemsize // ALIGNMENT) * ALIGNMENT
              for buffer, shape in zip(program.buffers, shapes, strict=True)]
     arena = aligned_empty(sum(sizes))
@@ -555,6 +565,9 @@ def _allocate(program: Program, batch_size: int) -> list[NDArray[Any]]:
     for buffer, shape, size in zip(program.buffers, shapes, sizes, strict=True):
         if buffer.variable is not None:
             arrays.append(buffer.variable._value)
+            continue
+        if buffer.value is not None:
+            arrays.append(buffer.value)
             continue
         n_bytes = int(np.prod(shape, dtype=object)) * buffer.dtype.itemsize
         arrays.append(arena[start : start + n_bytes].view(buffer.dtype).reshape(shape))
@@ -572,10 +585,11 @@ _SCALARS: dict[str, tuple[str, ...]] = {  # of the optimizer's ops, in the core'
 }
 # Kernels of the core whose rows stand alone, and the step of Adam's powers, which none of them reads.
 _BY_ROW = frozenset(core.KERNELS) - {
-    "dense_backward_params", "sgd_update", "adam_update", "square_sums", "clip_scale", "accumulate", "sum", "python"
+    "dense_backward_params", "sgd_update", "adam_update", "square_sums", "clip_scale", "accumulate", "sum", "python",
+    "sum_arrays", "factorization_machine_backward_params",
 }
 # Kernels that take an array of any rank as rows of its last axis.
-_LAST_AXIS = frozenset(("dense_forward", "dense_backward_input", "dense_backward_params", "softmax", "softmax_backward",
+LAST_AXIS = frozenset(("dense_forward", "dense_backward_input", "dense_backward_params", "softmax", "softmax_backward",
                         "log_softmax", "log_softmax_backward"))
 _ROWWISE = ("softmax", "softmax_backward", "log_softmax", "log_softmax_backward")
 _METRICS = {
@@ -596,7 +610,7 @@ _LOSSES = (
 
 def rows_per(program: Program, op: Op) -> int:
     """Return how many rows an op that works along the last axis sees of each row of the batch."""
-    if op.kernel not in _LAST_AXIS:
+    if op.kernel not in LAST_AXIS:
         return 1
     number = op.inputs[0]
     assert number is not None
@@ -650,5 +664,9 @@ def lowered(
             operands = (w, dw, velocity, None, None, None, *scale)
         sizes = (program.buffers[op.inputs[0]].row_size, op.attributes.get("first", 0))
         return op.kernel, operands, sizes, tuple(float(op.attributes[name]) for name in _SCALARS[op.kernel])
+    if op.kernel in _merging.LOWERED:
+        return _merging.LOWERED[op.kernel](program, op)
     name, direction = op.kernel.rsplit("_", 1)
-    return f"activation_{direction}", operands, (width(op.inputs[0]), 0, ACTIVATION[name]), values
+    assert op.inputs[0] is not None
+    sizes = (program.buffers[op.inputs[0]].row_size, 0, ACTIVATION[name])
+    return f"activation_{direction}", operands, sizes, values

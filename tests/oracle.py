@@ -427,4 +427,5 @@ def sum_of_squares(elementary, x):
     return total
 
 
-from oracle_normalization import *  # noqa: E402, F403 - of a file of its own, which needs what stands above
+from oracle_merging import *  # noqa: E402, F403
+from oracle_normalization import *  # noqa: E402, F403

@@ -18,7 +18,7 @@ EXECUTORS = {"compiled": executor.Executor, "numpy": reference.executor.Executor
 def make(learning_rate=0.05, momentum=0.9, seed=7, kind="compiled"):
     model = nn.Sequential([nn.Input((3,)), Dense(4, "tanh", dtype="float64"), Dense(1, dtype="float64")], seed=seed)
     model.executor_class = EXECUTORS[kind]
-    model.compile(nn.optimizers.SGD(learning_rate, momentum), "mse", ["mae"])
+    model.compile(nn.optimizers.SGD(learning_rate, momentum), "mse", metrics=["mae"])
     return model
 
 

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nncore import reference
-from nncore.executor import RunError, caller
+from nncore import _merging, reference
+from nncore.executor import LAST_AXIS, RunError, caller
 from nncore.program import Op, Program
 
 __all__ = ["Executor"]
@@ -33,7 +33,7 @@ class Executor:
     def __init__(self, program: Program, batch_size: int) -> None:
         self.program, self.batch_size = program, batch_size
         self.arrays = [np.zeros((batch_size, *buffer.shape) if buffer.per_row else buffer.shape, buffer.dtype)
-                       for buffer in program.buffers]
+                       if buffer.value is None else buffer.value for buffer in program.buffers]
         self.done = np.zeros(1, np.int64)
         self.sums = dict.fromkeys(program.totals, 0.0)
 
@@ -77,8 +77,10 @@ class Executor:
             for op in self.program.ops:
                 if (step + number + 1) % op.every == 0:
                     self._call(op, arrays, scalars)
-            for name, number in self.program.totals.items():
-                sums[name] += float(arrays[number].sum(dtype=np.float64))
+            for name, parts in self.program.totals.items():
+                for number, scale in parts:
+                    per_row = self.program.buffers[number].per_row
+                    sums[name] += scale * float(arrays[number].sum(dtype=np.float64) * (1 if per_row else n_rows))
             for number, to in (results or {}).items():
                 to[rows] = arrays[number]
             for variable, array in kept:
@@ -117,6 +119,9 @@ class Executor:
             caller(self.program, op, arrays)(rows)
             return
         operands = [None if number is None else arrays[number] for number in (*op.inputs, *op.outputs)]
+        if op.kernel in LAST_AXIS:
+            operands = [as_rows(array) if number is not None and self.program.buffers[number].per_row else array
+                        for number, array in zip((*op.inputs, *op.outputs), operands, strict=True)]
         scalars = {name: attributes.get(name, value) for name, value in op.attributes.items()}
         if op.kernel == "adam_update":  # what a program keeps in buffers are scalars of these kernels
             scalars["beta_1_power"], scalars["beta_2_power"] = operands.pop(5).tolist()  # type: ignore[union-attr]
@@ -125,4 +130,9 @@ class Executor:
         with np.errstate(
             all="ignore"
         ):  # overflow and nan are the run's business, as in the compiled executor
-            getattr(reference, op.kernel)(*operands, **scalars)
+            getattr(reference, op.kernel)(*_merging.arguments(op, operands), **scalars)
+
+
+def as_rows(array: NDArray[Any] | None) -> NDArray[Any] | None:
+    """Return an array of any rank as rows of its last axis."""
+    return array if array is None or array.ndim < 3 else array.reshape(-1, array.shape[-1])
