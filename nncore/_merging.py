@@ -56,14 +56,14 @@ def _axis(program: Program, number: int | None, op: Op) -> tuple[int, int, int]:
 
 
 def _merge(program: Program, op: Op) -> Lowered:
-    kind, divisor = op.kernel.removesuffix("_forward"), float(op.attributes.get("divisor", 0.0))
+    kind, scale = op.kernel.removesuffix("_forward"), float(op.attributes.get("scale", 0.0))
     (y,) = op.outputs
     assert y is not None
     kernel = "merge"
     if kind == "gradient_sum":
         kind, kernel = "add", "merge" if program.buffers[y].per_row else "sum_arrays"
     sizes = (_size(program, y), len(op.inputs), core.MERGE_KINDS.index(kind))
-    return kernel, (y, *op.inputs), sizes, (divisor,)
+    return kernel, (y, *op.inputs), sizes, (scale,)
 
 
 def _extremum_backward(program: Program, op: Op) -> Lowered:
@@ -105,7 +105,7 @@ def _factors(program: Program, op: Op) -> Lowered:
 
 LOWERED: dict[str, Callable[[Program, Op], Lowered]] = {
     **dict.fromkeys(("add_forward", "subtract_forward", "multiply_forward", "maximum_forward", "minimum_forward",
-                     "divide_forward", "gradient_sum"), _merge),
+                     "scale_forward", "gradient_sum"), _merge),
     "extremum_backward": _extremum_backward,
     "concatenate_forward": _concatenate,
     "concatenate_backward": _slice,
@@ -148,7 +148,7 @@ def _add_rule(program: Program, op: Op, dy: int, reached: set[int]) -> dict[int,
 
 def _subtract_rule(program: Program, op: Op, dy: int, reached: set[int]) -> dict[int, int]:
     return _each(program, op, reached, lambda at, number: dy if at == 0 else _emitted(
-        program, number, "divide_forward", (dy,), divisor=-1.0))
+        program, number, "scale_forward", (dy,), scale=-1.0))
 
 
 def _multiply_rule(program: Program, op: Op, dy: int, reached: set[int]) -> dict[int, int]:
@@ -156,9 +156,9 @@ def _multiply_rule(program: Program, op: Op, dy: int, reached: set[int]) -> dict
         program, number, "multiply_forward", (dy, *op.inputs[:at], *op.inputs[at + 1 :])))
 
 
-def _divide_rule(program: Program, op: Op, dy: int, reached: set[int]) -> dict[int, int]:
+def _scale_rule(program: Program, op: Op, dy: int, reached: set[int]) -> dict[int, int]:
     return _each(program, op, reached, lambda at, number: _emitted(
-        program, number, "divide_forward", (dy,), **op.attributes))
+        program, number, "scale_forward", (dy,), **op.attributes))
 
 
 def _extremum_rule(program: Program, op: Op, dy: int, reached: set[int]) -> dict[int, int]:
@@ -199,7 +199,7 @@ RULES: dict[str, Callable[[Program, Op, int, set[int]], dict[int, int]]] = {
     "add_forward": _add_rule,
     "subtract_forward": _subtract_rule,
     "multiply_forward": _multiply_rule,
-    "divide_forward": _divide_rule,
+    "scale_forward": _scale_rule,
     "maximum_forward": _extremum_rule,
     "minimum_forward": _extremum_rule,
     "concatenate_forward": _concatenate_rule,

@@ -76,8 +76,8 @@ def _given(draw: Draw, B: int, C: int) -> dict[str, Any]:
 
 
 def _of_rows(draw: Draw, B: int, C: int) -> dict[str, Any]:
-    return {"dy": draw.normal(B, C), "x": draw.normal(B, C, scale=3), "mean": draw.normal(B),
-            "inverse": draw.between(0.3, 1.9, B)}
+    return {"dy": draw.normal(B, C), "x": draw.normal(B, C, scale=3), "mean": draw.normal(B, 1),
+            "inverse": draw.between(0.3, 1.9, B, 1)}
 
 
 def _without(arguments: dict[str, Any], *names: str) -> dict[str, Any]:
@@ -142,6 +142,14 @@ def rows() -> tuple[Kernel, ...]:
             **shared,
         ),
         Kernel(
+            "batch_normalization_backward_params",
+            lambda draw, B, C: {"dy": draw.normal(B, C), **_without(_given(draw, B, C), "gamma", "beta")},
+            variants=({}, {"epsilon": 0.19}),
+            ulps=2000,
+            moved=lambda B, C: 2 * B * C,
+            **shared,
+        ),
+        Kernel(
             "normalization",
             lambda draw, B, C: _without(_given(draw, B, C), "gamma", "beta"),
             variants=({}, {"invert": True}, {"mean": None}, {"mean": None, "invert": True}),
@@ -153,6 +161,20 @@ def rows() -> tuple[Kernel, ...]:
             rowwise=True,
             moved=lambda B, C: 2 * B * C,
             **shared,
+        ),
+        Kernel(
+            "normalization",
+            lambda draw, B, C: {
+                "x": draw.normal(B, C), "mean": draw.normal(7), "variance": draw.between(0.3, 2.1, 7),
+                "index": draw.classes(C, 7),
+            },
+            label="index",
+            variants=({}, {"invert": True}, {"mean": None}),
+            ulps=64,
+            rowwise=True,
+            moved=lambda B, C: 2 * B * C,
+            shapes=tuple((B, C) for B, C in _SHAPES if B != 7 and C != B),
+            big=_BIG,
         ),
         Kernel(
             "rescaling",

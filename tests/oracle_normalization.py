@@ -6,6 +6,7 @@ from oracle import BATCH_CHUNK, activate, fma, lanes_sum
 __all__ = [
     "batch_normalization",
     "batch_normalization_backward",
+    "batch_normalization_backward_params",
     "batch_normalization_forward",
     "layer_normalization_backward_input",
     "layer_normalization_backward_params",
@@ -78,19 +79,28 @@ def batch_normalization(elementary, x, mean, variance, gamma=None, beta=None, ep
     return _normalized(elementary, x, _vector(mean, 0, x), variance, gamma, beta, epsilon, activation, alpha)[0]
 
 
-def normalization(elementary, x, mean, variance, invert=False):
+def batch_normalization_backward_params(elementary, dy, x, mean, variance, epsilon=0.001):
+    """(dgamma, dbeta)."""
+    dbeta, products = _chains(dy, x - mean)
+    return products * _inverse(variance.astype(np.float64), epsilon, x.dtype), dbeta
+
+
+def normalization(elementary, x, mean, variance, index=None, invert=False):
     """There, and back."""
     one = x.dtype.type
     root = np.sqrt(variance)
     spread = np.where(root < one(1e-7), one(1e-7), root)
-    if invert:
-        return fma(x, spread, _vector(mean, 0, x))
-    return fma(x - _vector(mean, 0, x), one(1) / spread, one(0))
+    mean = np.zeros_like(variance) if mean is None else mean
+    if index is not None:
+        mean, spread = mean[index], spread[index]
+    mean, spread = mean.reshape(x.shape[1:]), spread.reshape(x.shape[1:])
+    return fma(x, spread, mean) if invert else fma(x - mean, one(1) / spread, one(0))
 
 
 def rescaling(elementary, x, scale, offset=None):
     """One fma."""
-    return fma(x, scale, _vector(offset, 0, x))
+    offset = np.zeros_like(scale) if offset is None else offset
+    return fma(x, scale.reshape(x.shape[1:]), offset.reshape(x.shape[1:]))
 
 
 def layer_normalization_forward(elementary, x, gamma=None, beta=None, epsilon=0.001):
@@ -102,22 +112,21 @@ def layer_normalization_forward(elementary, x, gamma=None, beta=None, epsilon=0.
     mean = (first + a).astype(x.dtype)
     inverse = _inverse(_not_negative(fma(-a, a, lanes_sum(d * d) * share)), epsilon, x.dtype)
     y = fma((x - mean) * inverse, _vector(gamma, 1, x), _vector(beta, 0, x))
-    return y, mean[:, 0], inverse[:, 0]
+    return y, mean, inverse
 
 
 def rms_normalization_forward(elementary, x, scale=None, epsilon=1e-6):
     """(y, inverse)."""
     d = x.astype(np.float64)
     inverse = _inverse(lanes_sum(d * d) * (np.float64(1) / np.float64(x.shape[1])), epsilon, x.dtype)
-    return fma(x * inverse, _vector(scale, 1, x), x.dtype.type(0)), inverse[:, 0]
+    return fma(x * inverse, _vector(scale, 1, x), x.dtype.type(0)), inverse
 
 
 def _backward_input(dy, x, mean, inverse, gamma):
     one = x.dtype.type
-    inverse = inverse[:, None]
     g = dy if gamma is None else dy * gamma
     share = one(1) / one(x.shape[1])
-    shift = one(0) if mean is None else mean[:, None]
+    shift = one(0) if mean is None else mean
     centre = one(0) if mean is None else lanes_sum(g) * share
     slope = lanes_sum(g * ((x - shift) * inverse)) * share
     return inverse * fma((shift - x) * inverse, slope, g - centre)
@@ -135,10 +144,10 @@ def rms_normalization_backward_input(elementary, dy, x, inverse, scale=None):
 
 def layer_normalization_backward_params(elementary, dy, x, mean, inverse):
     """(dgamma, dbeta)."""
-    dbeta, dgamma = _chains(dy, (x - mean[:, None]) * inverse[:, None])
+    dbeta, dgamma = _chains(dy, (x - mean) * inverse)
     return dgamma, dbeta
 
 
 def rms_normalization_backward_params(elementary, dy, x, inverse):
     """dscale."""
-    return _chains(dy, x * inverse[:, None])[1]
+    return _chains(dy, x * inverse)[1]

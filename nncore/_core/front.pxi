@@ -24,7 +24,7 @@ KERNELS = ("dense_forward", "dense_backward_input", "dense_backward_params", "bi
            "gather", "store", "accumulate", "sum", "python")
 ELEMENTARY = ("exp", "expm1", "log", "log1p", "erf", "gelu_grad", "silu_grad", "tanh", "sigmoid", "softplus",
               "gelu", "silu")
-MERGE_KINDS = ("add", "subtract", "multiply", "maximum", "minimum", "divide")
+MERGE_KINDS = ("add", "subtract", "multiply", "maximum", "minimum", "scale")
 MOST_MERGED = NN_MERGED  # arrays that one op merges
 assert len(ACTIVATIONS) == N_ACTIVATIONS and len(KERNELS) == N_KERNELS and len(MERGE_KINDS) == N_MERGE_KINDS
 

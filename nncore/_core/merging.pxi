@@ -11,7 +11,7 @@ cdef enum MergeKind:
     MERGE_MULTIPLY
     MERGE_MAXIMUM
     MERGE_MINIMUM
-    MERGE_DIVIDE  # by a scalar
+    MERGE_SCALE  # one array, by a scalar
     N_MERGE_KINDS
 
 cdef enum:
@@ -71,18 +71,18 @@ cdef void merge_more(int kind, const floating* b, floating* y, Py_ssize_t n) noe
 
 
 cdef void merge(
-    const Op* op,  # p: OUT y, then IN arrays (N,), the first may be y; n[1] count, n[2] kind, s[0] divisor
+    const Op* op,  # p: OUT y, then IN arrays (N,), the first may be y; n[1] count, n[2] kind, s[0] factor
     floating* y, Py_ssize_t begin, Py_ssize_t end,
 ) noexcept nogil:
     """y := x_0 kind x_1 kind x_2 ..., from left to right"""
     cdef Py_ssize_t first, m, i, k, count = op.n[1]
     cdef int kind = <int>op.n[2]
-    cdef floating divisor
+    cdef floating factor
     cdef const floating* x = <const floating*>op.p[1]
-    if kind == MERGE_DIVIDE:
-        divisor = <floating>op.s[0]
+    if kind == MERGE_SCALE:
+        factor = <floating>op.s[0]
         for i in range(begin, end):
-            y[i] = x[i] / divisor
+            y[i] = factor * x[i]
         return
     if count == 1:
         memcpy(y + begin, x + begin, (end - begin) * sizeof(floating))

@@ -209,13 +209,14 @@ cdef void batch_normalization_backward(
     const floating* dy,       # IN  (B, C)
     const floating* x,        # IN  (B, C)
     const floating* mean,     # IN  (C,)
-    const floating* inverse,  # IN  (C,)
+    const floating* inverse,  # IN  (C,); without dx the variance, where `of` says so
     const floating* gamma,    # IN  (C,) or NULL: 1
     const floating* y,        # IN  (B, C) what the derivative of f needs, or NULL
     floating* dx,             # OUT (B, C) or NULL
     floating* dgamma,         # OUT (C,) or NULL
     floating* dbeta,          # OUT (C,) or NULL
-    Py_ssize_t B, Py_ssize_t C, int kind, floating alpha, void* scratch, int thread, int n_threads,
+    Py_ssize_t B, Py_ssize_t C, int of, double epsilon, int kind, floating alpha, void* scratch, int thread,
+    int n_threads,
 ) noexcept nogil:
     """g := dy f';  dbeta := sum(g);  dgamma := inverse sum(g (x - mean));
     dx := gamma inverse (g - dbeta / B - (x - mean) inverse dgamma / B)"""
@@ -224,7 +225,6 @@ cdef void batch_normalization_backward(
     cdef floating* all_s = <floating*>column_block(scratch, 2)
     cdef floating* all_q = <floating*>column_block(scratch, 3)
     cdef floating* factor = <floating*>column_block(scratch, 4)
-    cdef floating* shift = <floating*>column_block(scratch, 5)
     cdef Py_ssize_t c, c0, m, begin, end, b, b0, b1
     share_columns(x, C, thread, n_threads, &begin, &end)
     for c0 from begin <= c0 < end by COLUMNS:
@@ -242,7 +242,11 @@ cdef void batch_normalization_backward(
             for c in range(m):
                 all_s[c] = all_s[c] + s[c]
                 all_q[c] = all_q[c] + q[c]
-        scale_columns(all_q, inverse + c0, m)
+        memcpy(factor, inverse + c0, m * sizeof(floating))
+        if of == FACTOR_INVERSE:
+            for c in range(m):
+                factor[c] = inverse_deviation(factor[c], epsilon, x)
+        scale_columns(all_q, factor, m)
         if dgamma != NULL:
             memcpy(dgamma + c0, all_q, m * sizeof(floating))
         if dbeta != NULL:
@@ -252,8 +256,7 @@ cdef void batch_normalization_backward(
         for c in range(m):
             s[c] = all_s[c] / <floating>B
             q[c] = all_q[c] / <floating>B
-        scale_columns(q, inverse + c0, m)
-        memcpy(factor, inverse + c0, m * sizeof(floating))
+        scale_columns(q, factor, m)
         scale_columns(factor, gamma + c0 if gamma != NULL else gamma, m)
         for b from 0 <= b < B by NN_NORM_ROWS:
             slopes(min(<Py_ssize_t>NN_NORM_ROWS, B - b), kind, alpha, dy + b * C + c0,
@@ -290,6 +293,17 @@ cdef inline void slopes(
 
 
 # ------------------------------------------------------------------ by numbers that are known
+cdef inline void take_columns(floating* to, const floating* source, const int64_t* index, Py_ssize_t c0,
+                              Py_ssize_t m) noexcept nogil:
+    """to := the elements of source for columns c0 to c0 + m, or 0 where it is NULL"""
+    cdef Py_ssize_t c
+    if source == NULL or index == NULL:
+        copy_columns(to, source + c0 if source != NULL else source, m)
+    else:
+        for c in range(m):
+            to[c] = source[index[c0 + c]]
+
+
 cdef void scaled(
     const floating* x,      # IN  (B, C)
     const floating* mean,   # IN  (C,) or NULL: 0
@@ -297,6 +311,7 @@ cdef void scaled(
     const floating* gamma,  # IN  (C,) or NULL: 1
     const floating* beta,   # IN  (C,) or NULL: 0
     floating* y,            # OUT (B, C), x or apart from it
+    const int64_t* index,   # IN  (C,) which element of mean, v and beta is a column's, or NULL: its own
     Py_ssize_t B, Py_ssize_t C, int of, double epsilon, int kind, floating alpha, void* scratch,
     int thread, int n_threads,
 ) noexcept nogil:
@@ -309,7 +324,7 @@ cdef void scaled(
     nn_share(B, ROW_GRAIN, thread, n_threads, &begin, &end)
     for c0 from 0 <= c0 < (C if begin < end else 0) by COLUMNS:
         m = min(<Py_ssize_t>COLUMNS, C - c0)
-        memcpy(factor, v + c0, m * sizeof(floating))
+        take_columns(factor, v, index, c0, m)
         if of == FACTOR_INVERSE:
             for c in range(m):
                 factor[c] = inverse_deviation(factor[c], epsilon, x)
@@ -321,10 +336,9 @@ cdef void scaled(
             for c in range(m):
                 factor[c] = <floating>1 / factor[c]
         scale_columns(factor, gamma + c0 if gamma != NULL else gamma, m)
-        copy_columns(shift, mean + c0 if mean != NULL else mean, m)
-        copy_columns(offset, beta + c0 if beta != NULL else beta, m)
-        affine(kind, x + begin * C + c0, y + begin * C + c0, shift, factor,
-               offset, end - begin, C, m, alpha)
+        take_columns(shift, mean, index, c0, m)
+        take_columns(offset, beta, index, c0, m)
+        affine(kind, x + begin * C + c0, y + begin * C + c0, shift, factor, offset, end - begin, C, m, alpha)
 
 
 # ------------------------------------------------------------------ by rows

@@ -193,10 +193,11 @@ cdef void run_op_typed(const Op* op, const Batch* batch, void* scratch, int thre
                                     <floating>op.s[2], scratch, thread, n_threads)
     elif kernel == K_BATCH_NORMALIZATION_BACKWARD:
         batch_normalization_backward(p0, p1, p2, p3, p4, <floating*>op.p[8], p5, <floating*>op.p[6],
-                                     <floating*>op.p[7], B, n0, <int>op.n[2], s0, scratch, thread, n_threads)
+                                     <floating*>op.p[7], B, n0, <int>n1, op.s[1], <int>op.n[2], s0, scratch, thread,
+                                     n_threads)
     elif kernel == K_SCALED:
-        scaled(p0, p1, p2, p3, p4, p5, B, n0, <int>n1, op.s[0], <int>op.n[2], <floating>op.s[1], scratch, thread,
-               n_threads)
+        scaled(p0, p1, p2, p3, p4, p5, <const int64_t*>op.p[6], B, n0, <int>n1, op.s[0], <int>op.n[2],
+               <floating>op.s[1], scratch, thread, n_threads)
     elif kernel == K_LAYER_NORMALIZATION_FORWARD:
         layer_normalization_forward(p0, p1, p2, p3, p4, p5, B, n0, n1 != 0, op.s[0], thread, n_threads)
     elif kernel == K_LAYER_NORMALIZATION_BACKWARD_INPUT:

@@ -14,13 +14,13 @@ __all__ = [
     "add_forward",
     "concatenate_backward",
     "concatenate_forward",
-    "divide_forward",
     "extremum_backward",
     "gradient_sum",
     "maximum_forward",
     "minimum_forward",
     "multiply_forward",
     "repeat_forward",
+    "scale_forward",
     "subtract_forward",
     "sum_forward",
 ]
@@ -249,8 +249,8 @@ def gradient_sum(inputs: Sequence[ArrayLike], dx_out: Array | None = None) -> Ar
     return _merge("gradient_sum", "add", inputs, dx_out, "dx_out")
 
 
-def divide_forward(x: ArrayLike, y_out: Array | None = None, divisor: float = 2.0) -> Array:
-    """Quotient of an array and a number: ``y = x / divisor``; its gradient is ``dy / divisor``.
+def scale_forward(x: ArrayLike, y_out: Array | None = None, scale: float = 1.0) -> Array:
+    """Product of an array and a number: ``y = scale * x``; its gradient is ``scale * dy``.
 
     Parameters
     ----------
@@ -258,7 +258,7 @@ def divide_forward(x: ArrayLike, y_out: Array | None = None, divisor: float = 2.
         Any shape.
     y_out : ndarray, optional
         Where the result goes.
-    divisor : float
+    scale : float
         The number.
 
     Returns
@@ -268,16 +268,16 @@ def divide_forward(x: ArrayLike, y_out: Array | None = None, divisor: float = 2.
     Examples
     --------
     >>> import nncore as nn
-    >>> nn.kernels.divide_forward([1.0, 6.0], divisor=4)
+    >>> nn.kernels.scale_forward([1.0, 6.0], scale=0.25)
     array([0.25, 1.5 ], dtype=float32)
     """
-    where = "divide_forward"
+    where = "scale_forward"
     (x,) = arrays(where, x=(x, None))
-    divisor = _checks.real(divisor, where, "divisor")
+    scale = _checks.real(scale, where, "scale")
     outputs = Outputs(where, x.dtype, (x,))
     y = outputs.array("y_out", y_out, x.shape)
     if y.size:
-        run("merge", y.size, (y, x), (1, 1, core.MERGE_KINDS.index("divide")), (divisor,), dtype=x.dtype)
+        run("merge", y.size, (y, x), (1, 1, core.MERGE_KINDS.index("scale")), (scale,), dtype=x.dtype)
     return outputs.finish(y)
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from numpy.typing import ArrayLike
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from nncore import _checks
 from nncore.kernels._front import Array, Outputs, activation_number, alpha_value, arrays, run
@@ -13,6 +14,7 @@ from nncore.kernels._front import Array, Outputs, activation_number, alpha_value
 __all__ = [
     "batch_normalization",
     "batch_normalization_backward",
+    "batch_normalization_backward_params",
     "batch_normalization_forward",
     "layer_normalization_backward_input",
     "layer_normalization_backward_params",
@@ -31,12 +33,12 @@ Named = Mapping[str, Any]
 
 def _operands(where: str, batch: Named, columns: Named, rows: Named | None = None,
               optional: tuple[str, ...] = ()) -> list[Any]:
-    """Return arrays of shape (B, C), (C,) and (B,), converted and checked against the first of them.
+    """Return arrays of shape (B, C), (C,) and (B, 1), converted and checked against the first of them.
 
     Those whose names are `optional` may be None.
     """
     named = {**batch, **columns, **(rows or {})}
-    given = {name: (value, 2 if name in batch else 1) for name, value in named.items()
+    given = {name: (value, 1 if name in columns else 2) for name, value in named.items()
              if value is not None or name not in optional}
     found = dict(zip(given, arrays(where, **given), strict=True))
     first = next(iter(batch))
@@ -46,8 +48,9 @@ def _operands(where: str, batch: Named, columns: Named, rows: Named | None = Non
             raise ValueError(f"{where}: {first} has shape {shape} but {name} has shape {value.shape}")
         if name in columns and len(value) != shape[1]:
             raise ValueError(f"{where}: {first} has {shape[1]} columns but {name} has {len(value)} elements")
-        if name not in batch and name not in columns and len(value) != shape[0]:
-            raise ValueError(f"{where}: {first} has {shape[0]} rows but {name} has {len(value)} elements")
+        if name not in batch and name not in columns and value.shape != (shape[0], 1):
+            raise ValueError(f"{where}: {first} has {shape[0]} rows, so {name} must have shape {(shape[0], 1)}, "
+                             f"got {value.shape}")
     return [found.get(name) for name in named]
 
 
@@ -197,14 +200,62 @@ def batch_normalization_backward(
     return found
 
 
-def _scaled(where: str, x: ArrayLike, columns: Named, optional: tuple[str, ...], y_out: Array | None, factor: str,
-            epsilon: float = 0.0, kind: int = 0, alpha: float = 0.0) -> Array:
-    """Run ``activation((x - mean) * factor * gamma + beta)``; `columns` are these four, by the user's names."""
-    operands = _operands(where, {"x": x}, columns, optional=optional)
-    rows, width = operands[0].shape
+def batch_normalization_backward_params(
+    dy: ArrayLike,
+    x: ArrayLike,
+    mean: ArrayLike,
+    variance: ArrayLike,
+    dgamma_out: Array | None = None,
+    dbeta_out: Array | None = None,
+    epsilon: float = 0.001,
+) -> tuple[Array, Array]:
+    """Gradients of scale and offset of `batch_normalization`, where mean and variance are given.
+
+    ``dgamma = (dy * (x - mean)).sum(axis=0) / sqrt(variance + epsilon)``, ``dbeta = dy.sum(axis=0)``.
+
+    Parameters
+    ----------
+    dy : array_like, shape (B, C)
+        Gradient of the output.
+    x : array_like, shape (B, C)
+        The input.
+    mean, variance : array_like, shape (C,)
+    dgamma_out, dbeta_out : ndarray, shape (C,), optional
+        Where the results go.
+    epsilon : float
+        Added to the variance; not negative.
+
+    Returns
+    -------
+    dgamma, dbeta : ndarray, shape (C,)
+
+    Examples
+    --------
+    >>> import nncore as nn
+    >>> nn.kernels.batch_normalization_backward_params([[1.0], [2.0]], [[1.0], [5.0]], [2.0], [4.0], epsilon=0)
+    (array([2.5], dtype=float32), array([3.], dtype=float32))
+    """
+    where = "batch_normalization_backward_params"
+    least = _checks.real(epsilon, where, "epsilon", low=0.0)
+    operands = _operands(where, {"dy": dy, "x": x}, {"mean": mean, "variance": variance})
+    rows, columns = operands[0].shape
+    outputs = Outputs(where, operands[0].dtype, tuple(operands))
+    results = outputs.array("dgamma_out", dgamma_out, (columns,)), outputs.array("dbeta_out", dbeta_out, (columns,))
+    run("batch_normalization_backward", rows, (*operands, None, None, *results), (columns, FACTOR["inverse"]),
+        (0.0, least), dtype=operands[0].dtype)
+    found: tuple[Array, Array] = outputs.finish(*results)
+    return found
+
+
+def _scaled(where: str, operands: list[Any], y_out: Array | None, factor: str, epsilon: float = 0.0, kind: int = 0,
+            alpha: float = 0.0, index: NDArray[np.int64] | None = None) -> Array:
+    """Run ``activation((x - mean) * factor * gamma + beta)`` on these operands, rows of any rank."""
+    x = operands[0]
     outputs = _outputs(where, operands, y_out)
-    y = outputs.array("y_out", y_out, (rows, width))
-    run("scaled", rows, (*operands, y), (width, FACTOR[factor], kind), (epsilon, alpha), dtype=operands[0].dtype)
+    y = outputs.array("y_out", y_out, x.shape)
+    if y.size:
+        run("scaled", len(x), (*operands, y, index), (x.size // len(x), FACTOR[factor], kind), (epsilon, alpha),
+            dtype=x.dtype)
     found: Array = outputs.finish(y)
     return found
 
@@ -253,30 +304,35 @@ def batch_normalization(
     where = "batch_normalization"
     kind, scale = _activation(where, activation, alpha)
     least = _checks.real(epsilon, where, "epsilon", low=0.0)
-    columns = {"mean": mean, "variance": variance, "gamma": gamma, "beta": beta}
-    return _scaled(where, x, columns, ("mean", "gamma", "beta"), y_out, "inverse", least, kind, scale)
+    operands = _operands(where, {"x": x}, {"mean": mean, "variance": variance, "gamma": gamma, "beta": beta},
+                         optional=("mean", "gamma", "beta"))
+    return _scaled(where, operands, y_out, "inverse", least, kind, scale)
 
 
-def normalization(x: ArrayLike, mean: ArrayLike | None, variance: ArrayLike, y_out: Array | None = None,
-                  invert: bool = False) -> Array:
+def normalization(x: ArrayLike, mean: ArrayLike | None, variance: ArrayLike, index: ArrayLike | None = None,
+                  y_out: Array | None = None, invert: bool = False) -> Array:
     """Columns brought to mean 0 and spread 1: ``y = (x - mean) / max(sqrt(variance), 1e-7)``, or back again.
 
-    The gradient of x is the same operation without an offset: ``normalization(dy, None, variance, invert=invert)``.
+    The gradient of x is the same operation without an offset: ``normalization(dy, None, variance, index,
+    invert=invert)``.
 
     Parameters
     ----------
-    x : array_like, shape (B, C)
-    mean : array_like, shape (C,), or None
+    x : array_like, shape (B, ...)
+        Rows of C elements, of any shape.
+    mean : array_like, shape (N,), or None
         None: 0.
-    variance : array_like, shape (C,)
-    y_out : ndarray, shape (B, C), optional
+    variance : array_like, shape (N,)
+    index : array_like of int, shape (C,), optional
+        Which mean and variance belongs to each element of a row; by default its own, and N is C.
+    y_out : ndarray of x's shape, optional
         Where the result goes; may be x.
     invert : bool
         Whether to go back: ``y = x * max(sqrt(variance), 1e-7) + mean``.
 
     Returns
     -------
-    ndarray, shape (B, C)
+    ndarray of x's shape
 
     Examples
     --------
@@ -285,12 +341,30 @@ def normalization(x: ArrayLike, mean: ArrayLike | None, variance: ArrayLike, y_o
     array([[2., 0.]], dtype=float32)
     >>> nn.kernels.normalization([[2.0, 0.0]], [1.0, 1.0], [4.0, 0.0], invert=True)
     array([[5., 1.]], dtype=float32)
+    >>> nn.kernels.normalization([[5.0, 1.0, 3.0]], [1.0], [4.0], [0, 0, 0])
+    array([[2., 0., 1.]], dtype=float32)
     """
     where = "normalization"
     back = _checks.boolean(invert, where, "invert")
-    shift, offset = ("none", "mean") if back else ("mean", "none")
-    columns = {shift: None if back else mean, "variance": variance, "no gamma": None, offset: mean if back else None}
-    return _scaled(where, x, columns, ("mean", "none", "no gamma"), y_out, "spread" if back else "floor", 1e-7)
+    given = {"x": (x, None), "mean": (mean, 1), "variance": (variance, 1)}
+    if mean is None:
+        del given["mean"]
+    found = dict(zip(given, arrays(where, **given), strict=True))
+    width, centre = _row_width(where, found["x"]), found.get("mean")
+    n = len(found["variance"])
+    if centre is not None and len(centre) != n:
+        raise ValueError(f"{where}: mean has {len(centre)} elements but variance has {n}")
+    if index is None and n != width:
+        raise ValueError(f"{where}: x has {width} columns but variance has {n} elements")
+    places = None if index is None else _checks.as_class_ids(index, where, "index", n, width)
+    operands = [found["x"], None if back else centre, found["variance"], None, centre if back else None]
+    return _scaled(where, operands, y_out, "spread" if back else "floor", 1e-7, index=places)
+
+
+def _row_width(where: str, x: Array) -> int:
+    if x.ndim < 2:
+        raise ValueError(f"{where}: x must have shape (B, ...), got shape {x.shape}")
+    return int(np.prod(x.shape[1:]))
 
 
 def rescaling(x: ArrayLike, scale: ArrayLike, offset: ArrayLike | None = None, y_out: Array | None = None) -> Array:
@@ -300,16 +374,17 @@ def rescaling(x: ArrayLike, scale: ArrayLike, offset: ArrayLike | None = None, y
 
     Parameters
     ----------
-    x : array_like, shape (B, C)
+    x : array_like, shape (B, ...)
+        Rows of C elements, of any shape.
     scale : array_like, shape (C,)
     offset : array_like, shape (C,), optional
         Without it 0.
-    y_out : ndarray, shape (B, C), optional
+    y_out : ndarray of x's shape, optional
         Where the result goes; may be x.
 
     Returns
     -------
-    ndarray, shape (B, C)
+    ndarray of x's shape
 
     Examples
     --------
@@ -317,8 +392,14 @@ def rescaling(x: ArrayLike, scale: ArrayLike, offset: ArrayLike | None = None, y
     >>> nn.kernels.rescaling([[255.0, 51.0]], [1 / 255, 1 / 51], [0.0, 1.0])
     array([[1., 2.]], dtype=float32)
     """
-    columns = {"no mean": None, "scale": scale, "no gamma": None, "offset": offset}
-    return _scaled("rescaling", x, columns, ("no mean", "no gamma", "offset"), y_out, "given")
+    where = "rescaling"
+    given = {"x": (x, None), "scale": (scale, 1)} | ({} if offset is None else {"offset": (offset, 1)})
+    found = dict(zip(given, arrays(where, **given), strict=True))
+    width = _row_width(where, found["x"])
+    for name in list(found)[1:]:
+        if len(found[name]) != width:
+            raise ValueError(f"{where}: x has {width} columns but {name} has {len(found[name])} elements")
+    return _scaled(where, [found["x"], None, found["scale"], None, found.get("offset")], y_out, "given")
 
 
 def _row_forward(where: str, x: ArrayLike, columns: Named, epsilon: float, outs: Mapping[str, Array | None],
@@ -330,7 +411,7 @@ def _row_forward(where: str, x: ArrayLike, columns: Named, epsilon: float, outs:
     if width == 0:
         raise ValueError(f"{where}: x has shape {(rows, width)}, but wants at least one column")
     outputs = _outputs(where, operands, outs["y_out"])
-    results = [outputs.array(name, out, (rows, width) if name == "y_out" else (rows,)) for name, out in outs.items()]
+    results = [outputs.array(name, out, (rows, width) if name == "y_out" else (rows, 1)) for name, out in outs.items()]
     y, *mean, inverse = results
     gamma, beta = (*operands[1:], None)[:2]
     run("layer_normalization_forward", rows, (operands[0], gamma, beta, y, mean[0] if mean else None, inverse),
@@ -390,7 +471,7 @@ def layer_normalization_forward(
     Returns
     -------
     y : ndarray, shape (B, C)
-    mean, inverse : ndarray, shape (B,)
+    mean, inverse : ndarray, shape (B, 1)
         What the backward pass needs: each row's mean, and its ``1 / sqrt(variance + epsilon)``.
 
     Examples
@@ -398,7 +479,7 @@ def layer_normalization_forward(
     >>> import nncore as nn
     >>> y, mean, inverse = nn.kernels.layer_normalization_forward([[1.0, 3.0]], beta=[0.5, 0.0], epsilon=0)
     >>> y, mean, inverse
-    (array([[-0.5,  1. ]], dtype=float32), array([2.], dtype=float32), array([1.], dtype=float32))
+    (array([[-0.5,  1. ]], dtype=float32), array([[2.]], dtype=float32), array([[1.]], dtype=float32))
     """
     outs = {"y_out": y_out, "mean_out": mean_out, "inverse_out": inverse_out}
     found: tuple[Array, Array, Array] = _row_forward(
@@ -420,7 +501,7 @@ def layer_normalization_backward_input(dy: ArrayLike, x: ArrayLike, mean: ArrayL
         Gradient of the output.
     x : array_like, shape (B, C)
         The input.
-    mean, inverse : array_like, shape (B,)
+    mean, inverse : array_like, shape (B, 1)
         As `layer_normalization_forward` returned them.
     gamma : array_like, shape (C,), optional
         The scale.
@@ -434,7 +515,7 @@ def layer_normalization_backward_input(dy: ArrayLike, x: ArrayLike, mean: ArrayL
     Examples
     --------
     >>> import nncore as nn
-    >>> nn.kernels.layer_normalization_backward_input([[1.0, 2.0]], [[1.0, 3.0]], [2.0], [1.0])
+    >>> nn.kernels.layer_normalization_backward_input([[1.0, 2.0]], [[1.0, 3.0]], [[2.0]], [[1.0]])
     array([[0., 0.]], dtype=float32)
     """
     return _row_backward_input("layer_normalization_backward_input", dy, x, {"gamma": gamma},
@@ -453,7 +534,7 @@ def layer_normalization_backward_params(
         Gradient of the output.
     x : array_like, shape (B, C)
         The input; ``u = (x - mean) * inverse``.
-    mean, inverse : array_like, shape (B,)
+    mean, inverse : array_like, shape (B, 1)
         As `layer_normalization_forward` returned them.
     dgamma_out, dbeta_out : ndarray, shape (C,), optional
         Where the results go.
@@ -465,7 +546,7 @@ def layer_normalization_backward_params(
     Examples
     --------
     >>> import nncore as nn
-    >>> nn.kernels.layer_normalization_backward_params([[1.0, 2.0]], [[1.0, 3.0]], [2.0], [1.0])
+    >>> nn.kernels.layer_normalization_backward_params([[1.0, 2.0]], [[1.0, 3.0]], [[2.0]], [[1.0]])
     (array([-1.,  2.], dtype=float32), array([1., 2.], dtype=float32))
     """
     outs = {"dgamma_out": dgamma_out, "dbeta_out": dbeta_out}
@@ -494,14 +575,14 @@ def rms_normalization_forward(x: ArrayLike, scale: ArrayLike | None = None, y_ou
     Returns
     -------
     y : ndarray, shape (B, C)
-    inverse : ndarray, shape (B,)
+    inverse : ndarray, shape (B, 1)
         What the backward pass needs: each row's ``1 / sqrt(mean(x**2) + epsilon)``.
 
     Examples
     --------
     >>> import nncore as nn
     >>> nn.kernels.rms_normalization_forward([[3.0, 4.0, 0.0, 0.0]], epsilon=0)
-    (array([[1.2, 1.6, 0. , 0. ]], dtype=float32), array([0.4], dtype=float32))
+    (array([[1.2, 1.6, 0. , 0. ]], dtype=float32), array([[0.4]], dtype=float32))
     """
     outs = {"y_out": y_out, "inverse_out": inverse_out}
     found: tuple[Array, Array] = _row_forward("rms_normalization_forward", x, {"scale": scale}, epsilon, outs, False)
@@ -520,7 +601,7 @@ def rms_normalization_backward_input(dy: ArrayLike, x: ArrayLike, inverse: Array
         Gradient of the output.
     x : array_like, shape (B, C)
         The input.
-    inverse : array_like, shape (B,)
+    inverse : array_like, shape (B, 1)
         As `rms_normalization_forward` returned it.
     scale : array_like, shape (C,), optional
     dx_out : ndarray, shape (B, C), optional
@@ -533,7 +614,7 @@ def rms_normalization_backward_input(dy: ArrayLike, x: ArrayLike, inverse: Array
     Examples
     --------
     >>> import nncore as nn
-    >>> nn.kernels.rms_normalization_backward_input([[1.0, 0.0]], [[1.0, 1.0]], [1.0])
+    >>> nn.kernels.rms_normalization_backward_input([[1.0, 0.0]], [[1.0, 1.0]], [[1.0]])
     array([[ 0.5, -0.5]], dtype=float32)
     """
     return _row_backward_input("rms_normalization_backward_input", dy, x, {"scale": scale}, {"inverse": inverse},
@@ -550,7 +631,7 @@ def rms_normalization_backward_params(dy: ArrayLike, x: ArrayLike, inverse: Arra
         Gradient of the output.
     x : array_like, shape (B, C)
         The input.
-    inverse : array_like, shape (B,)
+    inverse : array_like, shape (B, 1)
         As `rms_normalization_forward` returned it.
     dscale_out : ndarray, shape (C,), optional
         Where the result goes.
@@ -562,7 +643,7 @@ def rms_normalization_backward_params(dy: ArrayLike, x: ArrayLike, inverse: Arra
     Examples
     --------
     >>> import nncore as nn
-    >>> nn.kernels.rms_normalization_backward_params([[1.0, 2.0]], [[1.0, 3.0]], [0.5])
+    >>> nn.kernels.rms_normalization_backward_params([[1.0, 2.0]], [[1.0, 3.0]], [[0.5]])
     array([0.5, 3. ], dtype=float32)
     """
     found: Array = _row_backward_params("rms_normalization_backward_params", dy, x, {"inverse": inverse},

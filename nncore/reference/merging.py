@@ -11,13 +11,13 @@ __all__ = [
     "add_forward",
     "concatenate_backward",
     "concatenate_forward",
-    "divide_forward",
     "extremum_backward",
     "gradient_sum",
     "maximum_forward",
     "minimum_forward",
     "multiply_forward",
     "repeat_forward",
+    "scale_forward",
     "subtract_forward",
     "sum_forward",
 ]
@@ -175,14 +175,14 @@ def gradient_sum(inputs: Sequence[Array], dx_out: Array | None = None) -> Array:
     return add_forward(inputs, dx_out)
 
 
-def divide_forward(x: Array, y_out: Array | None = None, divisor: float = 2.0) -> Array:
-    """Quotient of an array and a number.
+def scale_forward(x: Array, y_out: Array | None = None, scale: float = 1.0) -> Array:
+    """Product of an array and a number.
 
     Parameters
     ----------
     x : ndarray
     y_out : ndarray, optional
-    divisor : float
+    scale : float
 
     Returns
     -------
@@ -190,10 +190,10 @@ def divide_forward(x: Array, y_out: Array | None = None, divisor: float = 2.0) -
 
     Examples
     --------
-    >>> divide_forward(np.array([1.0, 6.0]), divisor=4)
+    >>> scale_forward(np.array([1.0, 6.0]), scale=0.25)
     array([0.25, 1.5 ])
     """
-    return filled(y_out, x / x.dtype.type(divisor))
+    return filled(y_out, x.dtype.type(scale) * x)
 
 
 def concatenate_forward(inputs: Sequence[Array], y_out: Array | None = None, axis: int = -1) -> Array:

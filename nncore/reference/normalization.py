@@ -12,6 +12,7 @@ from nncore.reference.activations import bias_activation_forward
 __all__ = [
     "batch_normalization",
     "batch_normalization_backward",
+    "batch_normalization_backward_params",
     "batch_normalization_forward",
     "layer_normalization_backward_input",
     "layer_normalization_backward_params",
@@ -128,6 +129,39 @@ def batch_normalization_backward(
     return filled(dx_out, dx), filled(dgamma_out, dgamma), filled(dbeta_out, dbeta)
 
 
+def batch_normalization_backward_params(
+    dy: Array,
+    x: Array,
+    mean: Array,
+    variance: Array,
+    dgamma_out: Array | None = None,
+    dbeta_out: Array | None = None,
+    epsilon: float = 0.001,
+) -> tuple[Array, Array]:
+    """Gradients of scale and offset of `batch_normalization`, where mean and variance are given.
+
+    Parameters
+    ----------
+    dy, x : ndarray, shape (B, C)
+    mean, variance : ndarray, shape (C,)
+    dgamma_out, dbeta_out : ndarray, shape (C,), optional
+    epsilon : float
+
+    Returns
+    -------
+    dgamma, dbeta : ndarray, shape (C,)
+
+    Examples
+    --------
+    >>> two, four = np.array([2.0]), np.array([4.0])
+    >>> batch_normalization_backward_params(np.array([[1.0], [2.0]]), np.array([[1.0], [5.0]]), two, four, epsilon=0)
+    (array([2.5]), array([3.]))
+    """
+    inverse = (1 / np.sqrt(variance.astype(np.float64) + epsilon)).astype(x.dtype)
+    dgamma = (dy * (x - mean)).sum(axis=0) * inverse
+    return filled(dgamma_out, dgamma), filled(dbeta_out, dy.sum(axis=0))
+
+
 def batch_normalization(
     x: Array,
     mean: Array | None,
@@ -166,28 +200,34 @@ def batch_normalization(
     return filled(y_out, bias_activation_forward(z, _vector(beta, 0, x), None, activation, alpha))
 
 
-def normalization(x: Array, mean: Array | None, variance: Array, y_out: Array | None = None,
-                  invert: bool = False) -> Array:
+def normalization(x: Array, mean: Array | None, variance: Array, index: Array | None = None,
+                  y_out: Array | None = None, invert: bool = False) -> Array:
     """Columns brought to mean 0 and spread 1: ``y = (x - mean) / max(sqrt(variance), 1e-7)``, or back again.
 
     Parameters
     ----------
-    x : ndarray, shape (B, C)
-    mean : ndarray, shape (C,), or None
-    variance : ndarray, shape (C,)
-    y_out : ndarray, shape (B, C), optional
+    x : ndarray, shape (B, ...)
+    mean : ndarray, shape (N,), or None
+    variance : ndarray, shape (N,)
+    index : ndarray of int, shape (C,), optional
+        Which mean and variance belongs to each element of a row.
+    y_out : ndarray of x's shape, optional
     invert : bool
 
     Returns
     -------
-    ndarray, shape (B, C)
+    ndarray of x's shape
 
     Examples
     --------
-    >>> normalization(np.array([[5.0]]), np.array([1.0]), np.array([4.0]))
-    array([[2.]])
+    >>> normalization(np.array([[5.0, 3.0]]), np.array([1.0]), np.array([4.0]), np.array([0, 0]))
+    array([[2., 1.]])
     """
-    spread, mean = np.maximum(np.sqrt(variance), x.dtype.type(1e-7)), _vector(mean, 0, x)
+    mean = np.zeros_like(variance) if mean is None else mean
+    spread = np.maximum(np.sqrt(variance), x.dtype.type(1e-7))
+    if index is not None:
+        mean, spread = mean[index], spread[index]
+    mean, spread = mean.reshape(x.shape[1:]), spread.reshape(x.shape[1:])
     return filled(y_out, x * spread + mean if invert else (x - mean) / spread)
 
 
@@ -196,21 +236,22 @@ def rescaling(x: Array, scale: Array, offset: Array | None = None, y_out: Array 
 
     Parameters
     ----------
-    x : ndarray, shape (B, C)
+    x : ndarray, shape (B, ...)
     scale : ndarray, shape (C,)
     offset : ndarray, shape (C,), optional
-    y_out : ndarray, shape (B, C), optional
+    y_out : ndarray of x's shape, optional
 
     Returns
     -------
-    ndarray, shape (B, C)
+    ndarray of x's shape
 
     Examples
     --------
     >>> rescaling(np.array([[2.0, 3.0]]), np.array([0.5, 1.0]), np.array([0.0, -1.0]))
     array([[1., 2.]])
     """
-    return filled(y_out, x * scale + _vector(offset, 0, x))
+    offset = np.zeros_like(scale) if offset is None else offset
+    return filled(y_out, x * scale.reshape(x.shape[1:]) + offset.reshape(x.shape[1:]))
 
 
 def layer_normalization_forward(
@@ -234,17 +275,17 @@ def layer_normalization_forward(
     Returns
     -------
     y : ndarray, shape (B, C)
-    mean, inverse : ndarray, shape (B,)
+    mean, inverse : ndarray, shape (B, 1)
 
     Examples
     --------
     >>> layer_normalization_forward(np.array([[1.0, 3.0]]), epsilon=0)
-    (array([[-1.,  1.]]), array([2.]), array([1.]))
+    (array([[-1.,  1.]]), array([[2.]]), array([[1.]]))
     """
     mean, variance = _moments(x, 1)
     mean, inverse = mean.astype(x.dtype), (1 / np.sqrt(variance + epsilon)).astype(x.dtype)
     y = (x - mean) * inverse * _vector(gamma, 1, x) + _vector(beta, 0, x)
-    return filled(y_out, y), filled(mean_out, mean[:, 0]), filled(inverse_out, inverse[:, 0])
+    return filled(y_out, y), filled(mean_out, mean), filled(inverse_out, inverse)
 
 
 def layer_normalization_backward_input(dy: Array, x: Array, mean: Array, inverse: Array, gamma: Array | None = None,
@@ -254,7 +295,7 @@ def layer_normalization_backward_input(dy: Array, x: Array, mean: Array, inverse
     Parameters
     ----------
     dy, x : ndarray, shape (B, C)
-    mean, inverse : ndarray, shape (B,)
+    mean, inverse : ndarray, shape (B, 1)
     gamma : ndarray, shape (C,), optional
     dx_out : ndarray, shape (B, C), optional
 
@@ -264,13 +305,13 @@ def layer_normalization_backward_input(dy: Array, x: Array, mean: Array, inverse
 
     Examples
     --------
-    >>> one, two = np.array([1.0]), np.array([2.0])
+    >>> one, two = np.array([[1.0]]), np.array([[2.0]])
     >>> layer_normalization_backward_input(np.array([[1.0, 2.0]]), np.array([[1.0, 3.0]]), two, one)
     array([[0., 0.]])
     """
     C = x.shape[1]
-    g, u = dy * _vector(gamma, 1, x), (x - mean[:, None]) * inverse[:, None]
-    return filled(dx_out, inverse[:, None] * (g - row_sum(g) / C - u * (row_sum(g * u) / C)) if C else dy)
+    g, u = dy * _vector(gamma, 1, x), (x - mean) * inverse
+    return filled(dx_out, inverse * (g - row_sum(g) / C - u * (row_sum(g * u) / C)) if C else dy)
 
 
 def layer_normalization_backward_params(
@@ -282,7 +323,7 @@ def layer_normalization_backward_params(
     Parameters
     ----------
     dy, x : ndarray, shape (B, C)
-    mean, inverse : ndarray, shape (B,)
+    mean, inverse : ndarray, shape (B, 1)
     dgamma_out, dbeta_out : ndarray, shape (C,), optional
 
     Returns
@@ -291,11 +332,11 @@ def layer_normalization_backward_params(
 
     Examples
     --------
-    >>> one, two = np.array([1.0]), np.array([2.0])
+    >>> one, two = np.array([[1.0]]), np.array([[2.0]])
     >>> layer_normalization_backward_params(np.array([[1.0, 2.0]]), np.array([[1.0, 3.0]]), two, one)
     (array([-1.,  2.]), array([1., 2.]))
     """
-    u = (x - mean[:, None]) * inverse[:, None]
+    u = (x - mean) * inverse
     return filled(dgamma_out, (dy * u).sum(axis=0)), filled(dbeta_out, dy.sum(axis=0))
 
 
@@ -313,15 +354,15 @@ def rms_normalization_forward(x: Array, scale: Array | None = None, y_out: Array
     Returns
     -------
     y : ndarray, shape (B, C)
-    inverse : ndarray, shape (B,)
+    inverse : ndarray, shape (B, 1)
 
     Examples
     --------
     >>> rms_normalization_forward(np.array([[3.0, 4.0, 0.0, 0.0]]), epsilon=0)
-    (array([[1.2, 1.6, 0. , 0. ]]), array([0.4]))
+    (array([[1.2, 1.6, 0. , 0. ]]), array([[0.4]]))
     """
-    inverse = (1 / np.sqrt((x.astype(np.float64) ** 2).mean(axis=1) + epsilon)).astype(x.dtype)
-    y = x * inverse[:, None] * _vector(scale, 1, x)
+    inverse = (1 / np.sqrt((x.astype(np.float64) ** 2).mean(axis=1, keepdims=True) + epsilon)).astype(x.dtype)
+    y = x * inverse * _vector(scale, 1, x)
     return filled(y_out, y), filled(inverse_out, inverse)
 
 
@@ -332,7 +373,7 @@ def rms_normalization_backward_input(dy: Array, x: Array, inverse: Array, scale:
     Parameters
     ----------
     dy, x : ndarray, shape (B, C)
-    inverse : ndarray, shape (B,)
+    inverse : ndarray, shape (B, 1)
     scale : ndarray, shape (C,), optional
     dx_out : ndarray, shape (B, C), optional
 
@@ -342,12 +383,12 @@ def rms_normalization_backward_input(dy: Array, x: Array, inverse: Array, scale:
 
     Examples
     --------
-    >>> rms_normalization_backward_input(np.array([[1.0, 0.0]]), np.array([[1.0, 1.0]]), np.array([1.0]))
+    >>> rms_normalization_backward_input(np.array([[1.0, 0.0]]), np.array([[1.0, 1.0]]), np.array([[1.0]]))
     array([[ 0.5, -0.5]])
     """
     C = x.shape[1]
-    g, u = dy * _vector(scale, 1, x), x * inverse[:, None]
-    return filled(dx_out, inverse[:, None] * (g - u * (row_sum(g * u) / C)) if C else dy)
+    g, u = dy * _vector(scale, 1, x), x * inverse
+    return filled(dx_out, inverse * (g - u * (row_sum(g * u) / C)) if C else dy)
 
 
 def rms_normalization_backward_params(dy: Array, x: Array, inverse: Array,
@@ -357,7 +398,7 @@ def rms_normalization_backward_params(dy: Array, x: Array, inverse: Array,
     Parameters
     ----------
     dy, x : ndarray, shape (B, C)
-    inverse : ndarray, shape (B,)
+    inverse : ndarray, shape (B, 1)
     dscale_out : ndarray, shape (C,), optional
 
     Returns
@@ -366,7 +407,7 @@ def rms_normalization_backward_params(dy: Array, x: Array, inverse: Array,
 
     Examples
     --------
-    >>> rms_normalization_backward_params(np.array([[1.0, 2.0]]), np.array([[1.0, 3.0]]), np.array([0.5]))
+    >>> rms_normalization_backward_params(np.array([[1.0, 2.0]]), np.array([[1.0, 3.0]]), np.array([[0.5]]))
     array([0.5, 3. ])
     """
-    return filled(dscale_out, (dy * (x * inverse[:, None])).sum(axis=0))
+    return filled(dscale_out, (dy * (x * inverse)).sum(axis=0))
