@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from nncore import _checks, gradients, graph, losses, metrics, optimizers
 from nncore._core import core
@@ -141,6 +141,7 @@ class Trainable:
     seed: int
     layers: list[Any]
     _arenas: list[NDArray[np.uint8]]
+    _dtype: np.dtype[Any]
     _input_specs: list[InputSpec]
     _output_shapes: list[tuple[int, ...]]
     _output_names: list[str]
@@ -187,11 +188,6 @@ class Trainable:
         return copy.deepcopy(self)
 
     # ------------------------------------------------------------------ to be defined by a subclass
-    @property
-    def _dtype(self) -> np.dtype[Any]:
-        """The dtype of weights and outputs."""
-        raise NotImplementedError
-
     @property
     def built(self) -> bool:
         """Whether the model has its weights."""
@@ -342,6 +338,8 @@ class Trainable:
     def _ready(self, where: str, x: Any, name: str = "x") -> tuple[NDArray[Any], ...]:
         """Return the rows of every input, of its dtype; a model without input layer is built for their shape."""
         if not self.built:
+            if not self.layers:
+                raise ValueError(f"{type(self).__name__}: the model has no layers")
             rows = _checks.as_float_array(x, where, name, self._dtype)
             if rows.ndim < 2:
                 raise ValueError(f"{where}: {name} must have shape (samples, features), got shape {rows.shape}")
@@ -363,13 +361,14 @@ class Trainable:
                 raise ValueError(f"{where}: {title} must have shape ({wanted}), got shape {rows.shape}")
             found.append(rows)
         if any(len(rows) != len(found[0]) for rows in found):
-            raise ValueError(f"{where}: all inputs must have the same number of rows, got "
-                             + ", ".join(f"{len(rows)} of {spec.name!r}" for rows, spec in zip(found, specs, strict=True)))
+            counts = ", ".join(f"{len(rows)} of {spec.name!r}" for rows, spec in zip(found, specs, strict=True))
+            raise ValueError(f"{where}: all inputs must have the same number of rows, got {counts}")
         self._check_inputs(found, where, name)
         return tuple(found)
 
     def _check_inputs(self, found: Sequence[NDArray[Any]], where: str, name: str) -> None:
-        """Let layers that read an input refuse it: an embedding looks for ids that it does not have."""
+        """Let layers that read an input refuse it."""
+        raise NotImplementedError
 
     def _feeds(self, where: str, x: Any, y: Any, sample_weight: Any, names: tuple[str, str] = ("x", "y")) -> Feeds:
         """Return checked data."""

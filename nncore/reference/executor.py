@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nncore import reference
+from nncore import _merging, reference
 from nncore.executor import LAST_AXIS, RunError, caller
 from nncore.program import Op, Program
 
@@ -136,7 +136,7 @@ class Executor:
         with np.errstate(
             all="ignore"
         ):  # overflow and nan are the run's business, as in the compiled executor
-            getattr(reference, op.kernel)(*operands, **scalars)
+            getattr(reference, op.kernel)(*_merging.arguments(op, operands), **scalars)
 
 
 def as_rows(array: NDArray[Any] | None) -> NDArray[Any] | None:
