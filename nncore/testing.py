@@ -14,6 +14,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from nncore import _rows_normalization
+
 __all__ = ["KERNELS", "Case", "Draw", "Kernel", "check_backward", "hostile_arrays"]
 
 Shape = tuple[int, ...]
@@ -582,6 +584,7 @@ KERNELS: tuple[Kernel, ...] = (
     *_METRICS,
     *_RANDOM,
     *_rows_merging.ROWS,
+    *_rows_normalization.rows(),
 )
 """One row per public kernel (two where a kernel takes two kinds of target)."""
 

@@ -428,3 +428,4 @@ def sum_of_squares(elementary, x):
 
 
 from oracle_merging import *  # noqa: E402, F403
+from oracle_normalization import *  # noqa: E402, F403

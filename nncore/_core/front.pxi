@@ -18,6 +18,9 @@ KERNELS = ("dense_forward", "dense_backward_input", "dense_backward_params", "bi
            "merge", "sum_arrays", "extremum_backward", "concatenate", "slice", "repeat", "axis_sum",
            "factorization_machine_forward", "factorization_machine_backward_input",
            "factorization_machine_backward_params", "fm_interaction_forward", "fm_interaction_backward",
+           "batch_normalization_forward", "batch_normalization_backward", "scaled",
+           "layer_normalization_forward", "layer_normalization_backward_input",
+           "layer_normalization_backward_params",
            "gather", "store", "accumulate", "sum", "python")
 ELEMENTARY = ("exp", "expm1", "log", "log1p", "erf", "gelu_grad", "silu_grad", "tanh", "sigmoid", "softplus",
               "gelu", "silu")

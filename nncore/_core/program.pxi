@@ -55,6 +55,12 @@ cdef enum Kernel:
     K_FACTORIZATION_MACHINE_BACKWARD_PARAMS
     K_FM_INTERACTION_FORWARD
     K_FM_INTERACTION_BACKWARD
+    K_BATCH_NORMALIZATION_FORWARD
+    K_BATCH_NORMALIZATION_BACKWARD
+    K_SCALED
+    K_LAYER_NORMALIZATION_FORWARD
+    K_LAYER_NORMALIZATION_BACKWARD_INPUT
+    K_LAYER_NORMALIZATION_BACKWARD_PARAMS
     K_GATHER
     K_STORE
     K_ACCUMULATE
@@ -181,8 +187,32 @@ cdef void run_op_typed(const Op* op, const Batch* batch, void* scratch, int thre
         fm_interaction_forward(p0, p1, B, n0, n1, thread, n_threads)
     elif kernel == K_FM_INTERACTION_BACKWARD:
         fm_interaction_backward(p0, p1, p2, B, n0, n1, scratch, thread, n_threads)
+    elif kernel == K_BATCH_NORMALIZATION_FORWARD:
+        batch_normalization_forward(p0, p1, p2, p3, p4, p5, <floating*>op.p[6], <floating*>op.p[7],
+                                    <floating*>op.p[8], <floating*>op.p[9], B, n0, op.s[0], op.s[1], <int>op.n[2],
+                                    <floating>op.s[2], scratch, thread, n_threads)
+    elif kernel == K_BATCH_NORMALIZATION_BACKWARD:
+        batch_normalization_backward(p0, p1, p2, p3, p4, <floating*>op.p[8], p5, <floating*>op.p[6],
+                                     <floating*>op.p[7], B, n0, <int>n1, op.s[1], <int>op.n[2], s0, scratch, thread,
+                                     n_threads)
+    elif kernel == K_SCALED:
+        scaled(p0, p1, p2, p3, p4, p5, <const int64_t*>op.p[6], B, n0, <int>n1, op.s[0], <int>op.n[2],
+               <floating>op.s[1], scratch, thread, n_threads)
+    elif kernel == K_LAYER_NORMALIZATION_FORWARD:
+        layer_normalization_forward(p0, p1, p2, p3, p4, p5, B, n0, n1 != 0, op.s[0], thread, n_threads)
+    elif kernel == K_LAYER_NORMALIZATION_BACKWARD_INPUT:
+        layer_normalization_backward_input(p0, p1, p2, p3, p4, p5, B, n0, thread, n_threads)
+    elif kernel == K_LAYER_NORMALIZATION_BACKWARD_PARAMS:
+        layer_normalization_backward_params(p0, p1, p2, p3, p4, p5, B, n0, scratch, thread, n_threads)
     elif kernel == K_GATHER:
-        gather(<const char*>op.p[0], <char*>op.p[1], n0, batch, thread, n_threads)
+        if op.n[2] == 0:
+            gather(<const char*>op.p[0], <char*>op.p[1], n0, batch, thread, n_threads)
+        elif op.n[3]:  # n: numbers in a row, bytes between rows, their dtype, whether ids are wanted
+            gather_converted(<const char*>op.p[0], <int64_t*>op.p[1], <int>op.n[2], n0, n1, batch.order,
+                             batch.first, batch.rows, thread, n_threads)
+        else:
+            gather_converted(<const char*>op.p[0], p1, <int>op.n[2], n0, n1, batch.order, batch.first,
+                             batch.rows, thread, n_threads)
     elif kernel == K_STORE:
         store(<const char*>op.p[0], <char*>op.p[1], n0, batch, thread, n_threads)
     elif kernel == K_ACCUMULATE and thread == 0:
@@ -283,6 +313,8 @@ cdef Py_ssize_t op_scratch(const Op* op) noexcept nogil:
         return block_scratch(op.n[1]) if op.n[0] == 1 else 0
     if K_FACTORIZATION_MACHINE_FORWARD <= op.kernel <= K_FM_INTERACTION_BACKWARD:
         return factorization_scratch(op)
+    if K_BATCH_NORMALIZATION_FORWARD <= op.kernel <= K_LAYER_NORMALIZATION_BACKWARD_PARAMS:
+        return column_scratch()
     return 0
 
 
