@@ -48,10 +48,17 @@ from nncore.reference.losses import (
 )
 from nncore.reference.metrics import (
     absolute_error,
+    accuracy,
     binary_accuracy,
     categorical_accuracy,
+    class_counts,
+    column_sums,
+    confusion_counts,
+    regression_moments,
     sparse_categorical_accuracy,
+    sparse_top_k_categorical_accuracy,
     squared_error,
+    top_k_categorical_accuracy,
 )
 from nncore.reference.optimizers import (
     adam_step,
@@ -65,6 +72,7 @@ from nncore.reference.random import permutation, philox4x32, random_words
 
 __all__ = [
     "absolute_error",
+    "accuracy",
     "adam_step",
     "adam_update",
     "bias_activation_forward",
@@ -72,7 +80,10 @@ __all__ = [
     "binary_cross_entropy",
     "categorical_accuracy",
     "categorical_cross_entropy",
+    "class_counts",
     "clip_scale",
+    "column_sums",
+    "confusion_counts",
     "dense_backward_input",
     "dense_backward_params",
     "dense_forward",
@@ -94,6 +105,7 @@ __all__ = [
     "permutation",
     "philox4x32",
     "random_words",
+    "regression_moments",
     "relu_backward",
     "relu_forward",
     "sgd_update",
@@ -108,9 +120,11 @@ __all__ = [
     "softplus_backward",
     "softplus_forward",
     "sparse_categorical_accuracy",
+    "sparse_top_k_categorical_accuracy",
     "square_sums",
     "squared_error",
     "sum_of_squares",
     "tanh_backward",
     "tanh_forward",
+    "top_k_categorical_accuracy",
 ]
