@@ -578,7 +578,11 @@ _BY_ROW = frozenset(core.KERNELS) - {
 _LAST_AXIS = frozenset(("dense_forward", "dense_backward_input", "dense_backward_params", "softmax", "softmax_backward",
                         "log_softmax", "log_softmax_backward"))
 _ROWWISE = ("softmax", "softmax_backward", "log_softmax", "log_softmax_backward")
+_COUNTS = ("confusion_counts", "class_counts", "regression_moments")  # metrics with several columns per row
 _METRICS = {
+    "accuracy": "accuracy",
+    "sparse_top_k_categorical_accuracy": "categorical_accuracy",
+    "top_k_categorical_accuracy": "categorical_accuracy",
     "sparse_categorical_accuracy": "categorical_accuracy",
     "categorical_accuracy": "categorical_accuracy",
     "binary_accuracy": "binary_accuracy",
@@ -643,6 +647,13 @@ def lowered(
         dense = None if is_ids(target) else target
         operands = (y, dense, *(weight or [None]), rows, *(gradient or [None]), ids)
         return _METRICS.get(op.kernel, op.kernel), operands, (width(y),), values
+    if op.kernel in _COUNTS:
+        y, target, weight, *thresholds = op.inputs
+        operands = (y, target, weight, *op.outputs, *thresholds)
+        sizes = (width(y), "threshold" not in op.attributes)
+        if thresholds:
+            sizes = (width(y), width(thresholds[0]), op.attributes.get("top_k", 0), op.attributes.get("class_id", -1))
+        return op.kernel, operands, sizes, (float(op.attributes.get("threshold", 0)),)
     if op.kernel in _SCALARS:
         assert op.inputs[0] is not None
         if op.kernel == "sgd_update":

@@ -1,7 +1,7 @@
 # Metrics: what a row gives, times its weight; a run adds the rows up.
 #
-# A. A row at a time, and one element a row as one loop over the batch. Rows turned, as in losses.pxi, were tried
-#    for the accuracies: 17 ns for ten classes against 12, and 160 for 257 against 27.
+# A. A row at a time, and one element a row as one loop over the batch. Rows turned, as in losses.pxi, were
+#    tried for the accuracies: 17 ns for ten classes against 12, and 160 for 257 against 27.
 # B. Counts are of integers: exact, in whatever order a compiler adds them.
 
 cdef enum:
@@ -49,8 +49,8 @@ cdef void categorical_accuracy(
     floating* rows_out,      # OUT (B,)
     Py_ssize_t B, Py_ssize_t C, Py_ssize_t k, int thread, int n_threads,
 ) noexcept nogil:
-    """rows := w where the target's element is the first largest, or where less than k are larger if k is not 0;
-    0 elsewhere, and with a nan"""
+    """rows := w where the target's element is the first largest, or, if k is not 0, where less than k are
+    larger; 0 elsewhere, and with a nan"""
     cdef Py_ssize_t b, c, begin, end
     cdef const floating* p
     cdef floating top
@@ -168,12 +168,12 @@ cdef void confusion_counts(
     const floating* thresholds,  # IN  (T,)
     floating* counts_out,        # OUT (B, 2 T + 2)
     Py_ssize_t B, Py_ssize_t C, Py_ssize_t T,
-    Py_ssize_t top_k,            # not 0: only the k largest of a row are predicted at all, of equal ones the first
+    Py_ssize_t top_k,            # not 0: only the k largest of a row are predicted, of equal ones the first
     Py_ssize_t class_id,         # not negative: only this column counts
     int thread, int n_threads,
 ) noexcept nogil:
-    """counts := w * [positives that are predicted, for each threshold; negatives that are; positives; negatives],
-    where "predicted" is p > threshold"""
+    """counts := w * [for each threshold: positives that are predicted; for each: negatives that are; positives;
+    negatives], where "predicted" is p > threshold"""
     cdef Py_ssize_t b, c, i, first = max(class_id, 0), n = 1 if class_id >= 0 else C, begin, end
     cdef const floating* p
     cdef const floating* t
@@ -252,7 +252,8 @@ cdef void class_counts(
     if C == 1:
         for b in range(begin, end):
             w = weight[b] if weight != NULL else <floating>1
-            count_class(y_pred[b], target[b], w, largest, y_pred[b] if largest else threshold, counts_out + 3 * b, 1)
+            least = y_pred[b] if largest else threshold
+            count_class(y_pred[b], target[b], w, largest, least, counts_out + 3 * b, 1)
         return
     for b in range(begin, end):
         p, t, counts = y_pred + b * C, target + b * C, counts_out + b * 3 * C
@@ -262,8 +263,8 @@ cdef void class_counts(
             count_class(p[c], t[c], w, largest, least, counts + c, C)
 
 
-cdef inline void count_class(floating p, floating t, floating w, bint largest, floating least, floating* counts,
-                             Py_ssize_t C) noexcept nogil:
+cdef inline void count_class(floating p, floating t, floating w, bint largest, floating least,
+                             floating* counts, Py_ssize_t C) noexcept nogil:
     cdef floating q, nothing = <floating>1e-9  # Keras's bound
     if largest:
         q = <floating>1 if (p >= least) & ((p > nothing) | (p < -nothing)) else <floating>0
