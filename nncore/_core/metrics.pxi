@@ -172,8 +172,8 @@ cdef void confusion_counts(
     Py_ssize_t class_id,         # not negative: only this column counts
     int thread, int n_threads,
 ) noexcept nogil:
-    """counts := w * [for each threshold: positives that are predicted; for each: negatives that are; positives;
-    negatives], where "predicted" is p > threshold"""
+    """counts := w * [for each threshold: positives that are predicted; for each: negatives that are;
+    positives; negatives], where "predicted" is p > threshold"""
     cdef Py_ssize_t b, c, i, first = max(class_id, 0), n = 1 if class_id >= 0 else C, begin, end
     cdef const floating* p
     cdef const floating* t
