@@ -403,4 +403,6 @@ def sum_of_squares(elementary, x):
     return total
 
 
-from oracle_metrics import *  # noqa: E402, F403 - which builds on what is above
+from oracle_merging import *  # noqa: E402, F403
+from oracle_metrics import *  # noqa: E402, F403
+from oracle_normalization import *  # noqa: E402, F403

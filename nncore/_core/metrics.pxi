@@ -5,7 +5,7 @@
 # B. Counts are of integers: exact, in whatever order a compiler adds them.
 
 cdef enum:
-    COLUMNS = 64  # of counts that are summed together
+    SUMMED = 64  # of counts that are summed together
 
 
 cdef inline void weigh_rows(
@@ -300,29 +300,29 @@ cdef void regression_moments(
 cdef void column_sums(
     const floating* rows,  # IN    (B, K)
     double* sums,          # INOUT (K,), or OUT
-    Py_ssize_t B, Py_ssize_t K,
+    Py_ssize_t B, Py_ssize_t K, double scale,
     bint add,              # whether to add to what is there
 ) noexcept nogil:
-    """sums := or += the batch sum of each column"""
-    cdef double[8 * COLUMNS] lane
+    """sums := or += scale * the batch sum of each column"""
+    cdef double[8 * SUMMED] lane
     cdef double* to
     cdef const floating* row
     cdef Py_ssize_t first, n, b, i, half
     if K == 1:
-        sums[0] = (sums[0] if add else 0) + batch_sum(rows, B)
+        sums[0] = (sums[0] if add else 0) + scale * batch_sum(rows, B)
         return
-    for first from 0 <= first < K by COLUMNS:
-        n = min(<Py_ssize_t>COLUMNS, K - first)
+    for first from 0 <= first < K by SUMMED:
+        n = min(<Py_ssize_t>SUMMED, K - first)
         memset(lane, 0, sizeof(lane))
         for b in range(B):
-            row, to = rows + b * K + first, <double*>lane + b % 8 * COLUMNS
+            row, to = rows + b * K + first, <double*>lane + b % 8 * SUMMED
             for i in range(n):
                 to[i] = to[i] + row[i]
         half = 4
         while half > 0:
             for b in range(half):
                 for i in range(n):
-                    lane[b * COLUMNS + i] = lane[b * COLUMNS + i] + lane[(b + half) * COLUMNS + i]
+                    lane[b * SUMMED + i] = lane[b * SUMMED + i] + lane[(b + half) * SUMMED + i]
             half //= 2
         for i in range(n):
-            sums[first + i] = (sums[first + i] if add else 0) + lane[i]
+            sums[first + i] = (sums[first + i] if add else 0) + scale * lane[i]

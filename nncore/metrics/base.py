@@ -10,7 +10,6 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from nncore import _checks, _names, kernels
 from nncore.program import Program
-from nncore.variables import Variable
 
 __all__ = ["Metric"]
 
@@ -244,11 +243,6 @@ def mean_of(rows: int, weight: int | None) -> dict[str, int]:
     return {"total": rows} if weight is None else {"total": rows, "weight": weight}
 
 
-def constant(program: Program, value: Array, name: str) -> int:
-    """Return the buffer of an array that does not change."""
-    return program.parameter(Variable(value.astype(program.dtype), name, trainable=False), role="constant")
-
-
 def ratio(above: Array, below: Array) -> Array:
     """Return above / below, 0 where `below` is 0: Keras's ``divide_no_nan``."""
     with np.errstate(all="ignore"):
@@ -266,8 +260,8 @@ def _run(program: Program, feeds: Mapping[int, Array], rows: int) -> dict[int, A
     """Run the ops one after the other on whole arrays; return those of all buffers."""
     arrays = dict(feeds)
     for number, buffer in enumerate(program.buffers):
-        if buffer.variable is not None:
-            arrays[number] = buffer.variable.numpy()
+        if buffer.value is not None:
+            arrays[number] = buffer.value
         elif number not in arrays:
             arrays[number] = np.empty((rows, *buffer.shape) if buffer.per_row else buffer.shape, buffer.dtype)
     for op in program.ops:

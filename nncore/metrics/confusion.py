@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from nncore import _checks
-from nncore.metrics.base import Array, Metric, Sums, constant, ratio, total
+from nncore.metrics.base import Array, Metric, Sums, ratio, total
 from nncore.program import Program
 
 __all__ = [
@@ -47,7 +47,7 @@ class _Counts(Metric):
         return {}
 
     def emit(self, program: Program, y_pred: int, target: int, weight: int | None = None) -> dict[str, int]:
-        bounds = constant(program, np.array(self.thresholds), f"{self.name}/thresholds")
+        bounds = program.constant(np.array(self.thresholds, program.dtype))
         counts = program.rows(2 * len(self.thresholds) + 2, role="metric")
         program.emit("confusion_counts", (y_pred, target, weight, bounds), (counts,), **self.parameters())
         return {"counts": counts}
