@@ -216,10 +216,10 @@ cdef void run_op_typed(const Op* op, const Batch* batch, void* scratch, int thre
         class_counts(p0, p1, p2, p3, B, n0, n1 != 0, s0, thread, n_threads)
     elif kernel == K_REGRESSION_MOMENTS:
         regression_moments(p0, p1, p2, <double*>op.p[3], B, n0, thread, n_threads)
-    elif kernel == K_GATHER and op.n[2] == 0:
-        gather(<const char*>op.p[0], <char*>op.p[1], n0, batch, thread, n_threads)
-    elif kernel == K_GATHER:  # n: numbers in a row, bytes between rows, their dtype, whether ids are wanted
-        if op.n[3]:
+    elif kernel == K_GATHER:
+        if op.n[2] == 0:
+            gather(<const char*>op.p[0], <char*>op.p[1], n0, batch, thread, n_threads)
+        elif op.n[3]:  # n: numbers in a row, bytes between rows, their dtype, whether ids are wanted
             gather_converted(<const char*>op.p[0], <int64_t*>op.p[1], <int>op.n[2], n0, n1, batch.order,
                              batch.first, batch.rows, thread, n_threads)
         else:
