@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 ACTIVATIONS: tuple[str, ...]
 KERNELS: tuple[str, ...]
+LOSSES: tuple[str, ...]
 ELEMENTARY: tuple[str, ...]
 OP_FIELDS: list[Any]
 SQUARES_BLOCK: int

@@ -11,13 +11,18 @@ ACTIVATIONS = ("identity", "sigmoid", "tanh", "relu", "leaky_relu", "elu", "expo
                "softplus", "gelu", "silu")
 KERNELS = ("dense_forward", "dense_backward_input", "dense_backward_params", "bias_activation_forward",
            "activation_forward", "activation_backward", "softmax", "softmax_backward", "log_softmax",
-           "log_softmax_backward", "softmax_cross_entropy", "sigmoid_binary_cross_entropy",
-           "categorical_cross_entropy", "binary_cross_entropy", "mean_squared_error",
-           "categorical_accuracy", "binary_accuracy", "absolute_error", "sgd_update", "adam_update",
-           "adam_step", "square_sums", "clip_scale", "gather", "store", "accumulate", "sum", "python")
+           "log_softmax_backward", "softmax_cross_entropy", "categorical_cross_entropy",
+           "mean_squared_error", "categorical_accuracy", "binary_accuracy", "absolute_error", "sgd_update", "adam_update",
+           "adam_step", "square_sums", "clip_scale",
+           "elementwise_loss", "gaussian_nll", "categorical_hinge", "cosine_similarity",
+           "categorical_focal_cross_entropy", "loss_weights",
+           "gather", "store", "accumulate", "sum", "python")
+LOSSES = ("squared", "absolute", "percentage", "logarithmic", "huber", "log_cosh", "pinball", "poisson", "hinge",
+          "squared_hinge", "perceptron", "kl_divergence", "cross_entropy", "sigmoid_cross_entropy", "focal",
+          "sigmoid_focal")
 ELEMENTARY = ("exp", "expm1", "log", "log1p", "erf", "gelu_grad", "silu_grad", "tanh", "sigmoid", "softplus",
               "gelu", "silu")
-assert len(ACTIVATIONS) == N_ACTIVATIONS and len(KERNELS) == N_KERNELS
+assert len(ACTIVATIONS) == N_ACTIVATIONS and len(KERNELS) == N_KERNELS and len(LOSSES) == N_LOSS_KINDS
 
 SQUARES_BLOCK = NORM_BLOCK  # elements whose squares are summed together
 
