@@ -149,11 +149,11 @@ cdef void cosine_similarity(
     for b from begin <= b < end by most:
         rows = min(most, end - b)
         p, t, dy = y_pred + b * C, target + b * C, dy_pred + b * C
-        multiply_all(p, p, product, rows * C)
+        products(p, p, product, rows * C)
         row_sums(<const floating*>product, pp, rows, C, turned)
-        multiply_all(t, t, product, rows * C)
+        products(t, t, product, rows * C)
         row_sums(<const floating*>product, tt, rows, C, turned)
-        multiply_all(p, t, product, rows * C)
+        products(p, t, product, rows * C)
         row_sums(<const floating*>product, pt, rows, C, turned)
         for r in range(rows):
             a = inverse_norm(pp[r])
@@ -169,7 +169,7 @@ cdef void cosine_similarity(
                 dy[c] = (p[c] * own + t[c] * others) * scale
 
 
-cdef void multiply_all(const floating* a, const floating* b, floating* y, Py_ssize_t n) noexcept nogil:
+cdef void products(const floating* a, const floating* b, floating* y, Py_ssize_t n) noexcept nogil:
     cdef Py_ssize_t i
     for i in range(n):
         y[i] = a[i] * b[i]
