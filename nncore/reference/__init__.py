@@ -70,10 +70,17 @@ from nncore.reference.merging import (
 )
 from nncore.reference.metrics import (
     absolute_error,
+    accuracy,
     binary_accuracy,
     categorical_accuracy,
+    class_counts,
+    column_sums,
+    confusion_counts,
+    regression_moments,
     sparse_categorical_accuracy,
+    sparse_top_k_categorical_accuracy,
     squared_error,
+    top_k_categorical_accuracy,
 )
 from nncore.reference.normalization import (
     batch_normalization,
@@ -101,6 +108,7 @@ from nncore.reference.random import permutation, philox4x32, random_words
 
 __all__ = [
     "absolute_error",
+    "accuracy",
     "adam_step",
     "adam_update",
     "add_forward",
@@ -113,9 +121,12 @@ __all__ = [
     "binary_cross_entropy",
     "categorical_accuracy",
     "categorical_cross_entropy",
+    "class_counts",
     "clip_scale",
+    "column_sums",
     "concatenate_backward",
     "concatenate_forward",
+    "confusion_counts",
     "dense_backward_input",
     "dense_backward_params",
     "dense_forward",
@@ -151,6 +162,7 @@ __all__ = [
     "permutation",
     "philox4x32",
     "random_words",
+    "regression_moments",
     "relu_backward",
     "relu_forward",
     "repeat_forward",
@@ -172,6 +184,7 @@ __all__ = [
     "softplus_backward",
     "softplus_forward",
     "sparse_categorical_accuracy",
+    "sparse_top_k_categorical_accuracy",
     "square_sums",
     "squared_error",
     "subtract_forward",
@@ -179,4 +192,5 @@ __all__ = [
     "sum_of_squares",
     "tanh_backward",
     "tanh_forward",
+    "top_k_categorical_accuracy",
 ]
