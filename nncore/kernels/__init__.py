@@ -25,5 +25,5 @@ from nncore.kernels.optimizers import __all__ as _optimizers
 from nncore.kernels.random import *  # noqa: F403
 from nncore.kernels.random import __all__ as _random
 
-__all__ = sorted([*_activations, *_dense, *_factorization, *_losses, *_merging, *_metrics, *_normalization, *_optimizers,
-                  *_random])
+__all__ = sorted([*_activations, *_dense, *_factorization, *_losses, *_merging, *_metrics, *_normalization,
+                  *_optimizers, *_random])
