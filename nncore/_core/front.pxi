@@ -21,6 +21,7 @@ KERNELS = ("dense_forward", "dense_backward_input", "dense_backward_params", "bi
            "batch_normalization_forward", "batch_normalization_backward", "scaled",
            "layer_normalization_forward", "layer_normalization_backward_input",
            "layer_normalization_backward_params",
+           "accuracy", "confusion_counts", "class_counts", "regression_moments",
            "gather", "store", "accumulate", "sum", "python")
 ELEMENTARY = ("exp", "expm1", "log", "log1p", "erf", "gelu_grad", "silu_grad", "tanh", "sigmoid", "softplus",
               "gelu", "silu")

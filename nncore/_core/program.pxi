@@ -61,6 +61,10 @@ cdef enum Kernel:
     K_LAYER_NORMALIZATION_FORWARD
     K_LAYER_NORMALIZATION_BACKWARD_INPUT
     K_LAYER_NORMALIZATION_BACKWARD_PARAMS
+    K_ACCURACY
+    K_CONFUSION_COUNTS
+    K_CLASS_COUNTS
+    K_REGRESSION_MOMENTS
     K_GATHER
     K_STORE
     K_ACCUMULATE
@@ -146,11 +150,11 @@ cdef void run_op_typed(const Op* op, const Batch* batch, void* scratch, int thre
     elif kernel == K_MEAN_SQUARED_ERROR:
         mean_squared_error(p0, p1, p2, p3, p4, B, n0, scratch, thread, n_threads)
     elif kernel == K_CATEGORICAL_ACCURACY:
-        categorical_accuracy(p0, ids, p1, p3, B, n0, scratch, thread, n_threads)
+        categorical_accuracy(p0, ids, p1, p2, p3, B, n0, <Py_ssize_t>op.s[0], thread, n_threads)
     elif kernel == K_BINARY_ACCURACY:
-        binary_accuracy(p0, p1, p3, B, n0, s0, thread, n_threads)
+        binary_accuracy(p0, p1, p2, p3, B, n0, s0, thread, n_threads)
     elif kernel == K_ABSOLUTE_ERROR:
-        absolute_error(p0, p1, p3, B, n0, scratch, thread, n_threads)
+        absolute_error(p0, p1, p2, p3, B, n0, scratch, thread, n_threads)
     elif kernel == K_SGD_UPDATE or kernel == K_ADAM_UPDATE:
         update(op, batch.rate, p0, p1, p2, p3, p4, n0, thread, n_threads)
     elif kernel == K_ADAM_STEP and thread == 0:
@@ -204,14 +208,32 @@ cdef void run_op_typed(const Op* op, const Batch* batch, void* scratch, int thre
         layer_normalization_backward_input(p0, p1, p2, p3, p4, p5, B, n0, thread, n_threads)
     elif kernel == K_LAYER_NORMALIZATION_BACKWARD_PARAMS:
         layer_normalization_backward_params(p0, p1, p2, p3, p4, p5, B, n0, scratch, thread, n_threads)
+    elif kernel == K_ACCURACY:
+        accuracy(p0, p1, p2, p3, B, n0, thread, n_threads)
+    elif kernel == K_CONFUSION_COUNTS:
+        confusion_counts(p0, p1, p2, p4, p3, B, n0, n1, op.n[2], op.n[3], thread, n_threads)
+    elif kernel == K_CLASS_COUNTS:
+        class_counts(p0, p1, p2, p3, B, n0, n1 != 0, s0, thread, n_threads)
+    elif kernel == K_REGRESSION_MOMENTS:
+        regression_moments(p0, p1, p2, <double*>op.p[3], B, n0, thread, n_threads)
     elif kernel == K_GATHER:
-        gather(<const char*>op.p[0], <char*>op.p[1], n0, batch, thread, n_threads)
+        if op.n[2] == 0:
+            gather(<const char*>op.p[0], <char*>op.p[1], n0, batch, thread, n_threads)
+        elif op.n[3]:  # n: numbers in a row, bytes between rows, their dtype, whether ids are wanted
+            gather_converted(<const char*>op.p[0], <int64_t*>op.p[1], <int>op.n[2], n0, n1, batch.order,
+                             batch.first, batch.rows, thread, n_threads)
+        else:
+            gather_converted(<const char*>op.p[0], p1, <int>op.n[2], n0, n1, batch.order, batch.first,
+                             batch.rows, thread, n_threads)
     elif kernel == K_STORE:
         store(<const char*>op.p[0], <char*>op.p[1], n0, batch, thread, n_threads)
     elif kernel == K_ACCUMULATE and thread == 0:
-        (<double*>op.p[1])[0] += op.s[0] * (B * <double>p0[0] if n0 else batch_sum(p0, B))
+        if n0:  # the same for every row
+            (<double*>op.p[1])[0] += op.s[0] * (B * <double>p0[0])
+        else:
+            column_sums(p0, <double*>op.p[1], B, max(n1, 1), op.s[0], True)
     elif kernel == K_SUM and thread == 0:
-        (<double*>op.p[1])[0] = batch_sum(p0, B)
+        column_sums(p0, <double*>op.p[1], B, max(n0, 1), 1, False)
 
 
 cdef inline void run_op(const Op* op, const Batch* batch, void* scratch, int thread,
