@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from nncore import _merging
+from nncore import _merging, _normalization
 from nncore._core import core
 from nncore.custom import Caller
 from nncore.kernels._front import ACTIVATION, DEFAULT_ALPHA, KERNEL
@@ -639,12 +639,11 @@ _SCALARS: dict[str, tuple[str, ...]] = {  # of the optimizer's ops, in the core'
 # Kernels of the core whose rows stand alone, and the step of Adam's powers, which none of them reads.
 _BY_ROW = frozenset(core.KERNELS) - {
     "dense_backward_params", "sgd_update", "adam_update", "square_sums", "clip_scale", "accumulate", "sum", "python",
-    "sum_arrays", "factorization_machine_backward_params",
-    "loss_weights",
+    "sum_arrays", "factorization_machine_backward_params", "loss_weights", *_normalization.BY_COLUMN,
 }
 # Kernels that take an array of any rank as rows of its last axis.
 LAST_AXIS = frozenset(("dense_forward", "dense_backward_input", "dense_backward_params", "softmax", "softmax_backward",
-                        "log_softmax", "log_softmax_backward"))
+                        "log_softmax", "log_softmax_backward", *_normalization.LAST_AXIS))
 _ROWWISE = ("softmax", "softmax_backward", "log_softmax", "log_softmax_backward")
 _COUNTS = ("confusion_counts", "class_counts", "regression_moments")  # metrics with several columns per row
 _METRICS = {
@@ -741,6 +740,8 @@ def lowered(
         return op.kernel, operands, sizes, tuple(float(op.attributes[name]) for name in _SCALARS[op.kernel])
     if op.kernel in _merging.LOWERED:
         return _merging.LOWERED[op.kernel](program, op)
+    if op.kernel in _normalization.LOWERED:
+        return _normalization.LOWERED[op.kernel](program, op)
     name, direction = op.kernel.rsplit("_", 1)
     assert op.inputs[0] is not None
     sizes = (program.buffers[op.inputs[0]].row_size, 0, ACTIVATION[name])
