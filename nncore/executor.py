@@ -17,6 +17,7 @@ from nncore import _merging
 from nncore._core import core
 from nncore.custom import Caller
 from nncore.kernels._front import ACTIVATION, DEFAULT_ALPHA, KERNEL
+from nncore.kernels.losses import LOWERED
 from nncore.program import FUSED, Op, Program
 from nncore.variables import ALIGNMENT, aligned_empty, from_panels
 
@@ -642,6 +643,7 @@ _SCALARS: dict[str, tuple[str, ...]] = {  # of the optimizer's ops, in the core'
 _BY_ROW = frozenset(core.KERNELS) - {
     "dense_backward_params", "sgd_update", "adam_update", "square_sums", "clip_scale", "accumulate", "sum", "python",
     "sum_arrays", "factorization_machine_backward_params",
+    "loss_weights",
 }
 # Kernels that take an array of any rank as rows of its last axis.
 LAST_AXIS = frozenset(("dense_forward", "dense_backward_input", "dense_backward_params", "softmax", "softmax_backward",
@@ -658,13 +660,7 @@ _METRICS = {
     "absolute_error": "absolute_error",
     "squared_error": "mean_squared_error",
 }
-_LOSSES = (
-    "softmax_cross_entropy",
-    "sigmoid_binary_cross_entropy",
-    "categorical_cross_entropy",
-    "binary_cross_entropy",
-    "mean_squared_error",
-)
+_REDUCTIONS = ("mean", "sum", "mean_with_sample_weight")
 
 
 def rows_per(program: Program, op: Op) -> int:
@@ -709,13 +705,29 @@ def lowered(
         return op.kernel, operands, sizes, ()
     if op.kernel in _ROWWISE:
         return op.kernel, operands, (width(op.inputs[0]),), ()
-    if op.kernel in _LOSSES or op.kernel in _METRICS:
+    if op.kernel in LOWERED:
+        kernel, kind, names = LOWERED[op.kernel]
+        y, target, *more = op.inputs  # weights of the rows, then those of the classes
+        if op.kernel == "pinball":
+            more = [*more[1:], more[0]]  # quantiles before weights
+        weight, extra = (*more, None, None)[:2]
+        dense, extra = (None, target) if is_ids(target) else (target, extra)
+        operands = (y, dense, weight, *op.outputs, extra)
+        quantiles = width(y) // width(target) if op.kernel == "pinball" else 1
+        sizes = (width(y), quantiles, kind)
+        return kernel, operands, sizes, tuple(float(op.attributes.get(name, 0)) for name in names)
+    if op.kernel == "loss_weights":
+        weight, ids = op.inputs
+        ignored = op.attributes["ignore_class"]
+        sizes = (1, 0, _REDUCTIONS.index(op.attributes["reduction"]), 0 if ignored is None else ignored)
+        return op.kernel, operands, sizes, ()
+    if op.kernel in _METRICS:
         y, target, *weight = op.inputs
         rows, *gradient = op.outputs
         ids = target if is_ids(target) else None
         dense = None if is_ids(target) else target
         operands = (y, dense, *(weight or [None]), rows, *(gradient or [None]), ids)
-        return _METRICS.get(op.kernel, op.kernel), operands, (width(y),), values
+        return _METRICS[op.kernel], operands, (width(y),), values
     if op.kernel in _COUNTS:
         operands = (*op.inputs[:3], *op.outputs, *op.inputs[3:])
         sizes = (width(op.inputs[0]), "threshold" not in op.attributes)
