@@ -365,12 +365,15 @@ class Bound:
                 self.tunable.append((len(lines), op))
             places[number] = len(lines)
             kernel, operands, sizes, scalars = lowered(program, fusions.replaced.get(number, op))
-            arrays = [None if buffer is None else moving.get(buffer, buffers[buffer]) for buffer in operands]
+            lines.append((kernel, is_double, placed(operands), sizes, scalars, rows_per(program, op), op.every))
+
+        def placed(operands: tuple[int | None, ...]) -> list[NDArray[Any] | None]:
+            """Return the arrays of the next line's operands; note those that it walks along."""
             for slot, buffer in enumerate(operands):
                 if buffer in moving:
                     moves[len(lines), slot] = moving[buffer]
                     self.moves.append((len(lines), slot, buffer))
-            lines.append((kernel, is_double, arrays, sizes, scalars, rows_per(program, op), op.every))
+            return [None if buffer is None else moving.get(buffer, buffers[buffer]) for buffer in operands]
 
         for number in _schedule(program):
             if number not in fusions.skipped:
@@ -378,7 +381,7 @@ class Bound:
         for name, parts in program.totals.items():
             for number, scale in parts:
                 double, per_row = buffers[number].dtype == np.float64, program.buffers[number].per_row
-                operands: list[NDArray[Any] | None] = [buffers[number], sums[self.executor.places[name] :]]
+                operands = [*placed((number,)), sums[self.executor.places[name] :]]
                 lines.append(("accumulate", double, operands, (not per_row, program.columns(name)), (scale,), 1, 1))
         for number, to in results.items():
             source = buffers[number]
