@@ -553,6 +553,8 @@ _RANDOM = (
     ),
 )
 
+from nncore import _rows_noise  # noqa: E402
+
 KERNELS: tuple[Kernel, ...] = (
     *_DENSE_ROWS,
     *_ACTIVATIONS,
@@ -562,6 +564,7 @@ KERNELS: tuple[Kernel, ...] = (
     *_OPTIMIZERS,
     *_METRICS,
     *_RANDOM,
+    *_rows_noise.ROWS,
 )
 """One row per public kernel (two where a kernel takes two kinds of target)."""
 

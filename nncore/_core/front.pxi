@@ -14,7 +14,9 @@ KERNELS = ("dense_forward", "dense_backward_input", "dense_backward_params", "bi
            "log_softmax_backward", "softmax_cross_entropy", "sigmoid_binary_cross_entropy",
            "categorical_cross_entropy", "binary_cross_entropy", "mean_squared_error",
            "categorical_accuracy", "binary_accuracy", "absolute_error", "sgd_update", "adam_update",
-           "adam_step", "square_sums", "clip_scale", "gather", "store", "accumulate", "sum", "python")
+           "adam_step", "square_sums", "clip_scale",
+           "dropout", "gaussian",
+           "gather", "store", "accumulate", "sum", "python")
 ELEMENTARY = ("exp", "expm1", "log", "log1p", "erf", "gelu_grad", "silu_grad", "tanh", "sigmoid", "softplus",
               "gelu", "silu")
 assert len(ACTIVATIONS) == N_ACTIVATIONS and len(KERNELS) == N_KERNELS

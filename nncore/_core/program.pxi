@@ -43,6 +43,8 @@ cdef enum Kernel:
     K_ADAM_STEP
     K_SQUARE_SUMS
     K_CLIP_SCALE
+    K_DROPOUT
+    K_GAUSSIAN
     K_GATHER
     K_STORE
     K_ACCUMULATE
@@ -140,6 +142,11 @@ cdef void run_op_typed(const Op* op, const Batch* batch, void* scratch, int thre
         square_sums(p0, <double*>op.p[1] + n1, n0, thread, n_threads)
     elif kernel == K_CLIP_SCALE and thread == 0:
         clip_scale(<const double*>op.p[0], <double*>op.p[1], n0, op.s[0])
+    elif kernel == K_DROPOUT:
+        dropout(p0, p1, B, n0, op.n[1], op.n[2], op.n[3] != 0, op.s[0], <floating>op.s[1], <floating>op.s[2],
+                <floating>op.s[3], op.n[4], op.n[5], batch.step, thread, n_threads)
+    elif kernel == K_GAUSSIAN:
+        gaussian(p0, p1, B, n0, op.n[3] != 0, s0, op.n[4], op.n[5], batch.step, thread, n_threads)
     elif kernel == K_GATHER:
         gather(<const char*>op.p[0], <char*>op.p[1], n0, batch, thread, n_threads)
     elif kernel == K_STORE:
@@ -208,6 +215,10 @@ cdef double op_work(const Op* op, Py_ssize_t B) noexcept nogil:
         return <double>op.n[0] / GRAIN_ELEMENTS
     if kernel == K_ADAM_UPDATE:
         return <double>op.n[0] / (GRAIN_ELEMENTS // 4)  # a root and a division take as long as all else
+    if kernel == K_DROPOUT:
+        return <double>B * op.n[0] * op.n[1] * op.n[2] / GRAIN_ELEMENTS
+    if kernel == K_GAUSSIAN:
+        return <double>B * op.n[0] / (GRAIN_ELEMENTS // 4)
     if kernel == K_ADAM_STEP or kernel == K_CLIP_SCALE or K_GATHER <= kernel <= K_PYTHON:
         return 0
     return <double>B * op.n[0] / GRAIN_ELEMENTS

@@ -14,9 +14,11 @@ from nncore.kernels.losses import *  # noqa: F403
 from nncore.kernels.losses import __all__ as _losses
 from nncore.kernels.metrics import *  # noqa: F403
 from nncore.kernels.metrics import __all__ as _metrics
+from nncore.kernels.noise import *  # noqa: F403
+from nncore.kernels.noise import __all__ as _noise
 from nncore.kernels.optimizers import *  # noqa: F403
 from nncore.kernels.optimizers import __all__ as _optimizers
 from nncore.kernels.random import *  # noqa: F403
 from nncore.kernels.random import __all__ as _random
 
-__all__ = sorted([*_activations, *_dense, *_losses, *_metrics, *_optimizers, *_random])
+__all__ = sorted([*_activations, *_dense, *_losses, *_metrics, *_noise, *_optimizers, *_random])
