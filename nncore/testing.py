@@ -553,7 +553,7 @@ _RANDOM = (
     ),
 )
 
-from nncore import _rows_noise  # noqa: E402
+from nncore import _rows_embedding, _rows_noise  # noqa: E402
 
 KERNELS: tuple[Kernel, ...] = (
     *_DENSE_ROWS,
@@ -565,6 +565,7 @@ KERNELS: tuple[Kernel, ...] = (
     *_METRICS,
     *_RANDOM,
     *_rows_noise.ROWS,
+    *_rows_embedding.ROWS,
 )
 """One row per public kernel (two where a kernel takes two kinds of target)."""
 

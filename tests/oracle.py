@@ -427,4 +427,5 @@ def sum_of_squares(elementary, x):
     return total
 
 
+from oracle_embedding import *  # noqa: E402, F403
 from oracle_noise import *  # noqa: E402, F403

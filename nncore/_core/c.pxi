@@ -14,6 +14,7 @@ cdef extern from "simd.h" nogil:
     int nn_openmp()
     const char* nn_compiler()
     int nn_debug()
+    void nn_copy(char* to, const char* source, Py_ssize_t n_bytes)
     void nn_share(Py_ssize_t n, Py_ssize_t grain, int thread, int n_threads, Py_ssize_t* begin,
                   Py_ssize_t* end)
 

@@ -16,6 +16,7 @@ KERNELS = ("dense_forward", "dense_backward_input", "dense_backward_params", "bi
            "categorical_accuracy", "binary_accuracy", "absolute_error", "sgd_update", "adam_update",
            "adam_step", "square_sums", "clip_scale",
            "dropout", "gaussian",
+           "embedding_forward", "embedding_backward", "embedding_index", "embedding_sums", "embedding_squares",
            "gather", "store", "accumulate", "sum", "python")
 ELEMENTARY = ("exp", "expm1", "log", "log1p", "erf", "gelu_grad", "silu_grad", "tanh", "sigmoid", "softplus",
               "gelu", "silu")

@@ -45,6 +45,11 @@ cdef enum Kernel:
     K_CLIP_SCALE
     K_DROPOUT
     K_GAUSSIAN
+    K_EMBEDDING_FORWARD
+    K_EMBEDDING_BACKWARD
+    K_EMBEDDING_INDEX
+    K_EMBEDDING_SUMS
+    K_EMBEDDING_SQUARES
     K_GATHER
     K_STORE
     K_ACCUMULATE
@@ -133,6 +138,8 @@ cdef void run_op_typed(const Op* op, const Batch* batch, void* scratch, int thre
         binary_accuracy(p0, p1, p3, B, n0, s0, thread, n_threads)
     elif kernel == K_ABSOLUTE_ERROR:
         absolute_error(p0, p1, p3, B, n0, scratch, thread, n_threads)
+    elif (kernel == K_SGD_UPDATE or kernel == K_ADAM_UPDATE) and op.p[7] != NULL:
+        update_rows(op, batch.rate, n0, thread, n_threads, unused)
     elif kernel == K_SGD_UPDATE or kernel == K_ADAM_UPDATE:
         update(op, batch.rate, p0, p1, p2, p3, p4, n0, thread, n_threads)
     elif kernel == K_ADAM_STEP and thread == 0:
@@ -147,6 +154,20 @@ cdef void run_op_typed(const Op* op, const Batch* batch, void* scratch, int thre
                 <floating>op.s[3], op.n[4], op.n[5], batch.step, thread, n_threads)
     elif kernel == K_GAUSSIAN:
         gaussian(p0, p1, B, n0, op.n[3] != 0, s0, op.n[4], op.n[5], batch.step, thread, n_threads)
+    elif kernel == K_EMBEDDING_FORWARD:
+        embedding_forward(<const int64_t*>op.p[0], p1, p2, B, n1, n0, op.n[2], op.n[3], op.n[4] != 0, thread,
+                          n_threads)
+    elif kernel == K_EMBEDDING_BACKWARD:
+        embedding_backward(p0, <const int64_t*>op.p[1], p2, B * n1, n0, op.n[2], op.n[3], op.n[4] != 0, thread,
+                           n_threads)
+    elif kernel == K_EMBEDDING_INDEX and thread == 0:
+        embedding_index(<const int64_t*>op.p[0], <int64_t*>op.p[1], <int64_t*>op.p[2], <int64_t*>op.p[3],
+                        <int64_t*>op.p[4], <int32_t*>op.p[5], B * n1, op.n[2], op.n[3], op.n[4] != 0)
+    elif kernel == K_EMBEDDING_SUMS:
+        embedding_sums(p0, <const int64_t*>op.p[1], <const int64_t*>op.p[2], <const int64_t*>op.p[3], p4, n0,
+                       thread, n_threads)
+    elif kernel == K_EMBEDDING_SQUARES and thread == 0:
+        embedding_squares(p0, <const int64_t*>op.p[1], <double*>op.p[2] + n1, n0)
     elif kernel == K_GATHER:
         gather(<const char*>op.p[0], <char*>op.p[1], n0, batch, thread, n_threads)
     elif kernel == K_STORE:
@@ -215,6 +236,12 @@ cdef double op_work(const Op* op, Py_ssize_t B) noexcept nogil:
         return <double>op.n[0] / GRAIN_ELEMENTS
     if kernel == K_ADAM_UPDATE:
         return <double>op.n[0] / (GRAIN_ELEMENTS // 4)  # a root and a division take as long as all else
+    if op.p[7] != NULL:  # an update of some rows
+        return <double>B * op.n[0] * op.n[1] / (GRAIN_ELEMENTS // 4)
+    if K_EMBEDDING_FORWARD <= kernel <= K_EMBEDDING_SUMS:
+        return <double>B * op.n[0] * op.n[1] / GRAIN_ELEMENTS if kernel != K_EMBEDDING_INDEX else 0
+    if kernel == K_EMBEDDING_SQUARES:
+        return 0
     if kernel == K_DROPOUT:
         return <double>B * op.n[0] * op.n[1] * op.n[2] / GRAIN_ELEMENTS
     if kernel == K_GAUSSIAN:

@@ -10,6 +10,8 @@ from nncore.kernels.activations import *  # noqa: F403
 from nncore.kernels.activations import __all__ as _activations
 from nncore.kernels.dense import *  # noqa: F403
 from nncore.kernels.dense import __all__ as _dense
+from nncore.kernels.embedding import *  # noqa: F403
+from nncore.kernels.embedding import __all__ as _embedding
 from nncore.kernels.losses import *  # noqa: F403
 from nncore.kernels.losses import __all__ as _losses
 from nncore.kernels.metrics import *  # noqa: F403
@@ -21,4 +23,4 @@ from nncore.kernels.optimizers import __all__ as _optimizers
 from nncore.kernels.random import *  # noqa: F403
 from nncore.kernels.random import __all__ as _random
 
-__all__ = sorted([*_activations, *_dense, *_losses, *_metrics, *_noise, *_optimizers, *_random])
+__all__ = sorted([*_activations, *_dense, *_embedding, *_losses, *_metrics, *_noise, *_optimizers, *_random])

@@ -39,6 +39,14 @@ from nncore.reference.activations import (
     tanh_forward,
 )
 from nncore.reference.dense import dense_backward_input, dense_backward_params, dense_forward
+from nncore.reference.embedding import (
+    embedding_backward,
+    embedding_backward_rows,
+    embedding_forward,
+    embedding_index,
+    embedding_squares,
+    embedding_sums,
+)
 from nncore.reference.losses import (
     binary_cross_entropy,
     categorical_cross_entropy,
@@ -91,6 +99,12 @@ __all__ = [
     "dropout_forward",
     "elu_backward",
     "elu_forward",
+    "embedding_backward",
+    "embedding_backward_rows",
+    "embedding_forward",
+    "embedding_index",
+    "embedding_squares",
+    "embedding_sums",
     "exponential_backward",
     "exponential_forward",
     "gaussian_dropout_backward",
