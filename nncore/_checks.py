@@ -176,7 +176,7 @@ def as_class_ids(
 
 
 def as_ids(x: ArrayLike, where: str, name: str, rows: int | None = None) -> NDArray[np.int64]:
-    """Return ids of a table's rows as a C-contiguous int64 array of the same shape.
+    """Return whole numbers, such as ids of a table's rows, as a C-contiguous int64 array of their shape.
 
     Parameters
     ----------
@@ -198,11 +198,10 @@ def as_ids(x: ArrayLike, where: str, name: str, rows: int | None = None) -> NDAr
     """
     found = _as_number_array(x, where, name)
     if found.dtype.kind == "f":
-        _refuse_first(~(np.isfinite(found) & (np.trunc(found) == found)), found, where, name,
-                      "ids must be whole numbers")
-        found = np.clip(found, -(2.0**62), 2.0**62, dtype=np.float64)  # int64 holds these; no table is as long
-    elif found.dtype == np.uint64:
-        found = np.minimum(found, 2**63 - 1)
+        whole = np.isfinite(found) & (np.trunc(found) == found) & (np.abs(found) < 2**53)
+        _refuse_first(~whole, found, where, name, "it takes whole numbers")
+    elif found.dtype.kind == "u" and found.size and found.max() >= 2**63:
+        raise ValueError(f"{where}: {name} holds {found.max()}, but takes whole numbers below 2**63")
     ids = np.require(np.asarray(found, dtype=np.int64, order="C"), requirements="A")
     if rows is not None and ids.size and not (ids.min() >= 0 and ids.max() < rows):
         _refuse_first((ids < 0) | (ids >= rows), ids, where, name,

@@ -134,7 +134,7 @@ class Custom:
                 f"{where}, backward", lambda x, y, dy: (backward(x, y, dy),), ("dx",), takes=3
             )
 
-        y = program.rows(program.width(x))
+        y = program.like(x, "activation")
         forward = custom.UserFunction(
             f"{where}, forward", lambda x: (self.forward(x),), ("y",), gradient=gradient
         )
@@ -264,7 +264,7 @@ def emit(program: Program, activation: object, x: int) -> int:
         return found.emit(program, x)
     if found.name == "linear":
         return x
-    y = program.rows(program.width(x), role="activation")
+    y = program.like(x, "activation")
     program.emit(found.forward, (x,), (y,), **found.parameters)
     return y
 

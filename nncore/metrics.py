@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
@@ -124,19 +124,27 @@ class Metric:
         """
         return self._total / self._weight if self._weight else 0.0
 
-    def emit(self, program: Program, y_pred: int, target: int) -> int:
-        """Append the metric's op to `program`; return the buffer of its values per row (B,).
+    def emit(self, program: Program, y_pred: int, target: int, weight: int | None) -> dict[str, int]:
+        """Append the metric's ops to `program`; return the buffers of values per row (B,) that are summed.
 
         Parameters
         ----------
         program : Program
             The program.
-        y_pred, target : int
+        y_pred, target, weight : int
             Buffers.
         """
         rows = program.rows(None, role="metric")
         program.emit(self.kernel, (y_pred, target), (rows,), **self.parameters())
-        return rows
+        return {"total": rows}
+
+    def keep(self, program: Program, y_pred: int, target: int, weight: int | None) -> dict[str, int]:
+        """Return buffers whose rows the metric wants to see again at the end of a pass."""
+        return {}
+
+    def value(self, sums: Mapping[str, float], kept: Mapping[str, NDArray[Any]], rows: int) -> Any:
+        """Return the metric of a pass over so many rows, from the sums of its values and from what it kept."""
+        return sums["total"] / rows
 
     def _rows(self, pred: NDArray[Any], target: NDArray[Any]) -> NDArray[Any]:
         """Return the values per row."""
@@ -308,11 +316,11 @@ class MeanMetricWrapper(Metric):
         self._function()([pred, target], [rows])
         return rows
 
-    def emit(self, program: Program, y_pred: int, target: int) -> int:
+    def emit(self, program: Program, y_pred: int, target: int, weight: int | None) -> dict[str, int]:
         """Append the function as an op; parameters and return value as of `Metric.emit`."""
         rows = program.rows(None, role="metric")
         custom.emit(program, self._function(), (y_pred, target), (rows,))
-        return rows
+        return {"total": rows}
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments that make an equal metric, the function by its name."""

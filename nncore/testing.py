@@ -7,11 +7,14 @@ hostile input, equality of bytes across threads and instruction sets, guard page
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from nncore import _rows_normalization
 
 __all__ = ["KERNELS", "Case", "Draw", "Kernel", "check_backward", "hostile_arrays"]
 
@@ -107,6 +110,8 @@ class Kernel(NamedTuple):
         Elements read and written, as a function of the shape.
     baseline : callable or None
         The expression that a NumPy user would write, where it is not the twin itself. Same arguments by name.
+    lists : bool
+        Whether arguments named ``inputs[0]``, ``inputs[1]`` ... make up one, the list `inputs`.
 
     Examples
     --------
@@ -132,6 +137,20 @@ class Kernel(NamedTuple):
     flops: Callable[..., int] | None = None
     moved: Callable[..., int] | None = None
     baseline: Callable[..., Any] | None = None
+    lists: bool = False
+
+    def function(self, module: Any) -> Callable[..., Any]:
+        """Return the kernel of a module, as a function of this row's arguments by name."""
+        kernel: Callable[..., Any] = getattr(module, self.name)
+        if not self.lists:
+            return kernel
+
+        @functools.wraps(kernel)
+        def listed(**arguments: Any) -> Any:
+            inputs = [arguments.pop(name) for name in list(arguments) if name.startswith("inputs[")]
+            return kernel(inputs=inputs, **arguments)
+
+        return listed
 
     @property
     def id(self) -> str:
@@ -554,6 +573,7 @@ _RANDOM = (
 )
 
 from nncore import _rows_embedding, _rows_noise  # noqa: E402
+from nncore import _rows_merging  # noqa: E402  (its rows are of the class above)
 
 KERNELS: tuple[Kernel, ...] = (
     *_DENSE_ROWS,
@@ -566,6 +586,8 @@ KERNELS: tuple[Kernel, ...] = (
     *_RANDOM,
     *_rows_noise.ROWS,
     *_rows_embedding.ROWS,
+    *_rows_merging.ROWS,
+    *_rows_normalization.rows(),
 )
 """One row per public kernel (two where a kernel takes two kinds of target)."""
 

@@ -106,7 +106,7 @@ def test_emit(metric, kernel, attributes):
         rows=lambda width, role: 12 if (width, role) == (None, "metric") else None,
         emit=lambda *op, **attributes: calls.append((*op, attributes)),
     )
-    assert metric.emit(program, 4, 9) == 12
+    assert metric.emit(program, 4, 9, None) == {"total": 12}
     assert calls == [(kernel, (4, 9), (12,), attributes)]
 
 

@@ -17,10 +17,18 @@ KERNELS = ("dense_forward", "dense_backward_input", "dense_backward_params", "bi
            "adam_step", "square_sums", "clip_scale",
            "dropout", "gaussian",
            "embedding_forward", "embedding_backward", "embedding_index", "embedding_sums", "embedding_squares",
+           "merge", "sum_arrays", "extremum_backward", "concatenate", "slice", "repeat", "axis_sum",
+           "factorization_machine_forward", "factorization_machine_backward_input",
+           "factorization_machine_backward_params", "fm_interaction_forward", "fm_interaction_backward",
+           "batch_normalization_forward", "batch_normalization_backward", "scaled",
+           "layer_normalization_forward", "layer_normalization_backward_input",
+           "layer_normalization_backward_params",
            "gather", "store", "accumulate", "sum", "python")
 ELEMENTARY = ("exp", "expm1", "log", "log1p", "erf", "gelu_grad", "silu_grad", "tanh", "sigmoid", "softplus",
               "gelu", "silu")
-assert len(ACTIVATIONS) == N_ACTIVATIONS and len(KERNELS) == N_KERNELS
+MERGE_KINDS = ("add", "subtract", "multiply", "maximum", "minimum", "scale")
+MOST_MERGED = NN_MERGED  # arrays that one op merges
+assert len(ACTIVATIONS) == N_ACTIVATIONS and len(KERNELS) == N_KERNELS and len(MERGE_KINDS) == N_MERGE_KINDS
 
 SQUARES_BLOCK = NORM_BLOCK  # elements whose squares are summed together
 

@@ -53,7 +53,7 @@ cdef void dropout(
             if at // PICKS != s.group:
                 go_to(&s, at // PICKS)
             low, high = max(first, at), min(last, at + WORDS)
-            keep(x + low, y + low, s.words + (low - at), 16 if at % PICKS else 0, high - low, limit, scale,
+            keep_some(x + low, y + low, s.words + (low - at), 16 if at % PICKS else 0, high - low, limit, scale,
                  shift, dropped)
         return
     for b in range(begin, end):
@@ -63,13 +63,13 @@ cdef void dropout(
                 pick(&s, ((0 if one_row else b) * A + a) * C + c, n, picked)
                 at = (b * A + a) * K * C + c
                 if C == 1:
-                    repeat(x + at, y + at, K, (picked[0] & 65535) >= limit, scale, shift, dropped)
+                    keep_all(x + at, y + at, K, (picked[0] & 65535) >= limit, scale, shift, dropped)
                 else:
                     for k in range(K):
-                        keep(x + at + k * C, y + at + k * C, picked, 0, n, limit, scale, shift, dropped)
+                        keep_some(x + at + k * C, y + at + k * C, picked, 0, n, limit, scale, shift, dropped)
 
 
-cdef inline void keep(const floating* x, floating* y, const uint32_t* words, int above, Py_ssize_t n,
+cdef inline void keep_some(const floating* x, floating* y, const uint32_t* words, int above, Py_ssize_t n,
                       uint32_t limit, floating scale, floating shift, floating dropped) noexcept nogil:
     """The 16 bits from bit `above` of a word decide over an element."""
     cdef Py_ssize_t i
@@ -77,7 +77,7 @@ cdef inline void keep(const floating* x, floating* y, const uint32_t* words, int
         y[i] = fma(scale, x[i], shift) if ((words[i] >> above) & 65535) >= limit else dropped
 
 
-cdef inline void repeat(const floating* x, floating* y, Py_ssize_t n, bint kept, floating scale,
+cdef inline void keep_all(const floating* x, floating* y, Py_ssize_t n, bint kept, floating scale,
                         floating shift, floating dropped) noexcept nogil:
     cdef Py_ssize_t i
     for i in range(n):
