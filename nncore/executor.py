@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from nncore import _merging
+from nncore import _merging, _normalization
 from nncore._core import core
 from nncore.custom import Caller
 from nncore.kernels._front import ACTIVATION, DEFAULT_ALPHA, KERNEL
@@ -365,12 +365,15 @@ class Bound:
                 self.tunable.append((len(lines), op))
             places[number] = len(lines)
             kernel, operands, sizes, scalars = lowered(program, fusions.replaced.get(number, op))
-            arrays = [None if buffer is None else moving.get(buffer, buffers[buffer]) for buffer in operands]
+            lines.append((kernel, is_double, placed(operands), sizes, scalars, rows_per(program, op), op.every))
+
+        def placed(operands: tuple[int | None, ...]) -> list[NDArray[Any] | None]:
+            """Return the arrays of the next line's operands; note those that it walks along."""
             for slot, buffer in enumerate(operands):
                 if buffer in moving:
                     moves[len(lines), slot] = moving[buffer]
                     self.moves.append((len(lines), slot, buffer))
-            lines.append((kernel, is_double, arrays, sizes, scalars, rows_per(program, op), op.every))
+            return [None if buffer is None else moving.get(buffer, buffers[buffer]) for buffer in operands]
 
         for number in _schedule(program):
             if number not in fusions.skipped:
@@ -378,7 +381,7 @@ class Bound:
         for name, parts in program.totals.items():
             for number, scale in parts:
                 double, per_row = buffers[number].dtype == np.float64, program.buffers[number].per_row
-                operands: list[NDArray[Any] | None] = [buffers[number], sums[self.executor.places[name] :]]
+                operands = [*placed((number,)), sums[self.executor.places[name] :]]
                 lines.append(("accumulate", double, operands, (not per_row, program.columns(name)), (scale,), 1, 1))
         for number, to in results.items():
             source = buffers[number]
@@ -639,12 +642,11 @@ _SCALARS: dict[str, tuple[str, ...]] = {  # of the optimizer's ops, in the core'
 # Kernels of the core whose rows stand alone, and the step of Adam's powers, which none of them reads.
 _BY_ROW = frozenset(core.KERNELS) - {
     "dense_backward_params", "sgd_update", "adam_update", "square_sums", "clip_scale", "accumulate", "sum", "python",
-    "sum_arrays", "factorization_machine_backward_params",
-    "loss_weights",
+    "sum_arrays", "factorization_machine_backward_params", "loss_weights", *_normalization.BY_COLUMN,
 }
 # Kernels that take an array of any rank as rows of its last axis.
 LAST_AXIS = frozenset(("dense_forward", "dense_backward_input", "dense_backward_params", "softmax", "softmax_backward",
-                        "log_softmax", "log_softmax_backward"))
+                        "log_softmax", "log_softmax_backward", *_normalization.LAST_AXIS))
 _ROWWISE = ("softmax", "softmax_backward", "log_softmax", "log_softmax_backward")
 _COUNTS = ("confusion_counts", "class_counts", "regression_moments")  # metrics with several columns per row
 _METRICS = {
@@ -741,6 +743,8 @@ def lowered(
         return op.kernel, operands, sizes, tuple(float(op.attributes[name]) for name in _SCALARS[op.kernel])
     if op.kernel in _merging.LOWERED:
         return _merging.LOWERED[op.kernel](program, op)
+    if op.kernel in _normalization.LOWERED:
+        return _normalization.LOWERED[op.kernel](program, op)
     name, direction = op.kernel.rsplit("_", 1)
     assert op.inputs[0] is not None
     sizes = (program.buffers[op.inputs[0]].row_size, 0, ACTIVATION[name])
