@@ -103,6 +103,10 @@ class Executor:
             return self.arrays[number].copy()
         return from_panels(self.arrays[number], buffer.shape)
 
+    def get_totals(self) -> dict[str, float]:
+        """Return the sums over the rows so far of each of the program's totals."""
+        return dict(zip(self.program.totals, self.sums.tolist(), strict=True))
+
     def set_totals(self, totals: Mapping[str, float]) -> None:
         """Set what a run that goes on with earlier ones begins from."""
         self.sums[...] = [totals[name] for name in self.program.totals]
@@ -336,8 +340,8 @@ class Bound:
             if source.shape[1:] != to.shape[1:] or not gatherable(source, to.dtype):
                 raise ValueError(_wanted("feeds", number, source, to))
             code = 1 if source.dtype == to.dtype else NUMBERS[source.dtype.str[1:]]
-            sizes = (int(np.prod(to.shape[1:])), source.strides[0], code, to.dtype == np.int64)
-            lines.append(("gather", to.dtype == np.float64, [source, to], sizes, (), 1, 1))
+            numbers = (int(np.prod(to.shape[1:])), source.strides[0], code, int(to.dtype == np.int64))
+            lines.append(("gather", to.dtype == np.float64, [source, to], numbers, (), 1, 1))
         python: list[int] = []
 
         def add(number: int) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import warnings
-from typing import Any
 
 from nncore import _checks
 from nncore.callbacks.base import Callback, Logs
