@@ -88,13 +88,13 @@ class Feed:
     def begin(self) -> None:
         """Begin an epoch."""
         self.rows = self.finished = 0
-        self.totals: dict[str, float] = {}
+        self.totals: dict[str, Any] = {}
         self._kept: list[Mapping[int, NDArray[Any]]] = []  # rows for metrics, of parts of the epoch
         self._store: Mapping[int, NDArray[Any]] = {}  # where the executor puts them
         self._part = (0, 0)  # the rows of the part under way, in there
         self._logs: dict[str, Any] | None = None
 
-    def go_on(self, rows: int, totals: dict[str, float], kept: Mapping[int, NDArray[Any]],
+    def go_on(self, rows: int, totals: dict[str, Any], kept: Mapping[int, NDArray[Any]],
               logs: dict[str, Any]) -> None:
         """Begin in the middle of an epoch that an interrupted run began; `logs` are those of the epoch up to there."""
         self.begin()
@@ -229,14 +229,17 @@ class StreamFeed(Feed):
         The batches.
     augment : sequence of callable
         What changes a batch before it is trained on.
+    class_weight : dict, optional
+        The weight of each class, which multiplies those of its rows.
     """
 
     unit = "batches"
 
     def __init__(self, model: Trainable, purpose: str, where: str, stream: Stream,
-                 augment: Sequence[Augment] = ()) -> None:
+                 augment: Sequence[Augment] = (), class_weight: Any = None) -> None:
         super().__init__()
         self.model, self.purpose, self.where, self.stream, self.augment = model, purpose, where, stream, augment
+        self.class_weight = class_weight
         if stream.source.shuffle:
             stream.source.seed = model.seed  # it may have become that of an interrupted run
         self.length = stream.steps
@@ -287,7 +290,8 @@ class StreamFeed(Feed):
         if isinstance(batch, Feeds):
             feeds = model._converted(batch)
         else:
-            feeds = model._feeds(where, batch.x, batch.y, batch.weight)
+            feeds = model._converted(model._feeds(where, batch.x, batch.y, batch.weight))
+            feeds = model._weigh_classes(feeds, self.class_weight, where)
         if not self.augment:
             return feeds
         from nncore.data import augment

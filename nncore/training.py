@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nncore import _checks, gradients, graph, losses, metrics, optimizers
+from nncore._class_weight import row_weights
 from nncore._core import core
 from nncore.callbacks import Callback, CallbackList
 from nncore.data.sources import ArraySource, Stream, is_arrays, source_of
@@ -26,7 +27,7 @@ from nncore.executor import Bound, Executor, RunError, gatherable, short_call
 from nncore.feeding import ArrayFeed, Feed, StreamFeed
 from nncore.history import History
 from nncore.program import Program
-from nncore.progress import Progress
+from nncore.progress import Progress, formatted
 from nncore.run import Run
 from nncore.variables import ALIGNMENT, Variable, arrange
 
@@ -427,6 +428,16 @@ class Trainable:
         dtypes = [spec.dtype for spec in self._input_specs]
         return all(gatherable(array, dtype) for array, dtype in zip(data.x, dtypes, strict=True)) and all(
             gatherable(array, self._dtype) for array in data.y)
+    def _weigh_classes(self, data: Feeds, class_weight: Any, where: str) -> Feeds:
+        """Return the data with weights of rows that are also those of their classes."""
+        if class_weight is None:
+            return data
+        if len(data.y) > 1:
+            raise ValueError(f"{where}: class_weight is for models with one output, this one has {len(data.y)}")
+        ((number, _, _),) = self._losses(where)
+        shares = row_weights(class_weight, data.y[0], self._output_shapes[number][0], where)
+        weight = shares if data.weight[0] is None else data.weight[0] * shares
+        return data._replace(weight=(weight.astype(self._dtype),))
 
     @contextmanager
     def _plan(self, purpose: str, feeds: Feeds, rows: int) -> Iterator[_Plan]:
@@ -607,9 +618,10 @@ class Trainable:
     def fit(self, x: Any = None, y: Any = None, batch_size: int | None = None, epochs: int = 1,
             verbose: Any = "auto", callbacks: Callback | Sequence[Callback] | None = None, *,
             validation_split: float = 0.0, validation_data: Any = None, shuffle: bool = True,
-            sample_weight: Any = None, initial_epoch: int = 0, steps_per_epoch: int | None = None,
-            validation_steps: int | None = None, validation_batch_size: int | None = None, validation_freq: Any = 1,
-            augment: Any = None, nonfinite: str = "raise") -> History:
+            class_weight: Any = None, sample_weight: Any = None, initial_epoch: int = 0,
+            steps_per_epoch: int | None = None, validation_steps: int | None = None,
+            validation_batch_size: int | None = None, validation_freq: Any = 1, augment: Any = None,
+            nonfinite: str = "raise") -> History:
         """Train the model.
 
         Parameters
@@ -636,6 +648,9 @@ class Trainable:
             ``(x, y)`` or ``(x, y, sample_weight)``, or batches, for validation after each epoch.
         shuffle : bool
             Whether each epoch takes the rows in another order; batches that have an index, the batches.
+        class_weight : dict of int to float or "balanced", optional
+            The weight of each class, which multiplies those of its rows, of a model with one output. Classes that are
+            not named weigh 1; "balanced" makes all classes weigh the same. It does not touch the validation data.
         sample_weight : array_like, shape (samples,), or a list or dict of them, optional
             Weight of each row in the loss; of several outputs one for all, or one per output.
         initial_epoch : int
@@ -712,11 +727,15 @@ class Trainable:
                 if split and held_out is None:
                     assert isinstance(data, Feeds)
                     data, held_out = _split(data, split)
+                if isinstance(data, Feeds):
+                    data = self._weigh_classes(data, class_weight, where)
+                elif isinstance(class_weight, str):
+                    raise ValueError("fit: class_weight='balanced' needs all targets at once, but x is batches")
             size = 32 if batch_size is None else _checks.positive_int(batch_size, where, "batch_size")
             if isinstance(data, Feeds):
                 size = min(size, data.rows)
                 if changes or not self._gatherable(data):
-                    data = Stream(ArraySource(data, size, self.seed, shuffle))
+                    data, class_weight = Stream(ArraySource(data, size, self.seed, shuffle)), None
             if isinstance(data, Stream):
                 data.steps, data.first_pass = steps, self._epochs_done
             if isinstance(held_out, Stream):
@@ -732,7 +751,7 @@ class Trainable:
             try:
                 hooks.begin(self, history.params)
                 hooks("on_train_begin", {})
-                with self._feed(where, data, size, shuffle, steps, changes) as feed, Progress(
+                with self._feed(where, data, size, shuffle, steps, changes, class_weight) as feed, Progress(
                         verbose, epochs, feed.length, unit=feed.unit) as progress:
                     run.attach(feed, held_out if isinstance(held_out, Stream) else None)
                     while run.epoch < epochs and not run.over:
@@ -799,10 +818,10 @@ class Trainable:
             self._ready(where, batch.x)
 
     def _feed(self, where: str, data: Feeds | Stream, batch_size: int, shuffle: bool, steps: int | None,
-              augment: Sequence[Callable[..., Any]]) -> Feed:
+              augment: Sequence[Callable[..., Any]], class_weight: Any) -> Feed:
         """Return what `fit` goes through."""
         if isinstance(data, Stream):
-            return StreamFeed(self, "fit", where, data, augment)
+            return StreamFeed(self, "fit", where, data, augment, class_weight)
         return ArrayFeed(self, "fit", data, batch_size, shuffle, steps, self._epochs_done)
 
     def _validation(self, data: Any) -> Feeds | Stream | None:
@@ -1015,7 +1034,7 @@ class Trainable:
         hooks.begin(self, {"verbose": verbose, "epochs": 1, "steps": count})
         logs = self._evaluate(where, data, size, hooks)
         if verbose:
-            print(" - ".join(f"{name}: {value:.4f}" for name, value in logs.items()))
+            print(" - ".join(f"{name}: {formatted(value)}" for name, value in logs.items()))
         return logs if return_dict else _unpacked(logs)
 
     def _evaluate(self, where: str, data: Feeds | Stream, batch_size: int, hooks: CallbackList) -> dict[str, Any]:

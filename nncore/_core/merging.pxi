@@ -117,7 +117,7 @@ cdef void extremum_backward(
                 dx[i] = <floating>0 if x[i] == y[i] else dx[i]
 
 
-cdef void copy_columns(
+cdef void copy_strided(
     const floating* x, Py_ssize_t x_row,  # IN  (rows, width) at a stride
     floating* y, Py_ssize_t y_row,        # OUT (rows, width) at a stride
     Py_ssize_t rows, Py_ssize_t width,
@@ -159,7 +159,7 @@ cdef void concatenate(
         rows = min(<Py_ssize_t>COPY_ROWS, end - first)
         to = first * width + <Py_ssize_t>op.s[1]
         for k in range(NN_MERGED):
-            copy_columns(<const floating*>op.p[k + 1] + first * op.n[k], op.n[k], y + to, width, rows,
+            copy_strided(<const floating*>op.p[k + 1] + first * op.n[k], op.n[k], y + to, width, rows,
                          op.n[k])
             to += op.n[k]
 
@@ -174,7 +174,7 @@ cdef void slice_columns(
     cdef Py_ssize_t begin, end
     nn_share(B, ROW_GRAIN, thread, n_threads, &begin, &end)
     begin, end = begin * outer, end * outer
-    copy_columns(x + begin * row + start, row, y + begin * width, width, end - begin, width)
+    copy_strided(x + begin * row + start, row, y + begin * width, width, end - begin, width)
 
 
 cdef void repeat(
@@ -190,7 +190,7 @@ cdef void repeat(
             for i in range(r * n, r * n + n):
                 y[i] = x[r]
         else:
-            copy_columns(x + r * inner, 0, y + r * n * inner, inner, n, inner)
+            copy_strided(x + r * inner, 0, y + r * n * inner, inner, n, inner)
 
 
 cdef void axis_sum(
