@@ -159,10 +159,10 @@ class BackupAndRestore(Callback):
         return state
 
     def _restore(self, path: str, state: dict[str, Any]) -> None:
-        now, then = ([name for name, _ in state["callbacks"]], [type(peer).__name__ for peer in self._others()])
-        if now != then:
-            raise ValueError(f"BackupAndRestore: {path!r} is of a run with other callbacks: {', '.join(now) or 'none'}; "
-                             f"here are {', '.join(then) or 'none'}")
+        then, now = [name for name, _ in state["callbacks"]], [type(peer).__name__ for peer in self._others()]
+        if then != now:
+            raise ValueError(f"BackupAndRestore: {path!r} is of a run with other callbacks: "
+                             f"{', '.join(then) or 'none'}; here are {', '.join(now) or 'none'}")
         try:
             self.model._run.set_state(state["run"])
         except ValueError as error:

@@ -47,8 +47,8 @@ def pack(tree: Any, prefix: str, where: str) -> tuple[str, dict[str, NDArray[Any
             return [plain(item, f"{place}/{number}") for number, item in enumerate(value)]
         if isinstance(value, Mapping) and all(isinstance(key, str) and key != _ARRAY for key in value):
             return {key: plain(item, f"{place}/{key}") for key, item in value.items()}
-        raise TypeError(f"{where}: {place or '/'} is {value!r}, which cannot be kept: wanted are numbers, strings, None, "
-                        "arrays, and lists and dicts of these")
+        raise TypeError(f"{where}: {place or '/'} is {value!r}, which cannot be kept: wanted are numbers, strings, "
+                        "None, arrays, and lists and dicts of these")
 
     return json.dumps(plain(tree, "")), arrays
 
