@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from nncore._core import core
 from nncore.custom import Caller
 from nncore.kernels._front import ACTIVATION, DEFAULT_ALPHA, KERNEL
+from nncore.kernels.row_activations import slope_layout
 from nncore.program import FUSED, Op, Program
 from nncore.variables import ALIGNMENT, aligned_empty, from_panels
 
@@ -573,11 +574,18 @@ _SCALARS: dict[str, tuple[str, ...]] = {  # of the optimizer's ops, in the core'
 # Kernels of the core whose rows stand alone, and the step of Adam's powers, which none of them reads.
 _BY_ROW = frozenset(core.KERNELS) - {
     "dense_backward_params", "sgd_update", "adam_update", "square_sums", "clip_scale", "accumulate", "sum", "python"
-}
+} - {"prelu_backward"}
 # Kernels that take an array of any rank as rows of its last axis.
 _LAST_AXIS = frozenset(("dense_forward", "dense_backward_input", "dense_backward_params", "softmax", "softmax_backward",
                         "log_softmax", "log_softmax_backward"))
 _ROWWISE = ("softmax", "softmax_backward", "log_softmax", "log_softmax_backward")
+_ROW_ACTIVATIONS = {  # kernel -> which operand is as wide as the activation's output
+    "sparsemax": 0,
+    "sparsemax_backward": 0,
+    "glu_forward": 1,
+    "glu_backward": 0,
+}
+_LAST_AXIS |= frozenset(_ROW_ACTIVATIONS)
 _METRICS = {
     "sparse_categorical_accuracy": "categorical_accuracy",
     "categorical_accuracy": "categorical_accuracy",
@@ -594,8 +602,16 @@ _LOSSES = (
 )
 
 
+def _slopes(program: Program, op: Op) -> tuple[int, tuple[int, int, int, int]]:
+    """Return how the slopes of prelu lie beside its input: the two that come last, but for its outputs."""
+    x, alpha = (program.buffers[number].shape for number in op.inputs[-2:])  # type: ignore[index]
+    return slope_layout(op.kernel, x, alpha)
+
+
 def rows_per(program: Program, op: Op) -> int:
     """Return how many rows an op that works along the last axis sees of each row of the batch."""
+    if op.kernel in ("prelu_forward", "prelu_backward"):
+        return _slopes(program, op)[0]
     if op.kernel not in _LAST_AXIS:
         return 1
     number = op.inputs[0]
@@ -650,5 +666,9 @@ def lowered(
             operands = (w, dw, velocity, None, None, None, *scale)
         sizes = (program.buffers[op.inputs[0]].row_size, op.attributes.get("first", 0))
         return op.kernel, operands, sizes, tuple(float(op.attributes[name]) for name in _SCALARS[op.kernel])
+    if op.kernel in _ROW_ACTIVATIONS:
+        return op.kernel, operands, (width(operands[_ROW_ACTIVATIONS[op.kernel]]),), ()
+    if op.kernel in ("prelu_forward", "prelu_backward"):
+        return op.kernel, operands, _slopes(program, op)[1], ()
     name, direction = op.kernel.rsplit("_", 1)
     return f"activation_{direction}", operands, (width(op.inputs[0]), 0, ACTIVATION[name]), values

@@ -94,10 +94,26 @@ def _activation(row: activations.Activation) -> Rule:
         assert x is not None
         dx = program.rows(program.width(x), role="gradient")
         saved = {"x": (x,), "y": (y,), None: ()}[row.needs]
-        program.emit(f"{row.kernel}_backward", (dy, *saved), (dx,), **op.attributes)
+        scalars = {name: op.attributes[name] for name in activations.DERIVATIVES[row.kernel][1]}
+        program.emit(f"{row.kernel}_backward", (dy, *saved), (dx,), **scalars)
         return {x: dx}
 
     return rule
+
+
+def _sign(program: Program, op: Op, dy: int, reached: set[int]) -> dict[int, int]:
+    raise NotImplementedError(
+        f"layer {program.layer!r}: sign has no gradient to train with (it is 0 wherever there is one): train a linear "
+        "output with a hinge or perceptron loss and take the sign of what it predicts"
+    )
+
+
+def _prelu(program: Program, op: Op, dy: int, reached: set[int]) -> dict[int, int]:
+    x, alpha = op.inputs
+    assert x is not None and alpha is not None
+    gradients = {x: program.rows(program.width(x), role="gradient"), alpha: program.array_like(alpha)}
+    program.emit("prelu_backward", (dy, x, alpha), (gradients[x], gradients[alpha]))
+    return gradients
 
 
 def _python(program: Program, op: Op, dy: int, reached: set[int]) -> dict[int, int]:
@@ -116,4 +132,5 @@ def _python(program: Program, op: Op, dy: int, reached: set[int]) -> dict[int, i
 
 
 RULES: dict[str, Rule] = {"dense_forward": _dense, "python": _python}
-RULES |= {row.forward: _activation(row) for row in activations.TABLE.values()}
+RULES |= {row.forward: _activation(row) for row in activations.KERNEL_ROWS}
+RULES |= {"sign_forward": _sign, "prelu_forward": _prelu}

@@ -13,6 +13,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from nncore import _rows_activations, activations
+
 __all__ = ["KERNELS", "Case", "Draw", "Kernel", "check_backward", "hostile_arrays"]
 
 Shape = tuple[int, ...]
@@ -254,6 +256,25 @@ _NAMED = (
     {"activation": "softplus"},
     {"activation": "gelu"},
     {"activation": "silu"},
+    {"activation": "relu6"},
+    {"activation": "celu", "alpha": 0.7},
+    {"activation": "celu"},
+    {"activation": "selu"},
+    {"activation": "softsign"},
+    {"activation": "log_sigmoid"},
+    {"activation": "squareplus", "alpha": 0.7},
+    {"activation": "squareplus"},
+    {"activation": "gelu_tanh"},
+    {"activation": "mish"},
+    {"activation": "tanh_shrink"},
+    {"activation": "hard_tanh"},
+    {"activation": "hard_shrink", "alpha": 0.7},
+    {"activation": "soft_shrink", "alpha": 0.7},
+    {"activation": "hard_shrink"},
+    {"activation": "soft_shrink"},
+    {"activation": "sparse_plus"},
+    {"activation": "sparse_sigmoid"},
+    {"activation": "hard_silu"},
 )
 
 
@@ -262,9 +283,9 @@ def _through(kernels: Any, dy: Array, z: Array, y: Array, a: dict[str, Any]) -> 
     name, alpha = a.get("activation", "linear"), a.get("alpha")
     if name == "linear":
         return dy
-    saved = z if name in ("gelu", "silu") else y
-    parameter = () if alpha is None else (None, alpha)
-    dz: Array = getattr(kernels, f"{name}_backward")(dy, saved, *parameter)
+    needs, scalars = activations.DERIVATIVES[name]
+    parameter = {} if alpha is None or not scalars else {scalars[0]: alpha}
+    dz: Array = getattr(kernels, f"{name}_backward")(dy, z if needs == "x" else y, **parameter)
     return dz
 
 
@@ -562,6 +583,7 @@ KERNELS: tuple[Kernel, ...] = (
     *_OPTIMIZERS,
     *_METRICS,
     *_RANDOM,
+    *_rows_activations.rows(),
 )
 """One row per public kernel (two where a kernel takes two kinds of target)."""
 

@@ -16,7 +16,25 @@ from nncore.kernels.metrics import *  # noqa: F403
 from nncore.kernels.metrics import __all__ as _metrics
 from nncore.kernels.optimizers import *  # noqa: F403
 from nncore.kernels.optimizers import __all__ as _optimizers
+from nncore.kernels.piecewise import *  # noqa: F403
+from nncore.kernels.piecewise import __all__ as _piecewise
 from nncore.kernels.random import *  # noqa: F403
 from nncore.kernels.random import __all__ as _random
+from nncore.kernels.row_activations import *  # noqa: F403
+from nncore.kernels.row_activations import __all__ as _row_activations
+from nncore.kernels.smooth import *  # noqa: F403
+from nncore.kernels.smooth import __all__ as _smooth
 
-__all__ = sorted([*_activations, *_dense, *_losses, *_metrics, *_optimizers, *_random])
+__all__ = sorted(
+    [
+        *_activations,
+        *_dense,
+        *_losses,
+        *_metrics,
+        *_optimizers,
+        *_piecewise,
+        *_random,
+        *_row_activations,
+        *_smooth,
+    ]
+)

@@ -61,7 +61,13 @@ from nncore.reference.optimizers import (
     square_sums,
     sum_of_squares,
 )
+from nncore.reference.piecewise import *  # noqa: F403
+from nncore.reference.piecewise import __all__ as _piecewise
 from nncore.reference.random import permutation, philox4x32, random_words
+from nncore.reference.row_activations import *  # noqa: F403
+from nncore.reference.row_activations import __all__ as _row_activations
+from nncore.reference.smooth import *  # noqa: F403
+from nncore.reference.smooth import __all__ as _smooth
 
 __all__ = [
     "absolute_error",
@@ -114,3 +120,4 @@ __all__ = [
     "tanh_backward",
     "tanh_forward",
 ]
+__all__ += [*_piecewise, *_row_activations, *_smooth]
