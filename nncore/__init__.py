@@ -9,6 +9,7 @@ from nncore import (
     callbacks,
     config,
     custom,
+    data,
     executor,
     gradients,
     initializers,
@@ -25,13 +26,14 @@ from nncore._system import config_info, get_num_threads, set_num_threads, show_c
 from nncore._version import __version__
 from nncore.history import History
 from nncore.layers.input import Input
-from nncore.models import Sequential, load_model
+from nncore.models import Model, Sequential, load_model
 from nncore.training import NonFiniteError
 from nncore.variables import Variable
 
 __all__ = [
     "History",
     "Input",
+    "Model",
     "NonFiniteError",
     "Sequential",
     "Variable",
@@ -41,6 +43,7 @@ __all__ = [
     "config",
     "config_info",
     "custom",
+    "data",
     "executor",
     "get_num_threads",
     "gradients",

@@ -175,6 +175,23 @@ def as_class_ids(
     return np.ascontiguousarray(found, dtype=np.int64)
 
 
+def as_ids(x: ArrayLike, where: str, name: str) -> NDArray[np.int64]:
+    """Return whole numbers as a C-contiguous int64 array of their shape.
+
+    Examples
+    --------
+    >>> as_ids([[1.0, 2.0]], "predict", "x")
+    array([[1, 2]])
+    """
+    found = _as_number_array(x, where, name)
+    if found.dtype.kind == "f":
+        _refuse_first(~(np.isfinite(found) & (np.trunc(found) == found) & (np.abs(found) < 2**53)).reshape(-1),
+                      found.reshape(-1), where, name, "it takes whole numbers")
+    elif found.dtype.kind == "u" and found.size and found.max() >= 2**63:
+        raise ValueError(f"{where}: {name} holds {found.max()}, but takes whole numbers below 2**63")
+    return np.ascontiguousarray(found, dtype=np.int64)
+
+
 def _refuse_first(bad: NDArray[np.bool_], x: NDArray[Any], where: str, name: str, wanted: str) -> None:
     """Raise for the first element of `x` (N,) that is marked in `bad`."""
     if bad.any():

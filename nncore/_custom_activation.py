@@ -119,7 +119,7 @@ class Custom:
                 f"{where}, backward", lambda x, y, dy: (backward(x, y, dy),), ("dx",), takes=3
             )
 
-        y = program.rows(program.width(x))
+        y = program.like(x, "activation")
         forward = custom.UserFunction(
             f"{where}, forward", lambda x: (self.forward(x),), ("y",), gradient=gradient
         )

@@ -198,7 +198,7 @@ def emit(program: Program, activation: object, x: int) -> int:
         return found.emit(program, x)
     if found.name == "linear":
         return x
-    y = program.rows(program.width(x), role="activation")
+    y = program.like(x, "activation")
     program.emit(found.forward, (x,), (y,), **found.scalars)
     return y
 

@@ -13,10 +13,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from nncore import _activation_ops, _merging
 from nncore._core import core
 from nncore.custom import Caller
 from nncore.kernels._front import ACTIVATION, DEFAULT_ALPHA, KERNEL
-from nncore.kernels.row_activations import slope_layout
 from nncore.program import FUSED, Op, Program
 from nncore.variables import ALIGNMENT, aligned_empty, from_panels
 
@@ -67,7 +67,11 @@ class Executor:
         self.program, self.batch_size = program, batch_size
         self.arrays = _allocate(program, batch_size)
         self.fusions = _fusions(program)
-        self.sums = np.zeros(len(program.totals))
+        self.places: dict[str, int] = {}  # total -> where it begins in the sums
+        size = 0
+        for name in program.totals:
+            self.places[name], size = size, size + max(1, program.columns(name))
+        self.sums = np.zeros(size)
         self.done = np.zeros(1, np.int64)  # rows that the last run finished, also where it ended with an error
         self.scratch = aligned_empty(0)
         self.pace: dict[int, float] = {}  # threads -> seconds a row took when they were last tried
@@ -91,7 +95,7 @@ class Executor:
         n_threads: int = 0,
         step: int = 0,
         rates: NDArray[np.float64] | None = None,
-    ) -> dict[str, float]:
+    ) -> dict[str, Any]:
         """Run the program over all batches: `bind` and one call of what it returns."""
         return self.bind(feeds, results)(samples, order, batch_size, watch, attributes, on_pause, n_threads,
                                          step=step, rates=rates)
@@ -102,6 +106,19 @@ class Executor:
         if not buffer.panels:
             return self.arrays[number].copy()
         return from_panels(self.arrays[number], buffer.shape)
+
+    def totals(self) -> dict[str, Any]:
+        """Return the totals of the runs so far: numbers, and arrays of those with columns."""
+        found = {}
+        for name, place in self.places.items():
+            columns = self.program.columns(name)
+            found[name] = self.sums[place : place + columns].copy() if columns else float(self.sums[place])
+        return found
+
+    def set_totals(self, totals: Mapping[str, Any]) -> None:
+        """Set what a run that goes on with earlier ones begins from."""
+        for name, place in self.places.items():
+            self.sums[place : place + max(1, self.program.columns(name))] = totals[name]
 
     def scratch_of(self, n_bytes: int) -> NDArray[np.uint8]:
         """Return scratch for all threads: made once, so that a run allocates nothing."""
@@ -117,7 +134,7 @@ class Executor:
         ----------
         feeds : mapping of int to ndarray
             For every buffer of role input, target or weight the array (samples, ...) that batches are
-            gathered from.
+            gathered from: of the buffer's dtype, or of another one that `gatherable` allows.
         results : mapping of int to ndarray, optional
             Arrays (samples, ...) that the rows of those buffers are stored to.
         in_place : bool
@@ -149,6 +166,7 @@ class Bound:
         self.callers: list[Caller] = []  # the table holds their addresses too
         self.rows = min((len(array) for array in (*feeds.values(), *results.values())), default=0)
         self.moves: list[tuple[int, int, int]] = []  # in place: line, pointer and buffer
+        self.movable = self.in_place and all(_same(array, executor.arrays[number]) for number, array in feeds.items())
         self.table = self._lower(feeds, results)
         self.scratch_bytes = core.program_scratch(self.table)
         self.order: NDArray[np.int64] | None = None  # the last one that was checked
@@ -157,11 +175,10 @@ class Bound:
     def move(self, feeds: Mapping[int, NDArray[Any]], results: Mapping[int, NDArray[Any]]) -> bool:
         """Take other data for the same buffers, in place; False where that is not so simple."""
         data = {**feeds, **results}
-        if [*self.data[0], *self.data[1]] != list(data):
+        if not self.movable or [*self.data[0], *self.data[1]] != list(data):
             return False
-        for name, arrays in (("feeds", feeds), ("results", results)):
-            for number, array in arrays.items():
-                _check_rows(name, number, array, self.executor.arrays[number])
+        if not all(_same(array, self.executor.arrays[number]) for number, array in data.items()):
+            return False
         if not all(array.flags.writeable for array in results.values()):
             return False
         for line, pointer, number in self.moves:
@@ -178,8 +195,8 @@ class Bound:
     def __call__(self, samples: int, order: NDArray[np.int64] | None = None, batch_size: int | None = None,
                  watch: str | None = None, attributes: Mapping[str, float] | None = None,
                  on_pause: Callable[[int], object] | None = None, n_threads: int = 0, first: int = 0,
-                 last: int | None = None, step: int = 0,
-                 rates: NDArray[np.float64] | None = None) -> dict[str, float]:
+                 last: int | None = None, step: int = 0, rates: NDArray[np.float64] | None = None,
+                 go_on: bool | None = None) -> dict[str, Any]:
         """Run the program over all batches, or over some of them.
 
         Parameters
@@ -195,21 +212,24 @@ class Bound:
         attributes : mapping, optional
             Scalars of ops, by their names, that differ from what was emitted, such as the learning rate.
         on_pause : callable, optional
-            Called with the number of rows done every 50 ms or so, and at the end.
+            Called with the number of rows done every 50 ms or so, and at the end. The run ends where it returns
+            True.
         n_threads : int
             0: as many as the work feeds.
         first, last : int
             The rows to begin at (the start of a batch) and to end before; by default all. A run that does not
-            begin at 0 goes on with the totals and the order of the one before.
+            begin at 0 goes on with the order of the one before.
         step : int
             The number of the batch that begins at row 0: how many were trained on before it.
         rates : ndarray of float64, optional
             The learning rate of each batch, counted from row 0; by default that of the ops.
+        go_on : bool, optional
+            Whether the totals go on from those of the run before; by default where it does not begin at 0.
 
         Returns
         -------
         dict
-            The sum over the rows of each of the program's totals.
+            The sum over the rows of each of the program's totals: a float, or an array of one per column.
 
         Raises
         ------
@@ -220,14 +240,14 @@ class Bound:
             finished, here and after Ctrl-C.
         """
         executor, done = self.executor, self.executor.done
-        names, sums = list(executor.program.totals), executor.sums
-        if first == 0:
+        sums = executor.sums
+        if not (first if go_on is None else go_on):
             sums[...] = 0
         done[0] = first
         last = samples if last is None else min(last, samples)
         if attributes and attributes != self.attributes:
             self._set_attributes(attributes)
-        watched = None if watch is None else sums[names.index(watch) : names.index(watch) + 1]
+        watched = None if watch is None else sums[executor.places[watch] :][:1]
         batch_size = batch_size or executor.batch_size
         if not 0 <= samples <= self.rows or not 0 < batch_size <= executor.batch_size:
             raise ValueError(f"run: at most {self.rows} samples in batches of at most {executor.batch_size}, "
@@ -244,9 +264,9 @@ class Bound:
             self._piece(order, last, batch_size, watched, step, rates, n_threads)
             if watched is not None and not np.isfinite(watched[0]):
                 raise RunError(str(watch), float(watched[0]), int(done[0]))
-            if on_pause is not None:
-                on_pause(int(done[0]))
-        return dict(zip(names, sums.tolist(), strict=True))
+            if on_pause is not None and on_pause(int(done[0])):
+                break
+        return executor.totals()
 
     def _piece(self, order: NDArray[np.int64] | None, last: int, batch_size: int,
                watched: NDArray[np.float64] | None, step: int, rates: NDArray[np.float64] | None,
@@ -320,10 +340,17 @@ class Bound:
         moving = {**feeds, **results} if self.in_place else {}
         for number, source in feeds.items():
             to = buffers[number]
-            _check_rows("feeds", number, source, to)
-            if number in moving:
+            if _same(source, to):
+                if number in moving:
+                    continue
+                lines.append(("gather", False, [source, to], (to.nbytes // len(to),), (), 1, 1))
                 continue
-            lines.append(("gather", False, [source, to], (to.nbytes // len(to),), (), 1, 1))
+            moving.pop(number, None)
+            if source.shape[1:] != to.shape[1:] or not gatherable(source, to.dtype):
+                raise ValueError(_wanted("feeds", number, source, to))
+            code = 1 if source.dtype == to.dtype else NUMBERS[source.dtype.str[1:]]
+            sizes = (int(np.prod(to.shape[1:])), source.strides[0], code, to.dtype == np.int64)
+            lines.append(("gather", to.dtype == np.float64, [source, to], sizes, (), 1, 1))
         python: list[int] = []
 
         def add(number: int) -> None:
@@ -347,11 +374,15 @@ class Bound:
         for number in _schedule(program):
             if number not in fusions.skipped:
                 add(number)
-        for place, number in enumerate(program.totals.values()):
-            lines.append(("accumulate", is_double, [buffers[number], sums[place:]], (), (), 1, 1))
+        for name, parts in program.totals.items():
+            for number, scale in parts:
+                double, per_row = buffers[number].dtype == np.float64, program.buffers[number].per_row
+                operands: list[NDArray[Any] | None] = [buffers[number], sums[self.executor.places[name] :]]
+                lines.append(("accumulate", double, operands, (not per_row, program.columns(name)), (scale,), 1, 1))
         for number, to in results.items():
             source = buffers[number]
-            _check_rows("results", number, to, source)
+            if not _same(to, source):
+                raise ValueError(_wanted("results", number, to, source))
             if not to.flags.writeable:
                 raise ValueError(f"run: results[{number}] is read-only")
             if number in moving:
@@ -368,7 +399,7 @@ class Bound:
             row["p"][: len(arrays)] = [0 if array is None else core.address(array) for array in arrays]
             row["n"][: len(sizes)], row["s"][: len(scalars)] = sizes, scalars
             row["per"], row["every"] = per, every
-        table["meet"][:n_run] = _meetings([lines[line][0] for line in range(n_run)])
+        table["meet"][:n_run] = _meetings([(lines[line][0], lines[line][5]) for line in range(n_run)])
         for (line, slot), array in moves.items():
             table[line]["moves"] = 1
             table[line]["row_bytes"][slot] = array.itemsize * int(np.prod(array.shape[1:]))
@@ -415,30 +446,37 @@ def _schedule(program: Program) -> list[int]:
     # By the core's names: a program calls an activation's derivative otherwise.
     kernels = [op.kernel if op.kernel == "python" else lowered(program, op)[0] for op in program.ops]
     numbers = sorted(range(len(kernels)), key=lambda number: kernels[number] != "adam_step")
-    at = [place for place, number in enumerate(numbers) if kernels[number] in ("dense_backward_params", *_BY_ROW)]
-    backward = [numbers[place] for place in at]
-    if not backward or "python" in kernels:
+    if "python" in kernels:
         return numbers
-    late = [number for number in backward if kernels[number] == "dense_backward_params"]
-    early = [number for number in backward if number not in late]
-    for place, number in zip(at, [*early, *late], strict=True):
-        numbers[place] = number
-    return numbers
+    order: list[int] = []
+    late: list[int] = []
+    touched: set[int | None] = set()  # by the ops that wait
+    for number in numbers:
+        op = program.ops[number]
+        if kernels[number] == "dense_backward_params":
+            late.append(number)
+            touched.update(op.outputs)
+            continue
+        if late and kernels[number] not in _BY_ROW and touched.intersection((*op.inputs, *op.outputs)):
+            order, late, touched = [*order, *late], [], set()
+        order.append(number)
+    return [*order, *late]
 
 
-def _meetings(kernels: list[str]) -> list[int]:
+def _meetings(lines: list[tuple[str, int]]) -> list[int]:
     """Return for each line after which threads must meet: bit 0 where they share out rows, bit 1 where columns.
 
     They need not between two ops whose rows stand alone, where each has its own rows, nor between two that write
-    what the other does not touch. At the end of a batch they meet anyway.
+    what the other does not touch. At the end of a batch they meet anyway. A line is a kernel and how many rows it
+    sees of each of the batch: where these differ, so do the shares.
     """
     apart = ("gather",), ("dense_backward_params", "accumulate"), ("store",)
     meetings = []
-    for kernel, after in zip(kernels, [*kernels[1:], None], strict=True):
-        if after is None or any(kernel in group and after in group for group in apart):
+    for (kernel, per), (after, per_after) in zip(lines, [*lines[1:], ("", 0)], strict=True):
+        if not after or any(kernel in group and after in group for group in apart):
             meetings.append(0)
         else:
-            meetings.append(2 if kernel in _BY_ROW and after in _BY_ROW else 3)
+            meetings.append(2 if kernel in _BY_ROW and after in _BY_ROW and per == per_after else 3)
     return meetings
 
 
@@ -466,7 +504,7 @@ class Fusions(NamedTuple):
 def _fusions(program: Program) -> Fusions:
     """Find what can be done while its operands are in the cache."""
     found = Fusions({}, {}, set(), set())
-    kept = {*program.results, *program.totals.values()}
+    kept = program.wanted
 
     def only_reader(number: int | None) -> int | None:
         """Return the op that reads a buffer, where there is one and nobody else wants it."""
@@ -518,14 +556,37 @@ def caller(program: Program, op: Op, arrays: Sequence[NDArray[Any]]) -> Caller:
     return Caller(op.attributes["function"], inputs, outputs)
 
 
-def _check_rows(name: str, number: int, given: NDArray[Any], buffer: NDArray[Any]) -> None:
-    """Refuse what the core, which sees addresses only, would read or write beyond its end."""
-    if given.dtype != buffer.dtype or given.shape[1:] != buffer.shape[1:] or not _plain(given):
-        shape = ", ".join(["samples", *map(str, buffer.shape[1:])])
-        raise ValueError(
-            f"run: {name}[{number}] must be a C-contiguous {buffer.dtype} array of shape ({shape}), "
-            f"got {given.dtype} of shape {given.shape}"
-        )
+NUMBERS = {"b1": 3} | {name: code for code, name in enumerate(  # dtypes as nncore/_core/gather.pxi numbers them
+    ("i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8", "f4", "f8"), 2)}
+
+
+def gatherable(array: NDArray[Any], dtype: np.dtype[Any]) -> bool:
+    """Return whether the core can make rows of a dtype of an array's rows while it gathers them.
+
+    These are integers, bools, float32 and float64 in the machine's byte order, if the elements of a row lie one after
+    the other; rows may lie anywhere.
+
+    Examples
+    --------
+    >>> x = np.zeros((4, 6), np.uint8)
+    >>> f32 = np.dtype("float32")
+    >>> gatherable(x[::2, 1:], f32), gatherable(x[:, ::2], f32), gatherable(x.astype("float16"), f32)
+    (True, False, False)
+    """
+    if array.ndim == 0 or not array.dtype.isnative or array.dtype.str[1:] not in NUMBERS or not array.flags.aligned:
+        return False
+    return (array.dtype.kind != "f" or dtype.kind == "f") and array[:1].flags.c_contiguous
+
+
+def _same(given: NDArray[Any], buffer: NDArray[Any]) -> bool:
+    """Whether an array is as the core, which sees addresses only, takes it where it lies."""
+    return given.dtype == buffer.dtype and given.shape[1:] == buffer.shape[1:] and _plain(given)
+
+
+def _wanted(name: str, number: int, given: NDArray[Any], buffer: NDArray[Any]) -> str:
+    shape = ", ".join(["samples", *map(str, buffer.shape[1:])])
+    return (f"run: {name}[{number}] must be a C-contiguous {buffer.dtype} array of shape ({shape}), "
+            f"got {given.dtype} of shape {given.shape}")
 
 
 def _plain(array: NDArray[Any]) -> bool:
@@ -547,7 +608,7 @@ def _allocate(program: Program, batch_size: int) -> list[NDArray[Any]]:
     """Return an array per buffer: variables where they lie, all else in one arena."""
     shapes = [(batch_size, *buffer.shape) if buffer.per_row else (buffer.row_size,) if buffer.panels else buffer.shape
               for buffer in program.buffers]
-    sizes = [0 if buffer.variable is not None else
+    sizes = [0 if buffer.variable is not None or buffer.value is not None else
              -(-int(np.prod(shape, dtype=object)) * buffer.dtype.itemsize // ALIGNMENT) * ALIGNMENT
              for buffer, shape in zip(program.buffers, shapes, strict=True)]
     arena = aligned_empty(sum(sizes))
@@ -556,6 +617,9 @@ def _allocate(program: Program, batch_size: int) -> list[NDArray[Any]]:
     for buffer, shape, size in zip(program.buffers, shapes, sizes, strict=True):
         if buffer.variable is not None:
             arrays.append(buffer.variable._value)
+            continue
+        if buffer.value is not None:
+            arrays.append(buffer.value)
             continue
         n_bytes = int(np.prod(shape, dtype=object)) * buffer.dtype.itemsize
         arrays.append(arena[start : start + n_bytes].view(buffer.dtype).reshape(shape))
@@ -573,20 +637,19 @@ _SCALARS: dict[str, tuple[str, ...]] = {  # of the optimizer's ops, in the core'
 }
 # Kernels of the core whose rows stand alone, and the step of Adam's powers, which none of them reads.
 _BY_ROW = frozenset(core.KERNELS) - {
-    "dense_backward_params", "sgd_update", "adam_update", "square_sums", "clip_scale", "accumulate", "sum", "python"
-} - {"prelu_backward"}
+    "dense_backward_params", "sgd_update", "adam_update", "square_sums", "clip_scale", "accumulate", "sum", "python",
+    "sum_arrays", "factorization_machine_backward_params",
+    "prelu_backward",
+}
 # Kernels that take an array of any rank as rows of its last axis.
-_LAST_AXIS = frozenset(("dense_forward", "dense_backward_input", "dense_backward_params", "softmax", "softmax_backward",
+LAST_AXIS = frozenset(("dense_forward", "dense_backward_input", "dense_backward_params", "softmax", "softmax_backward",
                         "log_softmax", "log_softmax_backward"))
 _ROWWISE = ("softmax", "softmax_backward", "log_softmax", "log_softmax_backward")
-_ROW_ACTIVATIONS = {  # kernel -> which operand is as wide as the activation's output
-    "sparsemax": 0,
-    "sparsemax_backward": 0,
-    "glu_forward": 1,
-    "glu_backward": 0,
-}
-_LAST_AXIS |= frozenset(_ROW_ACTIVATIONS)
+_COUNTS = ("confusion_counts", "class_counts", "regression_moments")  # metrics with several columns per row
 _METRICS = {
+    "accuracy": "accuracy",
+    "sparse_top_k_categorical_accuracy": "categorical_accuracy",
+    "top_k_categorical_accuracy": "categorical_accuracy",
     "sparse_categorical_accuracy": "categorical_accuracy",
     "categorical_accuracy": "categorical_accuracy",
     "binary_accuracy": "binary_accuracy",
@@ -602,17 +665,11 @@ _LOSSES = (
 )
 
 
-def _slopes(program: Program, op: Op) -> tuple[int, tuple[int, int, int, int]]:
-    """Return how the slopes of prelu lie beside its input: the two that come last, but for its outputs."""
-    x, alpha = (program.buffers[number].shape for number in op.inputs[-2:])  # type: ignore[index]
-    return slope_layout(op.kernel, x, alpha)
-
-
 def rows_per(program: Program, op: Op) -> int:
     """Return how many rows an op that works along the last axis sees of each row of the batch."""
-    if op.kernel in ("prelu_forward", "prelu_backward"):
-        return _slopes(program, op)[0]
-    if op.kernel not in _LAST_AXIS:
+    if op.kernel in _activation_ops.LOWERED:
+        return _activation_ops.rows_per(program, op)
+    if op.kernel not in LAST_AXIS:
         return 1
     number = op.inputs[0]
     assert number is not None
@@ -659,6 +716,13 @@ def lowered(
         dense = None if is_ids(target) else target
         operands = (y, dense, *(weight or [None]), rows, *(gradient or [None]), ids)
         return _METRICS.get(op.kernel, op.kernel), operands, (width(y),), values
+    if op.kernel in _COUNTS:
+        operands = (*op.inputs[:3], *op.outputs, *op.inputs[3:])
+        sizes = (width(op.inputs[0]), "threshold" not in op.attributes)
+        if len(op.inputs) > 3:  # thresholds
+            columns = (op.attributes.get("top_k", 0), op.attributes.get("class_id", -1))
+            sizes = (width(op.inputs[0]), width(op.inputs[3]), *columns)
+        return op.kernel, operands, sizes, (float(op.attributes.get("threshold", 0)),)
     if op.kernel in _SCALARS:
         assert op.inputs[0] is not None
         if op.kernel == "sgd_update":
@@ -666,9 +730,11 @@ def lowered(
             operands = (w, dw, velocity, None, None, None, *scale)
         sizes = (program.buffers[op.inputs[0]].row_size, op.attributes.get("first", 0))
         return op.kernel, operands, sizes, tuple(float(op.attributes[name]) for name in _SCALARS[op.kernel])
-    if op.kernel in _ROW_ACTIVATIONS:
-        return op.kernel, operands, (width(operands[_ROW_ACTIVATIONS[op.kernel]]),), ()
-    if op.kernel in ("prelu_forward", "prelu_backward"):
-        return op.kernel, operands, _slopes(program, op)[1], ()
+    if op.kernel in _activation_ops.LOWERED:
+        return _activation_ops.LOWERED[op.kernel](program, op)
+    if op.kernel in _merging.LOWERED:
+        return _merging.LOWERED[op.kernel](program, op)
     name, direction = op.kernel.rsplit("_", 1)
-    return f"activation_{direction}", operands, (width(op.inputs[0]), 0, ACTIVATION[name]), values
+    assert op.inputs[0] is not None
+    sizes = (program.buffers[op.inputs[0]].row_size, 0, ACTIVATION[name])
+    return f"activation_{direction}", operands, sizes, values

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from nncore.variables import Variable, panel_elements
 
@@ -23,8 +24,8 @@ class Buffer(NamedTuple):
     Parameters
     ----------
     role : str
-        "input" and "target" (gathered for each batch), "parameter" (a variable's own array), or what else it
-        holds.
+        "input", "target" and "weight" (gathered for each batch), "parameter" (a variable's own array), "constant",
+        or what else it holds.
     dtype : dtype
         The elements' dtype.
     shape : tuple of int
@@ -37,6 +38,8 @@ class Buffer(NamedTuple):
         The variable whose array it is.
     panels : bool
         Whether its columns are kept in panels, as `Variable` says.
+    value : ndarray, optional
+        What a constant holds.
     """
 
     role: str
@@ -46,6 +49,7 @@ class Buffer(NamedTuple):
     name: str = ""
     variable: Variable | None = None
     panels: bool = False
+    value: NDArray[Any] | None = None
 
     @property
     def row_size(self) -> int:
@@ -76,6 +80,10 @@ class Program:
     ----------
     dtype : dtype
         Of the buffers that ops fill.
+    training : bool
+        Whether it trains: layers that are random, or that look at the whole batch, do so only then.
+    seed : int
+        Where its random numbers come from.
 
     Examples
     --------
@@ -88,33 +96,58 @@ class Program:
     %1 = relu_forward(%0)
     """
 
-    def __init__(self, dtype: np.dtype[Any]) -> None:
-        self.dtype = dtype
+    def __init__(self, dtype: np.dtype[Any], training: bool = False, seed: int = 0) -> None:
+        self.dtype, self.training, self.seed = dtype, training, seed
         self.buffers: list[Buffer] = []
         self.ops: list[Op] = []
-        self.totals: dict[str, int] = {}  # name -> buffer of values per row, summed over the run
+        self.totals: dict[str, list[tuple[int, float]]] = {}  # as `add_total` says
         self.results: list[int] = []  # buffers that the caller reads
         self.layer = ""  # the name that buffers get from now on
+        self._draws = 0
 
     def _add(self, buffer: Buffer) -> int:
         self.buffers.append(buffer)
         return len(self.buffers) - 1
 
-    def rows(self, width: int | None, role: str = "activation", dtype: np.dtype[Any] | None = None) -> int:
-        """Add a buffer of shape (batch, width), or (batch,) where width is None."""
-        shape = () if width is None else (width,)
+    def rows(self, shape: int | tuple[int, ...] | None, role: str = "activation",
+             dtype: np.dtype[Any] | None = None) -> int:
+        """Add a buffer of shape (batch, *shape); a width is a shape of one axis, None of no axis."""
+        shape = () if shape is None else shape if isinstance(shape, tuple) else (shape,)
         return self._add(Buffer(role, dtype or self.dtype, shape, name=self.layer))
+
+    def like(self, buffer: int, role: str = "gradient") -> int:
+        """Add a buffer as large as another one, and kept in the same way."""
+        like = self.buffers[buffer]
+        return self._add(like._replace(role=role, name=self.layer, variable=None, value=None))
+
+    def constant(self, value: NDArray[Any]) -> int:
+        """Add a buffer that holds an array, which nobody may change, and no batch."""
+        value = np.ascontiguousarray(value)
+        return self._add(Buffer("constant", value.dtype, value.shape, False, self.layer, value=value))
+
+    def draws(self) -> int:
+        """Return a fresh number for the random numbers of one op: the same whenever the program is built."""
+        self._draws += 1
+        return self._draws - 1
+
+    def add_total(self, name: str, buffer: int, scale: float = 1.0) -> None:
+        """Add to a total of the run: `scale` times the sum of a buffer's values.
+
+        A buffer of shape (batch,) gives one value per row; one of shape (1,), without a batch, counts for every
+        row of the batch. Of shape (batch, K) it makes a total of K sums, one for each column.
+        """
+        self.totals.setdefault(name, []).append((buffer, scale))
+
+    def columns(self, total: str) -> int:
+        """Return how many sums a total has; 0 where it is a single number."""
+        buffer = self.buffers[self.totals[total][0][0]]
+        return buffer.row_size if buffer.per_row and buffer.shape else 0
 
     def array(
         self, shape: tuple[int, ...], role: str = "gradient", dtype: np.dtype[Any] | None = None
     ) -> int:
         """Add a buffer of a shape without a batch."""
         return self._add(Buffer(role, dtype or self.dtype, shape, per_row=False, name=self.layer))
-
-    def array_like(self, parameter: int, role: str = "gradient") -> int:
-        """Add a buffer that is kept as a parameter is."""
-        like = self.buffers[parameter]
-        return self._add(like._replace(role=role, name=self.layer, variable=None))
 
     def parameter(self, variable: Variable, role: str = "parameter") -> int:
         """Return the buffer of a variable, adding it the first time."""
@@ -125,15 +158,14 @@ class Program:
                                 variable.panels))
 
     def width(self, buffer: int) -> int:
-        """Return the length of a buffer's rows."""
-        (width,) = self.buffers[buffer].shape
-        return width
+        """Return the length of a buffer's last axis."""
+        return self.buffers[buffer].shape[-1]
 
     def emit(
-        self, kernel: str, inputs: tuple[int | None, ...], outputs: tuple[int | None, ...], every: int = 1,
-        **attributes: Any
+        self, kernel: str, inputs: tuple[int | None, ...], outputs: tuple[int | None, ...], **attributes: Any
     ) -> None:
-        """Append an op."""
+        """Append an op; ``every=`` is that of `Op`."""
+        every = attributes.pop("every", 1)
         self.ops.append(Op(kernel, inputs, outputs, attributes, every))
 
     def producer(self, buffer: int) -> Op | None:
@@ -149,8 +181,13 @@ class Program:
         self._drop_unread()
         self._fuse_activations()
 
+    @property
+    def wanted(self) -> set[int]:
+        """The buffers that somebody outside of the program reads."""
+        return {*self.results, *(buffer for parts in self.totals.values() for buffer, _ in parts)}
+
     def _drop_unread(self) -> None:
-        wanted = {*self.totals.values(), *self.results}
+        wanted = self.wanted
         kept = []
         for op in reversed(self.ops):
             if not op.outputs or wanted.intersection(op.outputs):
@@ -164,7 +201,7 @@ class Program:
             before = self.producer(op.inputs[0]) if op.inputs[0] is not None else None
             name = op.kernel.removesuffix("_forward")
             if (before in ops and before is not None and before.kernel == "dense_forward" and name in FUSED
-                    and op.kernel != name and op.inputs[0] not in self.results
+                    and op.kernel != name and op.inputs[0] not in self.wanted
                     and len(list(self.readers(before.outputs[0]))) == 1):  # type: ignore[arg-type]
                 fused = {"activation": name}
                 if op.attributes:

@@ -15,9 +15,10 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from nncore import _checks, gradients, losses, metrics, optimizers
+from nncore import _checks, gradients, graph, losses, metrics, optimizers
+from nncore._class_weight import row_weights
 from nncore._core import core
 from nncore.callbacks import Callback, CallbackList
 from nncore.executor import Bound, Executor, RunError, short_call
@@ -51,55 +52,121 @@ class NonFiniteError(FloatingPointError):
     """Training met a nan or inf; weights and optimizer are those of the last good epoch."""
 
 
-class Feeds(NamedTuple):
-    """The arrays of one run, converted and checked: inputs, targets, weights of the rows or None."""
+class InputSpec(NamedTuple):
+    """What a model's input takes: its name, the shape of a row and the dtype."""
 
-    x: NDArray[Any]
-    y: NDArray[Any]
-    weight: NDArray[Any] | None
+    name: str
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+
+
+class Feeds(NamedTuple):
+    """The arrays of one run, converted and checked.
+
+    Parameters
+    ----------
+    x : tuple of ndarray
+        One per input of the model.
+    y : tuple of ndarray
+        The targets, one per output that has a loss.
+    weight : tuple of ndarray or None
+        The weights of the rows, one per target.
+    """
+
+    x: tuple[NDArray[Any], ...]
+    y: tuple[NDArray[Any], ...] = ()
+    weight: tuple[NDArray[Any] | None, ...] = ()
+
+    @property
+    def rows(self) -> int:
+        """The number of rows."""
+        return len(self.x[0])
+
+    def part(self, rows: slice) -> Feeds:
+        """Return some of the rows."""
+        return Feeds(*(tuple(None if array is None else array[rows] for array in side)  # type: ignore[arg-type]
+                       for side in self))
+
+    def kind(self) -> tuple[Any, ...]:
+        """Return what a program depends on: the targets' shapes, and which rows are weighted."""
+        return (tuple(array.shape[1:] for array in self.y), tuple(array is not None for array in self.weight))
+
+
+class Watched(NamedTuple):
+    """A metric in a program: which output it looks at, and where its values are found."""
+
+    name: str
+    metric: metrics.Metric
+    sums: dict[str, str]  # part -> name of the total
+    kept: dict[str, int]  # part -> buffer
 
 
 class _Plan(NamedTuple):
     """A program with the buffers that a run feeds, and its executor."""
 
     executor: Any
-    x: int
-    y: int | None
-    weight: int | None
-    output: int
+    x: tuple[int, ...]
+    y: tuple[int, ...]
+    weight: tuple[int | None, ...]
+    outputs: tuple[int, ...]
+    losses: tuple[str, ...]  # names of totals
+    metrics: tuple[Watched, ...]
 
     def feeds(self, feeds: Feeds) -> dict[int, NDArray[Any]]:
-        assert self.y is not None
-        found = {self.x: feeds.x, self.y: feeds.y}
-        if self.weight is not None and feeds.weight is not None:
-            found[self.weight] = feeds.weight
+        found = dict(zip((*self.x, *self.y), (*feeds.x, *feeds.y), strict=True))
+        found |= {number: array for number, array in zip(self.weight, feeds.weight, strict=True)
+                  if number is not None and array is not None}
+        return found
+
+    def keeps(self, samples: int) -> dict[int, NDArray[Any]]:
+        """Return arrays for the rows that metrics want to see again at the end of a pass."""
+        buffers = self.executor.program.buffers
+        return {number: np.zeros((samples, *buffers[number].shape), buffers[number].dtype)
+                for watched in self.metrics for number in watched.kept.values()}
+
+    def logs(self, totals: Mapping[str, float], kept: Mapping[int, NDArray[Any]], rows: int) -> dict[str, Any]:
+        """Return the losses and the metrics of a pass over so many rows."""
+        found: dict[str, Any] = {name: totals[name] / rows for name in self.losses}
+        for watched in self.metrics:
+            sums = {part: totals[name] for part, name in watched.sums.items()}
+            found[watched.name] = watched.metric.value(
+                sums, {part: kept[number][:rows] for part, number in watched.kept.items()}, rows
+            )
         return found
 
 
 class Trainable:
-    """What `Sequential` can do once it has layers; a subclass defines what is marked so."""
+    """What a model can do once it has layers; a subclass defines what is marked so."""
 
     weights: list[Variable]
     seed: int
-    _arena: NDArray[np.uint8]
+    layers: list[Any]
+    _arenas: list[NDArray[np.uint8]]
     _dtype: np.dtype[Any]
-    _input_width: int
-    _output_width: int
+    _input_specs: list[InputSpec]
+    _output_shapes: list[tuple[int, ...]]
+    _output_names: list[str]
+    _input_structure: Any
+    _output_structure: Any
     executor_class: Callable[..., Any] = Executor
 
     def __init__(self) -> None:
         self.optimizer: optimizers.Optimizer | None = None
-        self.loss: losses.Loss | None = None
+        self.loss: Any = None
+        self.loss_weights: Any = None
         self.history: History | None = None
-        self._metric_names: list[Any] = []
+        self.weights = []
+        self._arenas = []
+        self._metrics: tuple[Any, Any] = (None, None)  # as `compile` was given them: plain and weighted
         self._slots: list[Variable] = []
-        self._slot_arena = arrange([])
+        self._slot_arenas: list[NDArray[np.uint8]] = []
         self._slot_kinds: tuple[str, ...] = ()
         self._trained: list[bool] = []  # of each weight, whether the programs and the state are for its training
         self._good: list[NDArray[np.uint8]] = []  # weights and state before the epoch under way
-        self._plans: dict[tuple[str, bool, bool], list[_Plan]] = {}  # those that no thread uses now
+        self._plans: dict[tuple[Any, ...], list[_Plan]] = {}  # those that no thread uses now
         self._short: tuple[Any, ...] | None = None  # what `core.forward` takes, () where it cannot; None: not made
         self._epochs_done = 0
+        self._samples = 0  # how often the model was called as in training
         self.stop_training = False
         self._busy = threading.Lock()
         self._trainer: int | None = None  # the thread that holds it
@@ -107,7 +174,7 @@ class Trainable:
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what a copy or a pickle needs: no locks, no programs, no arenas."""
-        left_out = ("_plans", "_short", "_good", "_busy", "_trainer", "_building", "_arena", "_slot_arena")
+        left_out = ("_plans", "_short", "_good", "_busy", "_trainer", "_building", "_arenas", "_slot_arenas")
         return {name: value for name, value in self.__dict__.items() if name not in left_out}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -115,7 +182,7 @@ class Trainable:
         self.__dict__.update(state)
         self._plans, self._busy, self._building = {}, threading.Lock(), threading.RLock()
         self._trainer, self._short, self._good = None, None, []
-        self._arena, self._slot_arena = arrange(getattr(self, "weights", [])), arrange(self._slots)
+        self._arenas, self._slot_arenas = arrange(self.weights, self), arrange(self._slots, self)
 
     def __copy__(self) -> Trainable:
         """Return a deep copy: one that shared the variables would move them out of this model's arena."""
@@ -127,7 +194,7 @@ class Trainable:
         """Whether the model has its weights."""
         raise NotImplementedError
 
-    def build(self, input_shape: int | tuple[int | None, int]) -> None:
+    def build(self, input_shape: Any) -> None:
         """Make the weights."""
         raise NotImplementedError
 
@@ -135,53 +202,108 @@ class Trainable:
         """Take back a build."""
         raise NotImplementedError
 
-    def emit(self, program: Program, x: int) -> int:
-        """Append the forward ops; return the output's buffer."""
+    def emit_graph(self, program: Program, inputs: Sequence[int]) -> list[int]:
+        """Append the forward ops; return the outputs' buffers."""
+        raise NotImplementedError
+
+    def weight_paths(self) -> dict[str, Variable]:
+        """Return the weights by their paths."""
         raise NotImplementedError
 
     # ------------------------------------------------------------------ compile
-    def compile(self, optimizer: Any = "sgd", loss: Any = None, metrics: Sequence[Any] | None = None) -> None:
+    def compile(self, optimizer: Any = "sgd", loss: Any = None, loss_weights: Any = None, metrics: Any = None,
+                weighted_metrics: Any = None) -> None:
         """Say how the model is trained.
 
         Parameters
         ----------
         optimizer : str or Optimizer
             A name or an object of `nncore.optimizers`. (Keras's default, rmsprop, is not there yet.)
-        loss : str or Loss
-            A name or an object of `nncore.losses`. Without one the model can predict only.
-        metrics : sequence of str or Metric, optional
-            Names or objects of `nncore.metrics`.
+        loss : str, Loss, list or dict, optional
+            A name or an object of `nncore.losses`; of a model with several outputs a list of them, one per
+            output, or a dict by the outputs' names. An output whose loss is None is not trained. Without any
+            the model can predict only.
+        loss_weights : float, list or dict, optional
+            What the outputs' losses are multiplied by in the loss that is minimized; 1 by default.
+        metrics : list or dict, optional
+            Names or objects of `nncore.metrics`, which all rows count for alike; of a model with several outputs
+            a list of such lists, or a dict by the outputs' names.
+        weighted_metrics : list or dict, optional
+            Metrics that rows count for by their weights.
 
         Examples
         --------
         >>> import nncore as nn
         >>> model = nn.Sequential([nn.Input((4,)), nn.layers.Dense(3)])
-        >>> model.compile("sgd", nn.losses.SparseCategoricalCrossentropy(from_logits=True), ["accuracy"])
+        >>> model.compile("sgd", nn.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"])
         """
         found = optimizers.get(optimizer)
-        wanted = None if loss is None else losses.get(loss)
-        if isinstance(metrics, (str, bytes)) or (metrics is not None and not isinstance(metrics, Sequence)):
-            raise TypeError(f"compile: metrics must be a list of names or metrics, got {metrics!r}")
-        names = list(metrics or [])
-        if wanted is not None:
-            self._resolve_metrics(names, wanted)  # wrong names are reported here and not in fit
+        wanted = _mapped(loss, losses.get)
+        for name, value in (("metrics", metrics), ("weighted_metrics", weighted_metrics)):
+            if isinstance(value, (str, bytes)) or (value is not None and not isinstance(value, (Sequence, Mapping))):
+                raise TypeError(f"compile: {name} must be a list of names or metrics, got {value!r}")
+        before = (self.optimizer, self.loss, self.loss_weights, self._metrics)
         with self._alone("compile"):
-            self.optimizer, self.loss, self._metric_names = found, wanted, names
+            self.optimizer, self.loss, self.loss_weights = found, wanted, loss_weights
+            self._metrics = (copy.copy(metrics), copy.copy(weighted_metrics))
+            try:
+                self._losses("compile")
+                self._resolve_metrics()  # wrong names are reported here and not in fit
+            except BaseException:
+                self.optimizer, self.loss, self.loss_weights, self._metrics = before
+                raise
             self._forget()
+
+    def compiled_config(self) -> dict[str, Any]:
+        """Return what `compile` was told, the optimizer apart, as JSON can hold it."""
+        from nncore.io.models import described
+
+        plain, weighted = self._metrics
+        return {"loss": described(self.loss, "loss"), "loss_weights": self.loss_weights,
+                "metrics": described(plain, "metric"), "weighted_metrics": described(weighted, "metric")}
+
+    def compile_from_config(self, optimizer: optimizers.Optimizer, config: Mapping[str, Any]) -> None:
+        """Compile as `compiled_config` said."""
+        self.compile(optimizer, **config)
 
     def _forget(self) -> None:
         """Drop programs and optimizer state: they belong to what was compiled, and to the weights' places."""
-        self._plans, self._slots, self._slot_arena, self._slot_kinds = {}, [], arrange([]), ()
+        self._plans, self._slots, self._slot_arenas, self._slot_kinds = {}, [], [], ()
         self._short = None
 
-    def _resolve_metrics(self, names: Sequence[Any], loss: losses.Loss) -> list[metrics.Metric]:
-        # Before the model is built any number of outputs does: it decides only which accuracy is meant.
-        found = [metrics.get(name, loss, self._output_width if self.built else 1) for name in names]
-        seen: set[str] = {"loss"}
-        for metric in found:
-            if metric.name in seen:
-                raise ValueError(f"compile: two metrics are called {metric.name!r}")
-            seen.add(metric.name)
+    def _outputs(self) -> tuple[list[str], list[int]]:
+        """Return the outputs' names and widths; before the model is built, of one output."""
+        if not self.built:
+            return ["output"], [1]
+        return self._output_names, [shape[-1] if shape else 1 for shape in self._output_shapes]
+
+    def _losses(self, where: str) -> list[tuple[int, losses.Loss, float]]:
+        """Return number, loss and loss weight of each output that has a loss."""
+        names, _ = self._outputs()
+        found = _per_output(self.loss, names, where, "loss")
+        weights = _per_output(self.loss_weights, names, where, "loss_weights")
+        return [(number, loss, 1.0 if weight is None else _checks.real(weight, where, "loss_weights"))
+                for number, (loss, weight) in enumerate(zip(found, weights, strict=True)) if loss is not None]
+
+    def _resolve_metrics(self) -> list[tuple[int, str, metrics.Metric, bool]]:
+        """Return output, name, metric and whether it is weighted of all metrics."""
+        names, widths = self._outputs()
+        of_output = {number: loss for number, loss, _ in self._losses("compile")}
+        found, seen = [], {"loss", *(f"{name}_loss" for name in names if len(names) > 1)}
+        for group, weighted in zip(self._metrics, (False, True), strict=True):
+            for number, given in enumerate(_metrics_per_output(group, names)):
+                for identifier in given:
+                    if number not in of_output:
+                        if self.loss is None:
+                            continue  # the model can predict only
+                        raise ValueError(f"compile: output {names[number]!r} has a metric but no loss")
+                    # Before the model is built any number of outputs does: it decides only which accuracy is meant.
+                    metric = metrics.get(identifier, of_output[number], widths[number])
+                    name = metric.name if len(names) == 1 else f"{names[number]}_{metric.name}"
+                    if name in seen:
+                        raise ValueError(f"compile: two metrics are called {name!r}")
+                    seen.add(name)
+                    found.append((number, name, metric, weighted))
         return found
 
     @contextmanager
@@ -214,97 +336,159 @@ class Trainable:
             raise
 
     # ------------------------------------------------------------------ programs
-    def _ready(self, where: str, x: ArrayLike, name: str = "x") -> NDArray[Any]:
-        """Return `x` as rows of the model's dtype; a model without input layer is built for their width."""
-        dtype = self._dtype
-        rows = _checks.as_float_array(x, where, name, dtype)
-        if rows.ndim != 2:
-            raise ValueError(f"{where}: {name} must have shape (samples, features), got shape {rows.shape}")
+    def _ready(self, where: str, x: Any, name: str = "x") -> tuple[NDArray[Any], ...]:
+        """Return the rows of every input, of its dtype; a model without input layer is built for their shape."""
         if not self.built:
-            if rows.shape[1] == 0:
+            if not self.layers:
+                raise ValueError(f"{type(self).__name__}: the model has no layers")
+            rows = _checks.as_float_array(x, where, name, self._dtype)
+            if rows.ndim < 2:
+                raise ValueError(f"{where}: {name} must have shape (samples, features), got shape {rows.shape}")
+            if 0 in rows.shape[1:]:
                 raise ValueError(f"{where}: {name} has shape {rows.shape}, but wants at least one feature")
             with self._building:
                 if not self.built:
-                    self.build(rows.shape[1])
-        if rows.shape[1] != self._input_width:
-            raise ValueError(
-                f"{where}: {name} must have shape (samples, {self._input_width}), got shape {rows.shape}"
-            )
-        return rows
+                    self.build((None, *rows.shape[1:]))
+            x = rows
+        specs = self._input_specs
+        found: list[NDArray[Any]] = []
+        for spec, part, title in zip(specs, *_per_input(x, [spec.name for spec in specs], where, name), strict=True):
+            rows = (_checks.as_ids(part, where, title) if spec.dtype.kind == "i"  # type: ignore[assignment]
+                    else _checks.as_float_array(part, where, title, spec.dtype))
+            if rows.ndim == 1 and spec.shape == (1,) and len(specs) > 1:
+                rows = rows.reshape(-1, 1)
+            if rows.shape[1:] != spec.shape or rows.ndim == 0:
+                wanted = ", ".join(["samples", *map(str, spec.shape)])
+                raise ValueError(f"{where}: {title} must have shape ({wanted}), got shape {rows.shape}")
+            found.append(rows)
+        if any(len(rows) != len(found[0]) for rows in found):
+            counts = ", ".join(f"{len(rows)} of {spec.name!r}" for rows, spec in zip(found, specs, strict=True))
+            raise ValueError(f"{where}: all inputs must have the same number of rows, got {counts}")
+        self._check_inputs(found, where, name)
+        return tuple(found)
 
-    def _feeds(self, where: str, x: ArrayLike, y: ArrayLike | None, sample_weight: ArrayLike | None,
-               names: tuple[str, str] = ("x", "y")) -> Feeds:
+    def _check_inputs(self, found: Sequence[NDArray[Any]], where: str, name: str) -> None:
+        """Let layers that read an input refuse it."""
+        raise NotImplementedError
+
+    def _feeds(self, where: str, x: Any, y: Any, sample_weight: Any, names: tuple[str, str] = ("x", "y")) -> Feeds:
         """Return checked data."""
         if self.loss is None:
             raise RuntimeError(f"{where}: the model has no loss; call compile(optimizer=..., loss=...) first")
         with self._unbuilt_again():
             rows = self._ready(where, x, names[0])
-            if len(rows) == 0:
+            if len(rows[0]) == 0:
                 raise ValueError(f"{where}: {names[0]} has no rows")
             if y is None:
                 raise ValueError(f"{where}: {names[1]} is missing")
-            _checks.check_finite(rows, where, names[0])
-            target = self.loss.check_target(y, self._output_width, where, names[1], len(rows), self._dtype)
-            if target.dtype != np.int64:
-                _checks.check_finite(target, where, names[1])
-            elif np.may_share_memory(target, y):
-                target = target.copy()  # ids index memory: nobody may change them once they are checked
-            weight = None
-            if sample_weight is not None:
-                weight = _checks.as_sample_weight(sample_weight, len(rows), where, self._dtype)
-                _checks.check_finite(weight, where, "sample_weight")
-            return Feeds(rows, target, weight)
+            for array, spec in zip(rows, self._input_specs, strict=True):
+                if array.dtype.kind == "f":
+                    _checks.check_finite(array, where, names[0] if len(rows) == 1 else f"{names[0]}[{spec.name!r}]")
+            trained = self._losses(where)
+            given, titles = _per_target(y, self._output_names, [number for number, _, _ in trained], where, names[1])
+            weights = _per_weight(sample_weight, self._output_names, [number for number, _, _ in trained], where)
+            targets, found = [], []
+            for (number, loss, _), part, title, weight in zip(trained, given, titles, weights, strict=True):
+                shape = self._output_shapes[number]
+                if len(shape) != 1:
+                    raise ValueError(f"{where}: output {self._output_names[number]!r} has shape {(None, *shape)}, but "
+                                     "a loss takes outputs of shape (None, O): end with Flatten or Dense")
+                target = loss.check_target(part, shape[0], where, title, len(rows[0]), self._dtype)
+                if target.dtype != np.int64:
+                    _checks.check_finite(target, where, title)
+                elif np.may_share_memory(target, part):
+                    target = target.copy()  # ids index memory: nobody may change them once they are checked
+                targets.append(target)
+                if weight is not None:
+                    weight = _checks.as_sample_weight(weight, len(rows[0]), where, self._dtype)
+                    _checks.check_finite(weight, where, "sample_weight")
+                found.append(weight)
+            return Feeds(rows, tuple(targets), tuple(found))
+
+    def _weigh_classes(self, data: Feeds, class_weight: Any, where: str) -> Feeds:
+        """Return the data with weights of rows that are also those of their classes."""
+        if class_weight is None:
+            return data
+        if len(data.y) > 1:
+            raise ValueError(f"{where}: class_weight is for models with one output, this one has {len(data.y)}")
+        ((number, _, _),) = self._losses(where)
+        shares = row_weights(class_weight, data.y[0], self._output_shapes[number][0], where)
+        weight = shares if data.weight[0] is None else data.weight[0] * shares
+        return data._replace(weight=(weight.astype(self._dtype),))
 
     @contextmanager
-    def _plan(self, purpose: str, weighted: bool, rows: int) -> Iterator[_Plan]:
-        """Lend a program for "fit", "evaluate" or "predict" for so many rows: to each thread its own."""
+    def _plan(self, purpose: str, feeds: Feeds, rows: int) -> Iterator[_Plan]:
+        """Lend a program for "fit", "evaluate", "predict" or "sample" for so many rows: to each thread its own."""
         clipped = False
         if purpose == "fit":
             self._make_slots()
             clipped = self.optimizer is not None and self.optimizer.global_clipnorm is not None
-        idle = self._plans.setdefault((purpose, weighted, clipped), [])
+        idle = self._plans.setdefault((purpose, feeds.kind(), clipped), [])
         try:
             plan = idle.pop()
         except IndexError:
-            plan = self._build_plan(purpose, weighted, rows)
+            plan = self._build_plan(purpose, feeds, rows)
         if plan.executor.batch_size < rows:
-            plan = self._build_plan(purpose, weighted, rows)
+            plan = self._build_plan(purpose, feeds, rows)
         yield plan
         idle.append(plan)
 
-    def _build_plan(self, purpose: str, weighted: bool, rows: int) -> _Plan:
-        program = Program(self._dtype)
-        x = program.rows(self._input_width, role="input")
-        output = self.emit(program, x)
-        if purpose == "predict":
-            program.results.append(output)
+    def _build_plan(self, purpose: str, feeds: Feeds, rows: int) -> _Plan:
+        program = Program(self._dtype, training=purpose in ("fit", "sample"), seed=self.seed)
+        x = tuple(program.rows(spec.shape, role="input", dtype=spec.dtype) for spec in self._input_specs)
+        outputs = tuple(self.emit_graph(program, x))
+        if purpose in ("predict", "sample"):
+            program.results.extend(outputs)
             program.optimize()
-            return _Plan(self.executor_class(program, rows), x, None, None, output)
-        assert self.loss is not None
+            return _Plan(self.executor_class(program, rows), x, (), (), outputs, (), ())
         program.layer = ""
-        if self.loss.target_kind == "ids":
-            y = program.rows(None, role="target", dtype=np.dtype(np.int64))
-        else:
-            y = program.rows(self._output_width, role="target")
-        weight = program.rows(None, role="weight") if weighted else None
         forward = list(program.ops)
-        loss_rows, gradient, wrt = self.loss.emit(program, output, y, weight)
-        program.totals["loss"] = loss_rows
-        for metric in self._resolve_metrics(self._metric_names, self.loss):
-            program.totals[metric.name] = metric.emit(program, output, y)
+        y, weights, known, trained = [], [], [], self._losses(purpose)
+        names = ["loss"]
+        for (number, loss, share), target, weight in zip(trained, feeds.y, feeds.weight, strict=True):
+            y.append(program.rows(target.shape[1:], role="target", dtype=target.dtype))
+            weights.append(None if weight is None else program.rows(None, role="weight"))
+            rows_of_loss, gradient, wrt = loss.emit(program, outputs[number], y[-1], weights[-1])
+            if share != 1:
+                program.emit("scale_forward", (gradient,), (scaled := program.like(gradient),), scale=share)
+                gradient = scaled
+            known.append((wrt, gradient))
+            program.add_total("loss", rows_of_loss, share)
+            if len(outputs) > 1:
+                names.append(f"{self._output_names[number]}_loss")
+                program.add_total(names[-1], rows_of_loss)
+            if purpose == "fit":
+                loss.check_trainable("fit")
+        watched = self._emit_metrics(program, outputs, dict(zip([number for number, _, _ in trained],
+                                                                zip(y, weights, strict=True), strict=True)))
         if purpose == "fit":
-            self.loss.check_trainable("fit")
             shared = self._emit_step(program)
-            parameters = gradients.backward(program, forward, wrt, gradient)
+            parameters = gradients.backward(program, forward, known)
             self._emit_updates(program, parameters, shared)
         program.optimize()
-        return _Plan(self.executor_class(program, rows), x, y, weight, output)
+        return _Plan(self.executor_class(program, rows), x, tuple(y), tuple(weights), outputs, tuple(names), watched)
+
+    def _emit_metrics(self, program: Program, outputs: Sequence[int],
+                      targets: Mapping[int, tuple[int, int | None]]) -> tuple[Watched, ...]:
+        """Append the ops of all metrics."""
+        found = []
+        for number, name, metric, weighted in self._resolve_metrics():
+            target, weight = targets[number]
+            arguments = (program, outputs[number], target, weight if weighted else None)
+            sums = {}
+            for part, buffer in metric.emit(*arguments).items():
+                sums[part] = f"{name}: {part}"
+                program.add_total(sums[part], buffer)
+            kept = metric.keep(*arguments)
+            program.results.extend(kept.values())
+            found.append(Watched(name, metric, sums, kept))
+        return tuple(found)
 
     def _make_slots(self) -> None:
         """Make the optimizer's state for all trainable weights, zero at the start, unless it is there."""
         assert self.optimizer is not None
         self.optimizer.check()
-        trained = [weight.trainable for weight in self.weights]
+        trained = [weight.trainable for weight in self.weights] + [layer.trainable for layer in self.layers]
         if self._slot_kinds == self.optimizer.slots and self._trained == trained:
             return
         self._forget()  # somebody gave the optimizer momentum, or took it away, or froze a layer
@@ -319,7 +503,18 @@ class Trainable:
         ]
         if self.optimizer.powers:  # first, so that all behind it has the weights' dtype
             self._slots.insert(0, Variable(np.ones(len(self.optimizer.powers)), "powers", trainable=False))
-        self._slot_arena = arrange(self._slots)
+        self._slot_arenas = arrange(self._slots, self)
+
+    def slot_paths(self) -> dict[str, Variable]:
+        """Return the optimizer's state by the paths of the weights that it belongs to."""
+        assert self.optimizer is not None or not self._slots
+        slots = iter(self._slots)
+        found = {"powers": next(slots)} if self._slots and self._slots[0].name == "powers" else {}
+        paths = {id(weight): path for path, weight in self.weight_paths().items()}
+        for weight in self.weights:
+            if weight.trainable and self._slots:
+                found |= {f"{paths[id(weight)]}/{kind}": next(slots) for kind in self._slot_kinds}
+        return found
 
     def _emit_step(self, program: Program) -> dict[str, int]:
         """Append what is done once per step, before all updates; return the buffers that updates share."""
@@ -348,32 +543,33 @@ class Trainable:
     ) -> None:
         """Append an update for every parameter that has a gradient."""
         assert self.optimizer is not None
-        slots = {slot.name: slot for slot in self._slots}
+        paths, slots = {id(weight): path for path, weight in self.weight_paths().items()}, self.slot_paths()
         clip = self.optimizer.global_clipnorm
         if clip is not None:
             shared = {**shared, "scale": self._emit_clip(program, parameters, clip)}
         for number, gradient in parameters.items():
             variable = program.buffers[number].variable
             assert variable is not None
-            buffers = {name: program.parameter(slots[f"{variable.name}/{name}"], role="state")
+            buffers = {name: program.parameter(slots[f"{paths[id(variable)]}/{name}"], role="state")
                        for name in self.optimizer.slots}
             self.optimizer.emit_update(program, variable, number, gradient, {**shared, **buffers})
 
     # ------------------------------------------------------------------ fit
     @rounds_to_nearest
-    def fit(self, x: ArrayLike, y: ArrayLike | None = None, batch_size: int | None = None, epochs: int = 1,
+    def fit(self, x: Any, y: Any = None, batch_size: int | None = None, epochs: int = 1,
             verbose: Any = "auto", *, validation_split: float = 0.0,
-            validation_data: tuple[ArrayLike, ...] | None = None, shuffle: bool = True,
-            sample_weight: ArrayLike | None = None, initial_epoch: int = 0,
+            validation_data: tuple[Any, ...] | None = None, shuffle: bool = True,
+            class_weight: Any = None, sample_weight: Any = None, initial_epoch: int = 0,
             callbacks: Callback | Sequence[Callback] | None = None, nonfinite: str = "raise") -> History:
         """Train the model.
 
         Parameters
         ----------
-        x : array_like, shape (samples, features)
-            Inputs; finite.
-        y : array_like
-            Targets: class ids (samples,) or values (samples, outputs), as the loss takes them.
+        x : array_like, shape (samples, features), or a list or dict of them
+            Inputs; finite. Of a model with several inputs a list, in their order, or a dict by their names.
+        y : array_like, or a list or dict of them
+            Targets: class ids (samples,) or values (samples, outputs), as the loss takes them; of a model with
+            several outputs a list or dict.
         batch_size : int, optional
             Rows in a step; 32 by default. The last batch may be smaller.
         epochs : int
@@ -386,8 +582,11 @@ class Trainable:
             ``(x, y)`` or ``(x, y, sample_weight)`` for validation after each epoch.
         shuffle : bool
             Whether each epoch takes the rows in another order.
-        sample_weight : array_like, shape (samples,), optional
-            Weight of each row in the loss.
+        class_weight : dict of int to float or "balanced", optional
+            The weight of each class, which multiplies those of its rows, of a model with one output. Classes that are
+            not named weigh 1; "balanced" makes all classes weigh the same. It does not touch the validation data.
+        sample_weight : array_like, shape (samples,), or a list or dict of them, optional
+            Weight of each row in the loss; of several outputs one for all, or one per output.
         initial_epoch : int
             The number of the first epoch, for a run that goes on with an earlier one.
         callbacks : Callback or list of Callback, optional
@@ -440,13 +639,15 @@ class Trainable:
                 held_out = self._validation(validation_data)
                 if split and held_out is None:
                     data, held_out = _split(data, split)
-            samples = len(data.x)
+                data = self._weigh_classes(data, class_weight, "fit")
+            samples = data.rows
             batch_size = min(batch_size, samples)
             history = History({"epochs": epochs, "steps": -(-samples // batch_size), "verbose": verbose})
             logs: dict[str, Any] = {}
             with (Progress(verbose, epochs, samples) as progress,
-                  self._plan("fit", data.weight is not None, batch_size) as plan):
-                run = plan.executor.bind(plan.feeds(data))
+                  self._plan("fit", data, batch_size) as plan):
+                kept = plan.keeps(samples)
+                run = plan.executor.bind(plan.feeds(data), kept)
                 self.history, self.stop_training = history, False
                 hooks.begin(self, history.params)
                 hooks("on_train_begin", {})
@@ -454,7 +655,7 @@ class Trainable:
                     progress.begin_epoch(epoch)
                     hooks("on_epoch_begin", epoch, {})
                     found = self._epoch(
-                        "fit", plan, run, samples, batch_size, shuffle, epoch, progress, hooks, nonfinite
+                        "fit", plan, run, kept, samples, batch_size, shuffle, epoch, progress, hooks, nonfinite
                     )
                     if found is None:
                         self.stop_training = True
@@ -475,7 +676,7 @@ class Trainable:
                 hooks("on_train_end", logs)
         return history
 
-    def _validation(self, data: tuple[ArrayLike, ...] | None) -> Feeds | None:
+    def _validation(self, data: tuple[Any, ...] | None) -> Feeds | None:
         if data is None:
             return None
         if not isinstance(data, (tuple, list)) or len(data) not in (2, 3):
@@ -493,6 +694,7 @@ class Trainable:
         where: str,
         plan: _Plan,
         run: Callable[..., dict[str, float]],
+        kept: Mapping[int, NDArray[Any]],
         samples: int,
         batch_size: int,
         shuffle: bool,
@@ -500,7 +702,7 @@ class Trainable:
         progress: Progress,
         hooks: CallbackList,
         nonfinite: str,
-    ) -> dict[str, float] | None:
+    ) -> dict[str, Any] | None:
         """Train on every row once, or until a hook of a batch says stop; None if `nonfinite` ended it."""
         optimizer = self.optimizer
         assert optimizer is not None
@@ -512,7 +714,7 @@ class Trainable:
             seen = rows
 
         order = core.permutation(samples, self.seed, self._epochs_done) if shuffle else None
-        arenas = (self._arena, self._slot_arena)
+        arenas = (*self._arenas, *self._slot_arenas)
         guarded = nonfinite != "continue"
         if guarded:
             self._remember(arenas)
@@ -534,10 +736,11 @@ class Trainable:
                     on_pause=on_pause,
                     first=first,
                     last=first + rows,
+                    step=begun,
                 )
                 if by_batch:
                     optimizer.iterations = begun + batch + 1
-                    hooks("on_train_batch_end", batch, _means(totals, int(done[0])))
+                    hooks("on_train_batch_end", batch, plan.logs(totals, kept, int(done[0])))
                     if self.stop_training:
                         break
         except RunError as error:
@@ -546,9 +749,9 @@ class Trainable:
                        f"{self._culprit(plan)}; {_ADVICE}")
         finally:
             optimizer.iterations = begun + -(-int(done[0]) // batch_size)
-        state = self._slot_arena[ALIGNMENT if optimizer.powers else 0 :]  # the powers stay in 0 ... 1
+        state = [arena[ALIGNMENT if optimizer.powers else 0 :] for arena in self._slot_arenas]  # powers stay in 0 ... 1
         if guarded and not message and not all(
-            core.all_finite(arena.view(self._dtype)) for arena in (self._arena, state)
+            core.all_finite(arena.view(self._dtype)) for arena in (*self._arenas, *state)
         ):
             # Not what pads panels: a scale of nan, or an epsilon that rounds to 0, makes nan of the zeros there.
             weight = next((w.name for w in [*self.weights, *self._slots] if not np.isfinite(w.numpy()).all()), "")
@@ -561,7 +764,7 @@ class Trainable:
                 return None
             raise NonFiniteError(message)
         self._epochs_done += shuffle
-        return _means(totals, int(done[0]))
+        return plan.logs(totals, kept, int(done[0]))
 
     def _remember(self, arenas: Sequence[NDArray[np.uint8]]) -> None:
         """Keep the weights and the optimizer's state, in memory that is made once."""
@@ -587,7 +790,7 @@ class Trainable:
         return at
 
     @rounds_to_nearest
-    def train_on_batch(self, x: ArrayLike, y: ArrayLike | None = None, sample_weight: ArrayLike | None = None,
+    def train_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None,
                        return_dict: bool = False) -> Any:
         """Make one step on one batch.
 
@@ -613,14 +816,16 @@ class Trainable:
         """
         with self._alone("train_on_batch"):
             data = self._feeds("train_on_batch", x, y, sample_weight)
-            with (Progress(0, 1, len(data.x)) as progress,
-                  self._plan("fit", data.weight is not None, len(data.x)) as plan):
+            with (Progress(0, 1, data.rows) as progress,
+                  self._plan("fit", data, data.rows) as plan):
+                kept = plan.keeps(data.rows)
                 logs = self._epoch(
                     "train_on_batch",
                     plan,
-                    plan.executor.bind(plan.feeds(data)),
-                    len(data.x),
-                    len(data.x),
+                    plan.executor.bind(plan.feeds(data), kept),
+                    kept,
+                    data.rows,
+                    data.rows,
                     False,
                     0,
                     progress,
@@ -634,11 +839,11 @@ class Trainable:
     @rounds_to_nearest
     def evaluate(
         self,
-        x: ArrayLike,
-        y: ArrayLike | None = None,
+        x: Any,
+        y: Any = None,
         batch_size: int | None = None,
         verbose: Any = "auto",
-        sample_weight: ArrayLike | None = None,
+        sample_weight: Any = None,
         return_dict: bool = False,
         callbacks: Callback | Sequence[Callback] | None = None,
     ) -> Any:
@@ -673,39 +878,41 @@ class Trainable:
         size = 32 if batch_size is None else _checks.positive_int(batch_size, "evaluate", "batch_size")
         hooks = CallbackList(callbacks, "evaluate")
         data = self._feeds("evaluate", x, y, sample_weight)
-        hooks.begin(self, {"verbose": verbose, "epochs": 1, "steps": -(-len(data.x) // max(size, PREDICT_ROWS))})
+        hooks.begin(self, {"verbose": verbose, "epochs": 1, "steps": -(-data.rows // max(size, PREDICT_ROWS))})
         logs = self._evaluate(data, size, hooks)
         if verbose:
             print(" - ".join(f"{name}: {value:.4f}" for name, value in logs.items()))
         return logs if return_dict else _unpacked(logs)
 
-    def _evaluate(self, data: Feeds, batch_size: int, hooks: CallbackList) -> dict[str, float]:
-        samples, batch_size = len(data.x), min(max(batch_size, PREDICT_ROWS), len(data.x))
+    def _evaluate(self, data: Feeds, batch_size: int, hooks: CallbackList) -> dict[str, Any]:
+        samples, batch_size = data.rows, min(max(batch_size, PREDICT_ROWS), data.rows)
         totals: dict[str, float] = {}
         hooks("on_test_begin", {})
-        with self._plan("evaluate", data.weight is not None, batch_size) as plan:
-            run = plan.executor.bind(plan.feeds(data), in_place=True)
+        with self._plan("evaluate", data, batch_size) as plan:
+            kept = plan.keeps(samples)
+            run = plan.executor.bind(plan.feeds(data), kept, in_place=True)
             by_batch = "on_test_batch_begin" in hooks or "on_test_batch_end" in hooks
             rows = batch_size if by_batch else samples
             for batch, first in enumerate(range(0, samples, rows)):
                 hooks("on_test_batch_begin", batch, {})
                 totals = run(samples, None, batch_size, first=first, last=first + rows)
-                hooks("on_test_batch_end", batch, _means(totals, min(first + rows, samples)))
+                if by_batch:
+                    hooks("on_test_batch_end", batch, plan.logs(totals, kept, min(first + rows, samples)))
+            logs = plan.logs(totals, kept, samples)
             if isinstance(run, Bound):
                 run.release()
-        logs = _means(totals, samples)
         hooks("on_test_end", logs)
         return logs
 
     @rounds_to_nearest
-    def predict(self, x: ArrayLike, batch_size: int | None = None, verbose: Any = 0,
-                callbacks: Callback | Sequence[Callback] | None = None) -> NDArray[Any]:
+    def predict(self, x: Any, batch_size: int | None = None, verbose: Any = 0,
+                callbacks: Callback | Sequence[Callback] | None = None) -> Any:
         """Return the model's outputs; nan and inf in x propagate.
 
         Parameters
         ----------
-        x : array_like, shape (samples, features)
-            Inputs.
+        x : array_like, shape (samples, features), or a list or dict of them
+            Inputs, as of `fit`.
         batch_size : int, optional
             Rows at a time; changes no bit of the result.
         verbose : {"auto", 0, 1, 2}
@@ -716,6 +923,7 @@ class Trainable:
         Returns
         -------
         ndarray, shape (samples, outputs)
+            Of a model with several outputs a list or dict of such arrays, as the model was made.
 
         Examples
         --------
@@ -725,100 +933,128 @@ class Trainable:
         array([[1., 1.],
                [2., 2.]], dtype=float32)
         """
-        rows = self._ready("predict", x)
+        data = Feeds(self._ready("predict", x))
         size = (
             self._predict_rows()
             if batch_size is None
             else _checks.positive_int(batch_size, "predict", "batch_size")
         )
-        _checks.shape_size((len(rows), self._output_width), "predict")
-        out = np.empty((len(rows), self._output_width), self._dtype)
+        outs = self._new_outputs("predict", data.rows)
         if verbose not in ("auto", 0, 1, 2):
             raise ValueError(f"predict: verbose must be 'auto', 0, 1 or 2, got {verbose!r}")
         hooks = CallbackList(callbacks, "predict")
         start = time.perf_counter()
-        hooks.begin(self, {"verbose": verbose, "epochs": 1, "steps": -(-len(rows) // size)})
+        hooks.begin(self, {"verbose": verbose, "epochs": 1, "steps": -(-data.rows // size)})
         hooks("on_predict_begin", {})
         if "on_predict_batch_begin" in hooks or "on_predict_batch_end" in hooks:
-            for batch, first in enumerate(range(0, len(rows), size)):
+            for batch, first in enumerate(range(0, data.rows, size)):
                 part = slice(first, first + size)
                 hooks("on_predict_batch_begin", batch, {})
-                self._forward(rows[part], out[part], size)
-                hooks("on_predict_batch_end", batch, {"outputs": out[part]})
+                self._forward(data.part(part), [out[part] for out in outs], size)
+                hooks("on_predict_batch_end", batch,
+                      {"outputs": self._output_structure.pack([out[part] for out in outs])})
         else:
-            self._forward(rows, out, size)
+            self._forward(data, outs, size)
         hooks("on_predict_end", {})
         if verbose:
-            print(f"{len(rows)} rows - {time.perf_counter() - start:.2f}s")
-        return out
+            print(f"{data.rows} rows - {time.perf_counter() - start:.2f}s")
+        return self._output_structure.pack(outs)
 
-    def __call__(self, x: ArrayLike, out: NDArray[Any] | None = None) -> NDArray[Any]:
+    def _new_outputs(self, where: str, rows: int) -> list[NDArray[Any]]:
+        for shape in self._output_shapes:
+            _checks.shape_size((rows, *shape), where)
+        return [np.empty((rows, *shape), self._dtype) for shape in self._output_shapes]
+
+    def __call__(self, x: Any, out: NDArray[Any] | None = None, training: bool = False) -> Any:
         """Return the model's outputs for a few rows, at the lowest latency.
 
         Parameters
         ----------
-        x : array_like, shape (samples, features)
-            Inputs.
+        x : array_like, shape (samples, features), or a list or dict of them
+            Inputs. On a symbolic tensor the model is called like a layer.
         out : ndarray, shape (samples, outputs), optional
-            Where the result goes.
+            Where the result goes, of a model with one output.
+        training : bool
+            Whether layers do what they do in training: dropout draws masks, other ones with each call, and batch
+            normalization looks at this batch.
 
         Returns
         -------
         ndarray, shape (samples, outputs)
+            Of a model with several outputs a list or dict of such arrays.
         """
-        if self._short:
+        if self._short and not training:
             found = core.forward(self._short, x, out)
             if found is not NotImplemented:
-                return found  # type: ignore[no-any-return]
-        return self._call(x, out)
+                return found
+        if isinstance(x, graph.Tensor) or (isinstance(x, (list, tuple)) and len(x) and isinstance(x[0], graph.Tensor)):
+            return graph.apply(self, x)
+        return self._call(x, out, _checks.boolean(training, "model(x)", "training"))
 
     @rounds_to_nearest
-    def _call(self, x: ArrayLike, out: NDArray[Any] | None) -> NDArray[Any]:
+    def _call(self, x: Any, out: NDArray[Any] | None, training: bool) -> Any:
         """Return the model's outputs for any rows."""
-        rows = self._ready("model(x)", x)
-        shape = (len(rows), self._output_width)
+        data = Feeds(self._ready("model(x)", x))
         if out is None:
-            out = np.empty(shape, self._dtype)
-        elif (
-            not isinstance(out, np.ndarray)
-            or out.shape != shape
-            or out.dtype != self._dtype
-            or not out.flags.carray
-        ):
-            raise ValueError(
-                f"model(x): out must be a writable C-contiguous {self._dtype} array of shape {shape}"
-            )
-        elif np.may_share_memory(rows, out):
-            rows = rows.copy()  # it is read where it lies, while out is written
-        self._forward(rows, out, self._predict_rows())
+            outs = self._new_outputs("model(x)", data.rows)
+        else:
+            shape = (data.rows, *self._output_shapes[0])
+            if len(self._output_shapes) > 1:
+                raise ValueError("model(x): out is for models with one output")
+            if (
+                not isinstance(out, np.ndarray)
+                or out.shape != shape
+                or out.dtype != self._dtype
+                or not out.flags.carray
+            ):
+                raise ValueError(
+                    f"model(x): out must be a writable C-contiguous {self._dtype} array of shape {shape}"
+                )
+            outs = [out]
+            # What is read where it lies may not be written meanwhile.
+            data = Feeds(tuple(rows.copy() if np.may_share_memory(rows, out) else rows for rows in data.x))
+        if training:
+            self._forward(data, outs, max(1, data.rows), "sample")
+        else:
+            self._forward(data, outs, self._predict_rows())
         if self._short is None and self.executor_class is Executor:
             self._make_short()
-        return out
+        return self._output_structure.pack(outs)
 
     def _predict_rows(self) -> int:
         """Return how many rows go through all layers together: few where the weights stay in the cache, too."""
-        return PREDICT_ROWS if self._arena.size <= PREDICT_CACHE else 4 * PREDICT_ROWS
+        return PREDICT_ROWS if sum(arena.size for arena in self._arenas) <= PREDICT_CACHE else 4 * PREDICT_ROWS
 
     def _make_short(self) -> None:
         """Prepare calls for so few rows that one is over before another thread could have begun."""
         plans, found = self._plans, None
         rows = min(SHORT_ROWS, SHORT_WORK // max(1, sum(weight.size for weight in self.weights)))
-        if rows:
-            plan = self._build_plan("predict", False, rows)
-            found = short_call(plan.executor, plan.x, plan.output)
+        simple = (self._input_structure.kind == self._output_structure.kind == "one"
+                  and len(self._input_specs[0].shape) == len(self._output_shapes[0]) == 1
+                  and self._input_specs[0].dtype == self._dtype)
+        if rows and simple:
+            plan = self._build_plan("predict", Feeds(()), rows)
+            found = short_call(plan.executor, plan.x[0], plan.outputs[0])
         if self._plans is plans:  # else another thread has changed the model meanwhile
             self._short = found or ()
 
-    def _forward(self, x: NDArray[Any], out: NDArray[Any], batch_size: int) -> None:
+    def _forward(self, data: Feeds, outs: Sequence[NDArray[Any]], batch_size: int, purpose: str = "predict") -> None:
         """Run the forward pass; any number of threads may do so at once, each with buffers of its own."""
-        if len(x) == 0:
+        if data.rows == 0:
             return
-        batch_size = min(batch_size, len(x))
-        with self._plan("predict", False, batch_size) as plan:
-            run = plan.executor.bind({plan.x: x}, {plan.output: out}, in_place=True)
-            run(len(x), None, batch_size)
+        batch_size = min(batch_size, data.rows)
+        with self._plan(purpose, Feeds(data.x), batch_size) as plan:
+            results: dict[int, NDArray[Any]] = {}
+            for number, out in zip(plan.outputs, outs, strict=True):
+                results.setdefault(number, out)
+            run = plan.executor.bind(plan.feeds(data), results, in_place=purpose == "predict")
+            run(data.rows, None, batch_size, step=self._samples)
+            for number, out in zip(plan.outputs, outs, strict=True):
+                if results[number] is not out:  # one tensor that is an output twice
+                    out[...] = results[number]
             if isinstance(run, Bound):
                 run.release()
+        self._samples += purpose == "sample"
 
 
 _ADVICE = (
@@ -829,21 +1065,96 @@ _ADVICE = (
 
 def _split(data: Feeds, share: float) -> tuple[Feeds, Feeds]:
     """Return the first rows and the last ones, as Keras does: before any shuffling."""
-    at = int(len(data.x) * (1 - share))
-    if at in (0, len(data.x)):
-        raise ValueError(f"fit: validation_split={share} of {len(data.x)} rows leaves one part without rows")
-    first, last = (
-        Feeds(data.x[part], data.y[part], None if data.weight is None else data.weight[part])
-        for part in (slice(None, at), slice(at, None))
-    )
-    return first, last
+    at = int(data.rows * (1 - share))
+    if at in (0, data.rows):
+        raise ValueError(f"fit: validation_split={share} of {data.rows} rows leaves one part without rows")
+    return data.part(slice(None, at)), data.part(slice(at, None))
 
 
-def _means(totals: Mapping[str, float], rows: int) -> dict[str, float]:
-    return {name: total / rows for name, total in totals.items()}
-
-
-def _unpacked(logs: Mapping[str, float]) -> Any:
+def _unpacked(logs: Mapping[str, Any]) -> Any:
     """Return the loss alone, or a list with the metrics, as Keras does."""
     values = list(logs.values())
     return values[0] if len(values) == 1 else values
+
+
+# ---------------------------------------------------------------------- one thing per input or output
+def _mapped(given: Any, make: Callable[[Any], Any]) -> Any:
+    """Return what `compile` was given, alone or in a list or dict, with names replaced by objects."""
+    if given is None:
+        return None
+    if isinstance(given, (list, tuple)):
+        return [None if part is None else make(part) for part in given]
+    if isinstance(given, Mapping) and set(given) != {"class_name", "config"}:
+        return {name: None if part is None else make(part) for name, part in given.items()}
+    return make(given)
+
+
+def _per_output(given: Any, names: Sequence[str], where: str, title: str) -> list[Any]:
+    """Return an entry per output, from one for all, a list or a dict."""
+    if isinstance(given, Mapping):
+        for name in given:
+            if name not in names:
+                raise ValueError(f"{where}: {title} names an output {name!r}, but the outputs are "
+                                 + ", ".join(map(repr, names)))
+        return [given.get(name) for name in names]
+    if isinstance(given, (list, tuple)):
+        if len(given) != len(names):
+            raise ValueError(f"{where}: {title} has {len(given)} entries, but the model has {len(names)} outputs")
+        return list(given)
+    return [given] * len(names)
+
+
+def _metrics_per_output(given: Any, names: Sequence[str]) -> list[list[Any]]:
+    """Return a list of metrics per output."""
+    if isinstance(given, Mapping):
+        found = _per_output(given, names, "compile", "metrics")
+    elif len(names) == 1 and not (given and len(given) == 1 and isinstance(given[0], (list, tuple))):
+        found = [given]
+    else:
+        found = _per_output(given, names, "compile", "metrics")
+    return [[] if part is None else list(part) if isinstance(part, (list, tuple)) else [part] for part in found]
+
+
+def _per_input(x: Any, names: Sequence[str], where: str, title: str) -> tuple[list[Any], list[str]]:
+    """Return the data of each input, and what messages call them."""
+    if isinstance(x, Mapping):
+        for name in names:
+            if name not in x:
+                raise ValueError(f"{where}: {title} has no entry for input {name!r}; it has "
+                                 + ", ".join(map(repr, x)))
+        return [x[name] for name in names], [f"{title}[{name!r}]" for name in names]
+    if len(names) == 1:
+        one = isinstance(x, (list, tuple)) and len(x) == 1 and isinstance(x[0], np.ndarray) and x[0].ndim > 1
+        return [x[0] if one else x], [title]
+    if not isinstance(x, (list, tuple)) or len(x) != len(names):
+        got = f"{len(x)} entries" if isinstance(x, (list, tuple)) else type(x).__name__
+        raise ValueError(f"{where}: {title} must be a list of {len(names)} arrays or a dict with the inputs' names "
+                         f"({', '.join(names)}), got {got}")
+    return list(x), [f"{title}[{number}]" for number in range(len(names))]
+
+
+def _per_target(y: Any, names: Sequence[str], trained: Sequence[int], where: str,
+                title: str) -> tuple[list[Any], list[str]]:
+    """Return the targets of each trained output, and what messages call them."""
+    if isinstance(y, Mapping):
+        missing = next((names[number] for number in trained if names[number] not in y), None)
+        if missing is not None:
+            raise ValueError(f"{where}: {title} has no entry for output {missing!r}; it has " + ", ".join(map(repr, y)))
+        return [y[names[number]] for number in trained], [f"{title}[{names[number]!r}]" for number in trained]
+    if len(names) == 1:
+        return [y], [title]
+    if not isinstance(y, (list, tuple)) or len(y) not in (len(names), len(trained)):
+        got = f"{len(y)} entries" if isinstance(y, (list, tuple)) else type(y).__name__
+        raise ValueError(f"{where}: {title} must be a list of {len(names)} arrays or a dict with the outputs' names "
+                         f"({', '.join(names)}), got {got}")
+    places = trained if len(y) == len(names) else range(len(trained))
+    return [y[place] for place in places], [f"{title}[{place}]" for place in places]
+
+
+def _per_weight(given: Any, names: Sequence[str], trained: Sequence[int], where: str) -> list[Any]:
+    """Return the rows' weights for each trained output: one array for all, or one per output."""
+    if len(names) > 1 and (isinstance(given, Mapping) or (
+            isinstance(given, (list, tuple)) and any(part is None or np.ndim(part) > 0 for part in given))):
+        found = _per_output(given, names, where, "sample_weight")
+        return [found[number] for number in trained]
+    return [given] * len(trained)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from typing import Any
+from weakref import WeakSet
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from nncore import _checks
 
-__all__ = ["Variable", "aligned_empty", "arrange"]
+__all__ = ["Arena", "Variable", "aligned_empty", "arrange"]
 
 ALIGNMENT = 64  # bytes: one cache line, the widest vector
 
@@ -48,11 +49,16 @@ class Variable:
         self.name = name
         self.trainable = trainable
         self.panels = panels
+        self.arena: Arena | None = None  # where the value is kept, once a model has arranged it
         self._shape: tuple[int, ...] = value.shape
         self._value = value  # as it is kept
         if panels:
             self._value = np.zeros(panel_elements(value.shape, value.itemsize), value.dtype)
             self._keep(value)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what a copy or a pickle needs: the value, not the arena that it lies in."""
+        return {**self.__dict__, "arena": None, "_value": self._value.copy()}
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -168,23 +174,63 @@ def aligned_empty(n_bytes: int) -> NDArray[np.uint8]:
     return block[start : start + n_bytes]
 
 
-def arrange(variables: Sequence[Variable]) -> NDArray[np.uint8]:
-    """Move variables into one arena, each at a cache line, and return the arena's bytes.
+class Arena:
+    """Memory that holds variables one after the other.
+
+    Parameters
+    ----------
+    n_bytes : int
+        Its size.
+
+    Attributes
+    ----------
+    bytes : ndarray of uint8
+        The memory.
+    users : set
+        The models whose programs hold addresses in it.
+    """
+
+    def __init__(self, n_bytes: int) -> None:
+        self.bytes = aligned_empty(n_bytes)
+        self.bytes[...] = 0
+        self.users: WeakSet[Any] = WeakSet()
+
+
+def arrange(variables: Sequence[Variable], user: object) -> list[NDArray[np.uint8]]:
+    """Move variables into one arena, each at a cache line, but for those that another model uses too.
+
+    Parameters
+    ----------
+    variables : sequence of Variable
+        A model's variables.
+    user : object
+        The model.
+
+    Returns
+    -------
+    list of ndarray of uint8
+        The bytes of the arenas in which the variables are now.
 
     Examples
     --------
     >>> import numpy as np
     >>> a, b = (Variable(np.ones(3), name=n) for n in "ab")
-    >>> arrange([a, b]).nbytes
-    128
+    >>> model = Arena(0)  # any object
+    >>> [arena.nbytes for arena in arrange([a, b], model)]
+    [128]
     """
-    sizes = [-(-variable._value.nbytes // ALIGNMENT) * ALIGNMENT for variable in variables]
-    arena = aligned_empty(sum(sizes))
-    arena[...] = 0
-    start = 0
-    for variable, size in zip(variables, sizes, strict=True):
-        view = arena[start : start + variable._value.nbytes].view(variable.dtype).reshape(variable._value.shape)
-        view[...] = variable._value
-        variable._value = view
-        start += size
-    return arena
+    if any(variable.arena is None for variable in variables):
+        moved = [variable for variable in variables
+                 if variable.arena is None or all(other is user for other in variable.arena.users)]
+        sizes = [-(-variable._value.nbytes // ALIGNMENT) * ALIGNMENT for variable in moved]
+        arena, start = Arena(sum(sizes)), 0
+        for variable, size in zip(moved, sizes, strict=True):
+            view = arena.bytes[start : start + variable._value.nbytes].view(variable.dtype)
+            view = view.reshape(variable._value.shape)
+            view[...] = variable._value
+            variable._value, variable.arena = view, arena
+            start += size
+    found = {id(variable.arena): variable.arena for variable in variables if variable.arena is not None}
+    for arena in found.values():
+        arena.users.add(user)
+    return [arena.bytes for arena in found.values()]

@@ -296,30 +296,6 @@ def mean_squared_error(elementary, y_pred, target, sample_weight=None):
     return _finish(lanes_sum(d * d)[:, 0] * share, weight, (d + d) * (g * share))
 
 
-# Metrics ----------------------------------------------------------------------------------------------------
-
-
-def _row_mean(a):
-    return lanes_sum(a)[:, 0] * (a.dtype.type(1) / a.dtype.type(a.shape[1]))
-
-
-def squared_error(elementary, y_pred, target):
-    """The mean is a product with 1 / O, as in the loss."""
-    d = y_pred - target
-    return _row_mean(d * d)
-
-
-def absolute_error(elementary, y_pred, target):
-    """The mean is a product with 1 / O."""
-    return _row_mean(np.abs(y_pred - target))
-
-
-def binary_accuracy(elementary, y_pred, target, threshold=0.5):
-    """The mean is a product with 1 / O; the count before it is exact."""
-    right = (y_pred > y_pred.dtype.type(threshold)) == target
-    return _row_mean(right.astype(y_pred.dtype))
-
-
 # Optimizers: new arrays, where the kernel works in place ----------------------------------------------------
 
 
@@ -430,3 +406,6 @@ def sum_of_squares(elementary, x):
 
 
 from oracle_activations import *  # noqa: E402, F403 - which takes its arithmetic from here
+from oracle_merging import *  # noqa: E402, F403
+from oracle_metrics import *  # noqa: E402, F403
+from oracle_normalization import *  # noqa: E402, F403

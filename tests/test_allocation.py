@@ -41,9 +41,9 @@ STEPS = """
         # every kind of op that has scratch
         layers = [nn.layers.Dense(width, "relu"), nn.layers.Dense(9, "softmax"), nn.layers.Dense(3)]
         model = nn.Sequential([nn.Input((width,)), *layers], seed=1)
-        model.compile(nn.optimizers.SGD(0.01, 0.9), nn.losses.SparseCategoricalCrossentropy(True), ["accuracy"])
+        model.compile(nn.optimizers.SGD(0.01, 0.9), nn.losses.SparseCategoricalCrossentropy(True), metrics=["accuracy"])
         model.fit(x[:batch], y[:batch], batch, 1, 0)
-        run = model._plans["fit", False, False][0].executor
+        run = next(plans for key, plans in model._plans.items() if key[0] == "fit")[0].executor
         run.pace.update({2: 0.0, 1: 1.0})  # two threads are faster, it shall think
         run.next_trial = float("inf")
         run.trials.clear()
@@ -164,8 +164,8 @@ def test_scratch_is_made_once():
     model = nn.Sequential([nn.Input((300,)), nn.layers.Dense(300), nn.layers.Dense(2)])
     x = [[1.0] * 300] * 4
     model.predict(x)
-    (plan,) = model._plans["predict", False, False]
+    (plan,) = next(plans for key, plans in model._plans.items() if key[0] == "predict")
     scratch = plan.executor.scratch
     assert scratch.size > 0 and scratch.ctypes.data % 64 == 0
     model.predict(x)
-    assert model._plans["predict", False, False][0].executor.scratch is scratch
+    assert next(plans for key, plans in model._plans.items() if key[0] == "predict")[0].executor.scratch is scratch

@@ -81,7 +81,7 @@ def make(name, dtype):
         Dense(outputs, LAST[loss], dtype=dtype),
     ]
     model = nn.Sequential([nn.Input((width,)), *layers], seed=5)
-    model.compile(optimizer(), loss, ["mse" if not loss.startswith("sparse") else "accuracy"])
+    model.compile(optimizer(), loss, metrics=["mse" if not loss.startswith("sparse") else "accuracy"])
     return model
 
 

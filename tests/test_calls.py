@@ -363,7 +363,7 @@ def walk(side):
             for last in ("softmax", "relu", None):
                 print(dtype, widths, last, flush=True)
                 model = make(dtype, widths, "gelu", last)
-                model.compile(nn.optimizers.Adam(0.01), "mse", ["mae"])
+                model.compile(nn.optimizers.Adam(0.01), "mse", metrics=["mae"])
                 x = guarded(inputs(37, widths[0], dtype), side)
                 y = guarded(np.zeros((37, widths[-1]), dtype), side)
                 weight = guarded(np.ones(37, dtype), side)

@@ -33,7 +33,7 @@ def data(samples=50, width=3, outputs=1, classes=None, seed=0):
 
 def linear(width=3, outputs=1, optimizer=None, loss="mse", metrics=None, seed=7, dtype="float64"):
     model = nn.Sequential([nn.Input((width,)), Dense(outputs, dtype=dtype)], seed=seed)
-    model.compile(optimizer or nn.optimizers.SGD(0.05), loss, metrics)
+    model.compile(optimizer or nn.optimizers.SGD(0.05), loss, metrics=metrics)
     return model
 
 
@@ -42,7 +42,7 @@ def classifier(dtype="float32", seed=3, momentum=0.9):
     model.compile(
         nn.optimizers.SGD(0.1, momentum),
         nn.losses.SparseCategoricalCrossentropy(from_logits=True),
-        ["accuracy"],
+        metrics=["accuracy"],
     )
     return model
 
@@ -192,10 +192,10 @@ def test_accuracy_means_what_fits_the_loss():
     logits = model.predict(x)
     wanted = float((logits.argmax(1) == ids).mean())
     assert model.evaluate(x, ids, verbose=0)[1] == wanted
-    model.compile("sgd", nn.losses.CategoricalCrossentropy(from_logits=True), ["acc"])
+    model.compile("sgd", nn.losses.CategoricalCrossentropy(from_logits=True), metrics=["acc"])
     assert model.evaluate(x, np.eye(4)[ids], verbose=0, return_dict=True)["acc"] == wanted
     two = nn.Sequential([nn.Input((5,)), Dense(1, "sigmoid", dtype="float64")], seed=1)
-    two.compile("sgd", "binary_crossentropy", ["accuracy"])
+    two.compile("sgd", "binary_crossentropy", metrics=["accuracy"])
     t = ids % 2
     assert np.isclose(two.evaluate(x, t, verbose=0)[1], ((two.predict(x)[:, 0] > 0.5) == t).mean())
 
@@ -318,7 +318,7 @@ def test_a_model_without_input_is_built_by_its_first_data():
     model = nn.Sequential([Dense(4, "relu"), Dense(1)], seed=5)
     named = nn.Sequential([nn.Input((3,)), Dense(4, "relu"), Dense(1)], seed=5)
     for m in (model, named):
-        m.compile("sgd", "mse", ["mae"])
+        m.compile("sgd", "mse", metrics=["mae"])
     assert not model.built
     for call in (
         model.summary,
@@ -397,7 +397,7 @@ def test_float64_throughout(how):
         [nn.Input((3,)), Dense(4, "gelu", **given), Activation("softplus", **given), Dense(1, **given)],
         seed=2,
     )
-    model.compile(nn.optimizers.SGD(0.05, 0.9), "mse", ["mae"])
+    model.compile(nn.optimizers.SGD(0.05, 0.9), "mse", metrics=["mae"])
     x, y = data(50)
     model.fit(x, y, 16, 2, 0)
     assert all(w.dtype == np.float64 for w in model.get_weights()) and model.predict(x).dtype == np.float64
@@ -410,7 +410,7 @@ def test_float64_throughout(how):
         seed=2,
     )
     twin.executor_class = reference.executor.Executor
-    twin.compile(nn.optimizers.SGD(0.05, 0.9), "mse", ["mae"])
+    twin.compile(nn.optimizers.SGD(0.05, 0.9), "mse", metrics=["mae"])
     twin.fit(x, y, 16, 2, 0)
     for a, b in zip(model.get_weights(), twin.get_weights(), strict=True):
         assert np.allclose(a, b, rtol=1e-12, atol=1e-13)
@@ -471,7 +471,7 @@ def test_what_a_file_keeps(tmp_path):
     model.compile(
         nn.optimizers.SGD(0.3, 0.5, True, 0.01, name="o"),
         nn.losses.BinaryCrossentropy(name="l"),
-        ["mae", nn.metrics.BinaryAccuracy("b", 0.25)],
+        metrics=["mae", nn.metrics.BinaryAccuracy("b", threshold=0.25)],
     )
     model.save(path, {"author": "me"})
     loaded = nn.load_model(path)
@@ -554,7 +554,7 @@ def test_executors_agree_on_every_buffer(activation, name, dtype):
         ]
         model = nn.Sequential(layers, seed=9)
         model.executor_class = executor
-        model.compile(nn.optimizers.SGD(0.001, 0.5, nesterov=True, weight_decay=0.1), loss, ["accuracy"])
+        model.compile(nn.optimizers.SGD(0.001, 0.5, nesterov=True, weight_decay=0.1), loss, metrics=["accuracy"])
         history = model.fit(x, y, 4, 2, 0, sample_weight=weight)
         model.predict(x)
         model.evaluate(x, y, verbose=0)

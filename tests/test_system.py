@@ -24,7 +24,7 @@ xs, ys = xb[:64, :5].copy(), yb[:64].copy()
 def make(width):
     layers = [nn.layers.Dense(width, "relu"), nn.layers.Dense(3)]
     model = nn.Sequential([nn.Input((width,)), *layers], seed=1)
-    model.compile(nn.optimizers.SGD(0.01, 0.9), nn.losses.SparseCategoricalCrossentropy(from_logits=True), ["accuracy"])
+    model.compile(nn.optimizers.SGD(0.01, 0.9), nn.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"])
     return model
 
 def big(epochs=2):

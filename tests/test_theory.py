@@ -35,7 +35,7 @@ def test_a_3_4_1_network_has_21_parameters():
 
 def xor_model(*hidden, seed):
     model = nn.Sequential([nn.Input((2,)), *hidden, Dense(1, "sigmoid")], seed=seed)
-    model.compile(nn.optimizers.SGD(0.5, 0.9), "binary_crossentropy", ["accuracy"])
+    model.compile(nn.optimizers.SGD(0.5, 0.9), "binary_crossentropy", metrics=["accuracy"])
     return model
 
 

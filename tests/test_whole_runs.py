@@ -70,9 +70,10 @@ class OracleExecutor(reference.executor.Executor):
             elif to is not None:
                 to[...] = value
         if op is self.program.ops[-1]:
-            for name, number in self.program.totals.items():
-                rows = arrays[number].astype(np.float64)
-                self.totals[name] += float(oracle.lanes_sum(rows[None, :])[0, 0])
+            for name, parts in self.program.totals.items():
+                for number, scale in parts:
+                    rows = arrays[number].astype(np.float64)
+                    self.totals[name] += scale * float(oracle.lanes_sum(rows[None, :])[0, 0])
 
     def _formula(self, kernel, inputs, scalars):
         """The outputs of an op."""
@@ -129,7 +130,7 @@ class Unfused(executor.Executor):
 
 def model_of(layers, optimizer, loss="mse", metrics=(), kind=executor.Executor):
     model = nn.Sequential(layers, seed=3)
-    model.compile(OPTIMIZERS[optimizer](), loss, list(metrics))
+    model.compile(OPTIMIZERS[optimizer](), loss, metrics=list(metrics))
     model.executor_class = kind
     return model
 
@@ -343,7 +344,7 @@ def test_fused_runs_have_the_bits_of_the_program(shape, dtype):
                       Dense(widths[-1], dtype=dtype)]
             model = model_of(layers, optimizer, kind=kind)
             runs.append(trained(model, x, y, batch_size, 1))
-            plan = model._plans["fit", False, False][0]
+            plan = next(plans for key, plans in model._plans.items() if key[0] == "fit")[0]
             assert bool(plan.executor.fusions.updates) == (kind is not Unfused)
             for variable in [*model.weights, *model._slots]:
                 assert not variable.panels or not padding(variable).any(), f"{variable.name}: padding"
@@ -357,7 +358,7 @@ def test_every_derivative_that_can_be_fused_is():
         for kind in (executor.Executor, Unfused):
             model = model_of([nn.Input((4,)), Dense(33, activation), Activation(activation), Dense(2)], "adam", kind=kind)
             runs.append(trained(model, x, y, 8))
-            fusions = model._plans["fit", False, False][0].executor.fusions
+            fusions = next(plans for key, plans in model._plans.items() if key[0] == "fit")[0].executor.fusions
             assert len(fusions.replaced) == (kind is not Unfused), activation
         assert_same(*runs, activation)
 
@@ -380,8 +381,8 @@ def test_layers_that_are_not_trained_keep_their_bytes():
 
 def test_a_kernel_whose_bias_alone_is_trained():
     class Half(Dense):
-        def build(self, input_width):
-            super().build(input_width)
+        def build(self, input_shape):
+            super().build(input_shape)
             self.kernel.trainable = self.trains == "kernel"
             self.bias.trainable = self.trains == "bias"
 

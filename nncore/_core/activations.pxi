@@ -6,8 +6,8 @@
 # B. Backward likewise: dx := dy * f'(y or x).
 # C. The switch over the kind is outside the loops; the compiler turns each loop into full vectors.
 # D. Comparisons are written so that a NaN fails them and what is left lets it through.
-# E. Scalars come as an op has them, float64; how many a kind reads is said where its loop is. Inside of a
-#    dense product there is room for one.
+# E. Scalars come as an op has them, float64; which ones a kind reads is said where its loop is. Where an
+#    activation is part of another op there is room for one: `activate` and its like.
 
 cdef enum Activation:
     IDENTITY
@@ -59,7 +59,26 @@ cdef inline floating magnitude(floating x) noexcept nogil:
     return size
 
 
-cdef void activate(
+cdef void activate(int kind, const floating* x, floating* y, Py_ssize_t n, floating alpha) noexcept nogil:
+    """y := f(x), f with one scalar at most"""
+    cdef double s = alpha
+    activate_with(kind, x, y, n, &s)
+
+
+cdef void activate_backward(int kind, const floating* dy, const floating* s, floating* dx, Py_ssize_t n,
+                            floating alpha) noexcept nogil:
+    """dx := dy * f', f with one scalar at most"""
+    cdef double scalar = alpha
+    activate_backward_with(kind, dy, s, dx, n, &scalar)
+
+
+cdef void activate_in_place(int kind, floating* y, Py_ssize_t n, floating alpha) noexcept nogil:
+    """y := f(y), f with one scalar at most"""
+    cdef double s = alpha
+    activate_in_place_with(kind, y, n, &s)
+
+
+cdef void activate_with(
     int kind,
     const floating* x,  # IN  (N,)
     floating* y,        # OUT (N,), apart from x
@@ -194,7 +213,7 @@ cdef void activate(
             y[i] = beta if x[i] <= alpha else x[i]
 
 
-cdef void activate_backward(
+cdef void activate_backward_with(
     int kind,
     const floating* dy,  # IN (N,)
     const floating* s,   # IN (N,) what the derivative needs: x for gelu, silu and from GELU_TANH on, else y
@@ -315,13 +334,7 @@ cdef void activate_backward(
             dx[i] = s[i] if s[i] != s[i] else t
 
 
-cdef void activate_in_place(int kind, floating* y, Py_ssize_t n, floating alpha) noexcept nogil:
-    """y := f(y), f with one scalar at most"""
-    cdef double s = alpha
-    activate_here(kind, y, n, &s)
-
-
-cdef void activate_here(int kind, floating* y, Py_ssize_t n, const double* s) noexcept nogil:
+cdef void activate_in_place_with(int kind, floating* y, Py_ssize_t n, const double* s) noexcept nogil:
     """y := f(y)"""
     cdef floating[BLOCK] beside
     cdef Py_ssize_t i, m
@@ -330,7 +343,7 @@ cdef void activate_here(int kind, floating* y, Py_ssize_t n, const double* s) no
     for i from 0 <= i < n by BLOCK:
         m = min(<Py_ssize_t>BLOCK, n - i)
         memcpy(beside, y + i, m * sizeof(floating))
-        activate(kind, <const floating*>beside, y + i, m, s)
+        activate_with(kind, <const floating*>beside, y + i, m, s)
 
 
 cdef void activation_forward(int kind, const floating* x, floating* y, Py_ssize_t B, Py_ssize_t width,
@@ -340,9 +353,9 @@ cdef void activation_forward(int kind, const floating* x, floating* y, Py_ssize_
     nn_share(B, ROW_GRAIN, thread, n_threads, &begin, &end)
     begin, end = begin * width, end * width
     if x == y:
-        activate_here(kind, y + begin, end - begin, s)
+        activate_in_place_with(kind, y + begin, end - begin, s)
     else:
-        activate(kind, x + begin, y + begin, end - begin, s)
+        activate_with(kind, x + begin, y + begin, end - begin, s)
 
 
 cdef void activation_backward(int kind, const floating* dy, const floating* s, floating* dx, Py_ssize_t B,
@@ -354,12 +367,12 @@ cdef void activation_backward(int kind, const floating* dy, const floating* s, f
     nn_share(B, ROW_GRAIN, thread, n_threads, &begin, &end)
     begin, end = begin * width, end * width
     if dy != dx:
-        activate_backward(kind, dy + begin, s + begin, dx + begin, end - begin, scalars)
+        activate_backward_with(kind, dy + begin, s + begin, dx + begin, end - begin, scalars)
         return
     for i from begin <= i < end by BLOCK:
         m = min(<Py_ssize_t>BLOCK, end - i)
         memcpy(beside, dy + i, m * sizeof(floating))
-        activate_backward(kind, <const floating*>beside, s + i, dx + i, m, scalars)
+        activate_backward_with(kind, <const floating*>beside, s + i, dx + i, m, scalars)
 
 
 cdef void bias_activation_forward(
@@ -382,5 +395,5 @@ cdef void bias_activation_forward(
             for i in range(rows):
                 for j in range(m):
                     beside[i * m + j] = x[(begin + i) * O + j0 + j] + b[j0 + j]
-            activate(kind, <const floating*>beside, y + begin * O + j0, rows * m, s)
+            activate_with(kind, <const floating*>beside, y + begin * O + j0, rows * m, s)
         begin += rows

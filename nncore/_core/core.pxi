@@ -11,7 +11,7 @@
 
 from cython cimport floating
 from libc.math cimport INFINITY
-from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
+from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
 
@@ -23,6 +23,10 @@ include "row_activations.pxi"
 include "optimizers.pxi"
 include "dense.pxi"
 include "metrics.pxi"
+include "normalization.pxi"
 include "random.pxi"
+include "merging.pxi"
+include "factorization.pxi"
+include "gather.pxi"
 include "program.pxi"
 include "front.pxi"

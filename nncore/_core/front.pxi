@@ -18,10 +18,20 @@ KERNELS = ("dense_forward", "dense_backward_input", "dense_backward_params", "bi
            "categorical_accuracy", "binary_accuracy", "absolute_error", "sgd_update", "adam_update",
            "adam_step", "square_sums", "clip_scale",
            "prelu_forward", "prelu_backward", "sparsemax", "sparsemax_backward", "glu_forward",
-           "glu_backward", "gather", "store", "accumulate", "sum", "python")
+           "glu_backward",
+           "merge", "sum_arrays", "extremum_backward", "concatenate", "slice", "repeat", "axis_sum",
+           "factorization_machine_forward", "factorization_machine_backward_input",
+           "factorization_machine_backward_params", "fm_interaction_forward", "fm_interaction_backward",
+           "batch_normalization_forward", "batch_normalization_backward", "scaled",
+           "layer_normalization_forward", "layer_normalization_backward_input",
+           "layer_normalization_backward_params",
+           "accuracy", "confusion_counts", "class_counts", "regression_moments",
+           "gather", "store", "accumulate", "sum", "python")
 ELEMENTARY = ("exp", "expm1", "log", "log1p", "erf", "gelu_grad", "silu_grad", "tanh", "sigmoid", "softplus",
               "gelu", "silu")
-assert len(ACTIVATIONS) == N_ACTIVATIONS and len(KERNELS) == N_KERNELS
+MERGE_KINDS = ("add", "subtract", "multiply", "maximum", "minimum", "scale")
+MOST_MERGED = NN_MERGED  # arrays that one op merges
+assert len(ACTIVATIONS) == N_ACTIVATIONS and len(KERNELS) == N_KERNELS and len(MERGE_KINDS) == N_MERGE_KINDS
 
 SQUARES_BLOCK = NORM_BLOCK  # elements whose squares are summed together
 

@@ -10,10 +10,16 @@ from nncore.kernels.activations import *  # noqa: F403
 from nncore.kernels.activations import __all__ as _activations
 from nncore.kernels.dense import *  # noqa: F403
 from nncore.kernels.dense import __all__ as _dense
+from nncore.kernels.factorization import *  # noqa: F403
+from nncore.kernels.factorization import __all__ as _factorization
 from nncore.kernels.losses import *  # noqa: F403
 from nncore.kernels.losses import __all__ as _losses
+from nncore.kernels.merging import *  # noqa: F403
+from nncore.kernels.merging import __all__ as _merging
 from nncore.kernels.metrics import *  # noqa: F403
 from nncore.kernels.metrics import __all__ as _metrics
+from nncore.kernels.normalization import *  # noqa: F403
+from nncore.kernels.normalization import __all__ as _normalization
 from nncore.kernels.optimizers import *  # noqa: F403
 from nncore.kernels.optimizers import __all__ as _optimizers
 from nncore.kernels.piecewise import *  # noqa: F403
@@ -29,8 +35,11 @@ __all__ = sorted(
     [
         *_activations,
         *_dense,
+        *_factorization,
         *_losses,
+        *_merging,
         *_metrics,
+        *_normalization,
         *_optimizers,
         *_piecewise,
         *_random,

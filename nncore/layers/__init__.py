@@ -3,6 +3,56 @@
 from nncore.layers.activation import Activation
 from nncore.layers.base import Layer
 from nncore.layers.dense import Dense
+from nncore.layers.factorization import FactorizationMachine, FMInteraction
 from nncore.layers.input import Input, InputLayer
+from nncore.layers.lambda_layer import Lambda
+from nncore.layers.merging import (
+    Add,
+    Average,
+    Concatenate,
+    Dot,
+    Maximum,
+    Minimum,
+    Multiply,
+    Subtract,
+    add,
+    average,
+    concatenate,
+    dot,
+    maximum,
+    minimum,
+    multiply,
+    subtract,
+)
+from nncore.layers.reshaping import Flatten, GlobalAveragePooling1D, RepeatVector, Reshape
 
-__all__ = ["Activation", "Dense", "Input", "InputLayer", "Layer"]
+__all__ = [
+    "Activation",
+    "Add",
+    "Average",
+    "Concatenate",
+    "Dense",
+    "Dot",
+    "FMInteraction",
+    "FactorizationMachine",
+    "Flatten",
+    "GlobalAveragePooling1D",
+    "Input",
+    "InputLayer",
+    "Lambda",
+    "Layer",
+    "Maximum",
+    "Minimum",
+    "Multiply",
+    "RepeatVector",
+    "Reshape",
+    "Subtract",
+    "add",
+    "average",
+    "concatenate",
+    "dot",
+    "maximum",
+    "minimum",
+    "multiply",
+    "subtract",
+]

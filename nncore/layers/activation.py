@@ -35,11 +35,7 @@ class Activation(Layer):
         super().__init__(name, dtype)
         self.activation = activations.get(activation)
 
-    def output_width(self, input_width: int) -> int:
-        """Return the width of the input."""
-        return input_width
-
-    def emit(self, program: Program, x: int) -> int:
+    def emit(self, program: Program, x: Any) -> int:
         """Append the activation's op."""
         return activations.emit(program, self.activation, x)
 

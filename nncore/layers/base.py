@@ -7,22 +7,26 @@ from typing import Any, ClassVar
 
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from nncore import _checks, _names, custom, initializers
+from nncore import _checks, _names, custom, graph, initializers, random
 from nncore.program import Program
 from nncore.variables import Variable
 
 __all__ = ["Layer"]
+
+Shape = tuple[int | None, ...]
 
 
 class Layer:
     """Base of the layers, also of those that you write in NumPy.
 
     A layer in NumPy defines `call` and, to be trained or to have trained layers before it, `backward`; `build`
-    where it has weights, `output_width` where the output is not as wide as the input, and `get_config` where
-    its constructor takes arguments of its own. `load_model` finds it by its class's name once the class is
+    where it has weights, `compute_output_shape` where the output's shape is not the input's, and `get_config`
+    where its constructor takes arguments of its own. `load_model` finds it by its class's name once the class is
     defined.
 
     A native layer defines `emit` instead of `call`.
+
+    A layer with several inputs is given lists: of shapes, of arrays, of buffers.
 
     Parameters
     ----------
@@ -43,8 +47,8 @@ class Layer:
     >>> import numpy as np
     >>> import nncore as nn
     >>> class Scale(nn.layers.Layer):
-    ...     def build(self, input_width):
-    ...         self.scale = self.add_weight("scale", (input_width,), "ones")
+    ...     def build(self, input_shape):
+    ...         self.scale = self.add_weight(input_shape[1:], "ones", name="scale")
     ...     def call(self, x):
     ...         return x * self.scale
     ...     def backward(self, x, y, dy):
@@ -77,8 +81,9 @@ class Layer:
         self.weights: list[Variable] = []
         self._frozen: list[Variable] = []  # weights that training never changes
         self.trainable = trainable
-        self.input_width: int | None = None
-        self._place = (0, 0)  # the model's seed and the layer's number in it: the model sets them before `build`
+        self.built = False
+        self._built_for: Any = None
+        self._place: tuple[int, int] | None = None  # seed and number of the model that builds the layer
 
     @property
     def trainable(self) -> bool:
@@ -100,14 +105,14 @@ class Layer:
         for weight in self.weights:
             weight.trainable = self._trainable and not any(weight is other for other in self._frozen)
 
-    def build(self, input_width: int) -> None:
-        """Make the weights, with `add_weight`, for inputs of shape (B, input_width)."""
+    def build(self, input_shape: Any) -> None:
+        """Make the weights, with `add_weight`, for inputs of a shape such as ``(None, 784)``."""
 
-    def output_width(self, input_width: int) -> int:
-        """Return the width of the output for inputs of shape (B, input_width); by default the same."""
-        return input_width
+    def compute_output_shape(self, input_shape: Any) -> Shape:
+        """Return the output's shape, ``(None, ...)``, for inputs of a shape; by default the same."""
+        return tuple(input_shape)
 
-    def call(self, x: NDArray[Any]) -> ArrayLike:
+    def call(self, x: Any) -> ArrayLike:
         """Return the output for a batch: the layer in NumPy.
 
         `call` and `backward` run in the middle of a batch and may use all of Python. Arrays that they are
@@ -118,83 +123,122 @@ class Layer:
 
         Parameters
         ----------
-        x : ndarray, shape (B, input_width)
+        x : ndarray or list of ndarray, each of shape (B, ...)
             The rows of the batch, in the layer's dtype.
 
         Returns
         -------
-        array_like, shape (B, output_width)
-            Real numbers; they are converted to the layer's dtype.
+        array_like, shape (B, ...)
+            Of the shape that `compute_output_shape` tells. Real numbers; they are converted to the layer's dtype.
         """
         raise NotImplementedError(f"{type(self).__name__} must define call() or emit()")
 
-    def backward(self, x: NDArray[Any], y: NDArray[Any], dy: NDArray[Any]) -> Any:
+    def backward(self, x: Any, y: NDArray[Any], dy: NDArray[Any]) -> Any:
         """Return the gradient of the loss with respect to the input, and to the weights.
 
         Parameters
         ----------
-        x : ndarray, shape (B, input_width)
+        x : ndarray or list of ndarray
             What `call` was given.
-        y : ndarray, shape (B, output_width)
+        y : ndarray
             What it returned.
-        dy : ndarray, shape (B, output_width)
-            The gradient of the loss with respect to `y`.
+        dy : ndarray
+            The gradient of the loss with respect to `y`, of its shape.
 
         Returns
         -------
         array_like or (array_like, list of array_like)
-            The gradient of `x`, shape (B, input_width), which may be None where no layer before this one is
-            trained; with weights, also a list of their gradients, in the order of ``self.weights`` and of
+            The gradient of `x`, of its shape (a list where it was one), which may be None where no layer before
+            this one is trained; with weights, also a list of their gradients, in the order of ``self.weights`` and of
             their shapes (summed over the batch), None for one that is not trained.
         """
         raise NotImplementedError(f"{type(self).__name__} must define backward()")
 
-    def emit(self, program: Program, x: int) -> int:
-        """Append the forward ops for the input buffer `x`; return the output's buffer."""
+    def emit(self, program: Program, x: Any) -> int:
+        """Append the forward ops for the input's buffer, or for a list of them; return the output's buffer."""
         if type(self).call is Layer.call:
             raise NotImplementedError(f"{type(self).__name__} must define call() or emit()")
-        y = program.rows(self.output_width(program.width(x)))
+        several = isinstance(x, list)
+        inputs = tuple(x) if several else (x,)
+        shapes = [(None, *program.buffers[number].shape) for number in inputs]
+        shape = self.compute_output_shape(shapes if several else shapes[0])
+        y = program.rows(tuple(int(size) for size in shape[1:] if size is not None))
         weights = [program.parameter(weight) for weight in self.weights]
         where = f"layer {self.name!r}: {type(self).__name__}"
         function = custom.UserFunction(
-            f"{where}.call", lambda x: (self.call(x),), ("y",), gradient=self._gradient
+            f"{where}.call", lambda *x: (self.call(list(x) if several else x[0]),), ("y",), takes=len(inputs),
+            gradient=lambda: self._gradient(len(inputs), several)
         )
-        custom.emit(program, function, (x, *weights), (y,))
+        custom.emit(program, function, (*inputs, *weights), (y,))
         return y
 
-    def _gradient(self) -> custom.UserFunction:
+    def _gradient(self, n_inputs: int, several: bool) -> custom.UserFunction:
         """Return `backward` as an op; an error where there is none."""
         where = f"layer {self.name!r}: {type(self).__name__}"
         if type(self).backward is Layer.backward:
             raise NotImplementedError(f"{where} has no backward(x, y, dy), which training needs")
         weights = [weight.name.split("/")[-1] for weight in self.weights]
 
-        def gradients(x: NDArray[Any], y: NDArray[Any], dy: NDArray[Any]) -> tuple[Any, ...]:
-            found = self.backward(x, y, dy)
+        def gradients(*arrays: Any) -> tuple[Any, ...]:
+            *x, y, dy = arrays
+            found = self.backward(list(x) if several else x[0], y, dy)
             dx, of_weights = found if isinstance(found, tuple) and len(found) == 2 else (found, ())
             if not isinstance(of_weights, (list, tuple)) or len(of_weights) != len(weights):
                 raise ValueError(
                     f"{where}.backward must return "
                     + (f"(dx, [gradients of {', '.join(weights)}])" if weights else "dx alone")
                 )
-            return (dx, *of_weights)
+            if several and (not isinstance(dx, (list, tuple)) or len(dx) != n_inputs):
+                raise ValueError(f"{where}.backward must return dx as a list of {n_inputs} arrays, one per input")
+            return (*(dx if several else (dx,)), *of_weights)
 
-        names = ("dx", *(f"the gradient of {name}" for name in weights))
-        return custom.UserFunction(f"{where}.backward", gradients, names, takes=3)
+        names = (*(f"dx[{number}]" if several else "dx" for number in range(n_inputs)),
+                 *(f"the gradient of {name}" for name in weights))
+        return custom.UserFunction(f"{where}.backward", gradients, names, takes=n_inputs + 2)
+
+    def __call__(self, x: Any) -> Any:
+        """Apply the layer: to symbolic tensors, as a step of a functional model, or to arrays.
+
+        Parameters
+        ----------
+        x : Tensor, array_like, or a list of them
+            What `nncore.Input` or another layer's call returned; or numbers, each of shape (B, ...).
+
+        Returns
+        -------
+        Tensor or ndarray
+            The layer's output. With numbers it is computed at once, as in inference.
+
+        Examples
+        --------
+        >>> import nncore as nn
+        >>> layer = nn.layers.Dense(2, kernel_initializer="ones")
+        >>> layer([[1.0, 2.0]])
+        array([[3., 3.]], dtype=float32)
+        >>> layer(nn.Input((2,))).shape
+        (None, 2)
+        """
+        return graph.apply(self, x)
+
+    def ensure_built(self, input_shape: Any, seed: int, number: int) -> None:
+        """Make the weights unless they are there: what a model does, with its seed and the layer's number in it."""
+        if self.built:
+            if self._built_for is not None and _last(self._built_for) != _last(input_shape):
+                raise ValueError(f"layer {self.name!r} is built for inputs of shape {self._built_for}, "
+                                 f"got {input_shape}")
+            return
+        self._place = (seed, number)
+        self.build(input_shape)
+        self.built, self._built_for = True, input_shape if self.weights else None
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments that make an equal layer (its weights apart)."""
         config = {"name": self.name, "dtype": self.dtype.name}
         return config if self.trainable else {**config, "trainable": False}
 
-    @property
-    def built(self) -> bool:
-        """Whether the layer has its weights."""
-        return self.input_width is not None
-
     def forget_weights(self) -> None:
         """Undo `build`."""
-        self.weights, self._frozen, self.input_width = [], [], None
+        self.weights, self._frozen, self.built, self._built_for = [], [], False, None
 
     def count_params(self) -> int:
         """Return the number of elements in the layer's weights."""
@@ -210,31 +254,35 @@ class Layer:
 
     def add_weight(
         self,
-        name: str,
         shape: tuple[int, ...],
         initializer: Any = "glorot_uniform",
         trainable: bool = True,
+        name: str | None = None,
+        *,
         panels: bool = False,
     ) -> Variable:
         """Make a weight; a subclass calls it in `build`.
 
         Parameters
         ----------
-        name : str
-            The weight's name within the layer.
         shape : tuple of int
             Its shape.
         initializer : str or Initializer
             Its first value.
         trainable : bool
             Whether training changes it (where it trains the layer at all).
+        name : str, optional
+            The weight's name within the layer.
         panels : bool
             Whether it is a matrix that only the products of dense layers read.
         """
+        name = f"variable_{len(self.weights)}" if name is None else name
+        if isinstance(shape, str):
+            raise TypeError(f"layer {self.name!r}: add_weight takes the shape first, got {shape!r}")
         _checks.shape_size(shape, f"layer {self.name!r}")
         make = initializers.get(initializer)
         try:
-            seed, number = self._place
+            seed, number = self._place or (random.next_seed(), 0)
             value = make(shape, self.dtype, seed=seed, layer=number, index=len(self.weights))
         except (MemoryError, ValueError) as error:  # MemoryError: NumPy's own takes other arguments
             kind = MemoryError if isinstance(error, MemoryError) else ValueError
@@ -261,6 +309,11 @@ def assign_all(variables: list[Variable], values: list[NDArray[Any]], where: str
             raise ValueError(f"{where}: {variable.name} has shape {variable.shape}, got {array.shape}")
     for variable, array in zip(variables, arrays, strict=True):
         variable.assign(array)
+
+
+def _last(shape: Any) -> Any:
+    """Return the last axis of a shape, or of each of several."""
+    return [_last(one) for one in shape] if isinstance(shape, list) else shape[-1]
 
 
 def default_name(layer: Layer, taken: set[str]) -> str:

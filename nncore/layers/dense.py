@@ -7,14 +7,14 @@ from typing import Any
 from numpy.typing import DTypeLike
 
 from nncore import _checks, activations, initializers
-from nncore.layers.base import Layer
+from nncore.layers.base import Layer, Shape
 from nncore.program import Program
 
 __all__ = ["Dense"]
 
 
 class Dense(Layer):
-    """Fully connected layer: ``y = activation(x @ kernel + bias)``.
+    """Fully connected layer: ``y = activation(x @ kernel + bias)``, along the last axis of x.
 
     Parameters
     ----------
@@ -57,22 +57,25 @@ class Dense(Layer):
         self.kernel_initializer = initializers.get(kernel_initializer)
         self.bias_initializer = initializers.get(bias_initializer)
 
-    def build(self, input_width: int) -> None:
+    def build(self, input_shape: Any) -> None:
         """Make kernel (I, O) and bias (O,)."""
         self.kernel = self.add_weight(
-            "kernel", (input_width, self.units), self.kernel_initializer, panels=True
+            (input_shape[-1], self.units), self.kernel_initializer, name="kernel", panels=True
         )
         self.bias = None
         if self.use_bias:
-            self.bias = self.add_weight("bias", (self.units,), self.bias_initializer)
+            self.bias = self.add_weight((self.units,), self.bias_initializer, name="bias")
 
-    def output_width(self, input_width: int) -> int:
-        """Return the number of units."""
-        return self.units
+    def compute_output_shape(self, input_shape: Any) -> Shape:
+        """Return the input's shape with the number of units for the last axis."""
+        if isinstance(input_shape, list) or len(input_shape) < 2 or input_shape[-1] is None:
+            raise ValueError(f"layer {self.name or 'Dense'!r}: wants one input of shape (batch, ..., features), "
+                             f"got {input_shape}")
+        return (*input_shape[:-1], self.units)
 
-    def emit(self, program: Program, x: int) -> int:
+    def emit(self, program: Program, x: Any) -> int:
         """Append the product and the activation; the program fuses them where it can."""
-        z = program.rows(self.units)
+        z = program.rows((*program.buffers[x].shape[:-1], self.units))
         w = program.parameter(self.kernel)
         b = None if self.bias is None else program.parameter(self.bias)
         program.emit("dense_forward", (x, w, b), (z,))

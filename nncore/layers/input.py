@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 from numpy.typing import DTypeLike
 
-from nncore import _checks
+from nncore import _checks, graph
 from nncore.layers.base import Layer
 from nncore.program import Program
 
@@ -15,16 +16,16 @@ __all__ = ["Input", "InputLayer"]
 
 
 class InputLayer(Layer):
-    """The first layer: says the width of the data.
+    """The first layer: says the shape and the dtype of the data.
 
     Parameters
     ----------
-    shape : tuple of one int
+    shape : tuple of int
         The shape of a row, without the batch.
     name : str, optional
         The layer's name.
-    dtype : {"float32", "float64"}, optional
-        The dtype that data are converted to.
+    dtype : {"float32", "float64", "int64", "int32"}, optional
+        The dtype that data are converted to; integers are kept as int64. By default that of the layers after it.
 
     Examples
     --------
@@ -34,19 +35,18 @@ class InputLayer(Layer):
     """
 
     def __init__(self, shape: Sequence[int], name: str | None = None, dtype: DTypeLike | None = None) -> None:
-        super().__init__(name, dtype)
+        integers = dtype is not None and _is_integer(dtype)
+        super().__init__(name, None if integers else dtype)
         self.any_dtype = dtype is None  # then it takes the dtype of the layers that follow
-        if isinstance(shape, (str, bytes)) or not isinstance(shape, Sequence) or len(shape) != 1:
-            raise ValueError(f"Input: shape must be a tuple of one integer, such as (784,), got {shape!r}")
-        self.shape = (_checks.integer(shape[0], "Input", "shape", low=1, high=2**31 - 1),)
+        if integers:
+            self.dtype = np.dtype(np.int64)
+        if isinstance(shape, (str, bytes)) or not isinstance(shape, Sequence) or not shape:
+            raise ValueError(f"Input: shape must be a tuple of integers, such as (784,), got {shape!r}")
+        self.shape = tuple(_checks.integer(size, "Input", "shape", low=1, high=2**31 - 1) for size in shape)
 
-    def output_width(self, input_width: int) -> int:
-        """Return the width of the rows."""
-        return input_width
-
-    def emit(self, program: Program, x: int) -> int:
+    def emit(self, program: Program, x: Any) -> int:
         """Return x: nothing happens here."""
-        return x
+        return int(x)
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments that make an equal layer."""
@@ -54,17 +54,26 @@ class InputLayer(Layer):
         return config if not self.any_dtype else {**config, "dtype": None}
 
 
-def Input(shape: Sequence[int], name: str | None = None, dtype: DTypeLike | None = None) -> InputLayer:
-    """Return the first layer of a model: ``Input((784,))``.
+def _is_integer(dtype: DTypeLike) -> bool:
+    try:
+        return np.dtype(dtype) in (np.dtype(np.int64), np.dtype(np.int32))
+    except TypeError:
+        return False
+
+
+class Input(graph.Tensor):
+    """The symbolic input of a model, or the first entry of a `Sequential`: ``Input((784,))``.
 
     Parameters
     ----------
-    shape : tuple of one int
+    shape : tuple of int
         The shape of a row, without the batch.
-    name : str, optional
-        The layer's name.
-    dtype : {"float32", "float64"}, optional
+    batch_size : None
+        Taken for Keras's sake; a model takes batches of any size.
+    dtype : {"float32", "float64", "int64", "int32"}, optional
         The dtype that data are converted to.
+    name : str, optional
+        The input's name.
 
     Examples
     --------
@@ -72,4 +81,10 @@ def Input(shape: Sequence[int], name: str | None = None, dtype: DTypeLike | None
     >>> nn.Sequential([nn.Input((4,)), nn.layers.Dense(3)]).count_params()
     15
     """
-    return InputLayer(shape, name, dtype)
+
+    def __init__(self, shape: Sequence[int], batch_size: int | None = None, dtype: DTypeLike | None = None,
+                 name: str | None = None) -> None:
+        if batch_size is not None:
+            raise ValueError(f"Input: batch_size must be None: a model takes batches of any size, got {batch_size!r}")
+        layer = InputLayer(shape, name, dtype)
+        super().__init__((None, *layer.shape), layer)

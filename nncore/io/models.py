@@ -1,0 +1,95 @@
+"""Model files: a model's config, weights and optimizer state in one safetensors file."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from nncore import _checks, losses, metrics, optimizers
+from nncore.io.safetensors import load_weights_file, save_weights_file
+
+if TYPE_CHECKING:
+    from nncore.models import Model
+
+__all__ = ["load", "save"]
+
+FORMAT = "nncore model"
+
+
+def save(model: Model, path: str | os.PathLike[str], metadata: dict[str, str] | None = None) -> None:
+    """Write a model: what `Model.save` says."""
+    from nncore.models import description
+
+    arrays = {name: weight.numpy() for name, weight in model.weight_paths().items()}
+    arrays |= {f"optimizer/{name}": slot.numpy() for name, slot in model.slot_paths().items()}
+    config: dict[str, Any] = {
+        "model": description(model),
+        "input_shape": list(model._input_specs[0].shape),
+        "epochs_done": model._epochs_done,
+    }
+    if model.optimizer is not None:
+        config["optimizer"] = optimizers.serialize(model.optimizer)
+        config["iterations"] = model.optimizer.iterations
+        config["compiled"] = model.compiled_config()
+    save_weights_file(path, arrays, {**(metadata or {}), "format": FORMAT, "config": json.dumps(config)})
+
+
+def load(path: str | os.PathLike[str], make: Callable[[Any], Any]) -> Model:
+    """Return the model of a file: what `nncore.load_model` says; `make` makes it from its description."""
+    arrays, metadata = load_weights_file(path)
+    if metadata.get("format") != FORMAT:
+        raise ValueError(
+            f"load_model: {os.fspath(path)!r} holds no nncore model (its format is {metadata.get('format')!r})"
+        )
+    try:
+        config = json.loads(metadata["config"])
+        model: Model = make(config["model"])
+        if not model.built:
+            model.build((None, *config["input_shape"]))
+        paths = model.weight_paths()
+        for name, weight in paths.items():
+            if name not in arrays:
+                raise ValueError(f"the array {name!r} is missing")
+            if arrays[name].dtype != weight.dtype:
+                raise ValueError(f"{name!r} is {arrays[name].dtype}, but the model is {weight.dtype}")
+        order = {id(weight): arrays.pop(name) for name, weight in paths.items()}
+        model.set_weights([order[id(weight)] for weight in model.weights])
+        if "optimizer" in config:
+            model.compile_from_config(optimizers.get(config["optimizer"]), config["compiled"])
+            assert model.optimizer is not None
+            model.optimizer.iterations = _checks.integer(
+                config["iterations"], "load_model", "iterations", low=0
+            )
+            model._make_slots()
+            for name, slot in model.slot_paths().items() if arrays else ():  # a model that was never trained has none
+                slot.assign(arrays.pop(f"optimizer/{name}"))
+        if arrays:
+            raise ValueError(f"nobody knows what array {next(iter(arrays))!r} is")
+        model._epochs_done = _checks.integer(config["epochs_done"], "load_model", "epochs_done", low=0)
+    except (
+        ArithmeticError,
+        AssertionError,
+        AttributeError,
+        LookupError,
+        MemoryError,
+        RecursionError,
+        TypeError,
+        ValueError,
+    ) as error:
+        raise ValueError(
+            f"load_model: {os.fspath(path)!r} is damaged or of another version: {error}"
+        ) from error
+    return model
+
+
+def described(thing: object, kind: str) -> Any:
+    """Return what JSON can hold of a loss or a metric: a name stays a name, lists and dicts stay such."""
+    if thing is None or isinstance(thing, str):
+        return thing
+    if isinstance(thing, (list, tuple)):
+        return [described(part, kind) for part in thing]
+    if isinstance(thing, dict) and set(thing) != {"class_name", "config"}:
+        return {name: described(part, kind) for name, part in thing.items()}
+    return losses.serialize(losses.get(thing)) if kind == "loss" else metrics.serialize(metrics.get(thing))
