@@ -573,9 +573,13 @@ _RANDOM = (
     ),
 )
 
-from nncore import _rows_merging  # noqa: E402  (its rows are of the class above)
+from nncore import (  # noqa: E402
+    _rows_losses,  # noqa: E402  - it wants what is above
+    _rows_merging,  # noqa: E402  (its rows are of the class above)
+)
 
 KERNELS: tuple[Kernel, ...] = (
+    *_rows_losses.rows(),
     *_DENSE_ROWS,
     *_ACTIVATIONS,
     *_softmax_rows("softmax", (0, 1)),

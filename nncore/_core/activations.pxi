@@ -51,12 +51,10 @@ cdef double SELU_ALPHA = 1.6732632423543772848170429916717
 
 
 cdef inline floating magnitude(floating x) noexcept nogil:
-    cdef floating size
     if floating is float:
-        size = fabsf(x)
+        return fabsf(x)
     else:
-        size = fabs(x)
-    return size
+        return fabs(x)
 
 
 cdef void activate(int kind, const floating* x, floating* y, Py_ssize_t n, floating alpha) noexcept nogil:

@@ -31,9 +31,7 @@ cdef enum Kernel:
     K_LOG_SOFTMAX
     K_LOG_SOFTMAX_BACKWARD
     K_SOFTMAX_CROSS_ENTROPY
-    K_SIGMOID_BINARY_CROSS_ENTROPY
     K_CATEGORICAL_CROSS_ENTROPY
-    K_BINARY_CROSS_ENTROPY
     K_MEAN_SQUARED_ERROR
     K_CATEGORICAL_ACCURACY
     K_BINARY_ACCURACY
@@ -49,6 +47,12 @@ cdef enum Kernel:
     K_SPARSEMAX_BACKWARD
     K_GLU_FORWARD
     K_GLU_BACKWARD
+    K_ELEMENTWISE_LOSS
+    K_GAUSSIAN_NLL
+    K_CATEGORICAL_HINGE
+    K_COSINE_SIMILARITY
+    K_CATEGORICAL_FOCAL_CROSS_ENTROPY
+    K_LOSS_WEIGHTS
     K_MERGE
     K_SUM_ARRAYS
     K_EXTREMUM_BACKWARD
@@ -146,15 +150,11 @@ cdef void run_op_typed(const Op* op, const Batch* batch, void* scratch, int thre
     elif kernel == K_LOG_SOFTMAX_BACKWARD:
         log_softmax_backward(p0, p1, p2, B, n0, scratch, thread, n_threads)
     elif kernel == K_SOFTMAX_CROSS_ENTROPY:
-        softmax_cross_entropy(p0, ids, p1, p2, p3, p4, B, n0, scratch, thread, n_threads)
-    elif kernel == K_SIGMOID_BINARY_CROSS_ENTROPY:
-        sigmoid_binary_cross_entropy(p0, p1, p2, p3, p4, B, n0, scratch, thread, n_threads)
+        softmax_cross_entropy(p0, ids, p1, p2, p3, p4, B, n0, op.s[0], scratch, thread, n_threads)
     elif kernel == K_CATEGORICAL_CROSS_ENTROPY:
-        categorical_cross_entropy(p0, ids, p1, p2, p3, p4, B, n0, scratch, thread, n_threads)
-    elif kernel == K_BINARY_CROSS_ENTROPY:
-        binary_cross_entropy(p0, p1, p2, p3, p4, B, n0, scratch, thread, n_threads)
+        categorical_cross_entropy(p0, ids, p1, p2, p3, p4, B, n0, op.s[0], scratch, thread, n_threads)
     elif kernel == K_MEAN_SQUARED_ERROR:
-        mean_squared_error(p0, p1, p2, p3, p4, B, n0, scratch, thread, n_threads)
+        elementwise_loss(L_SQUARED, p0, p1, p2, NULL, p3, p4, B, n0, 1, op.s, scratch, thread, n_threads)
     elif kernel == K_CATEGORICAL_ACCURACY:
         categorical_accuracy(p0, ids, p1, p2, p3, B, n0, <Py_ssize_t>op.s[0], thread, n_threads)
     elif kernel == K_BINARY_ACCURACY:
@@ -182,6 +182,20 @@ cdef void run_op_typed(const Op* op, const Batch* batch, void* scratch, int thre
         glu_forward(p0, p1, B, n0, thread, n_threads)
     elif kernel == K_GLU_BACKWARD:
         glu_backward(p0, p1, p2, B, n0, thread, n_threads)
+    elif kernel == K_ELEMENTWISE_LOSS:
+        elementwise_loss(<int>op.n[2], p0, p1, p2, p5, p3, p4, B, n0, max(n1, <Py_ssize_t>1), op.s, scratch,
+                         thread, n_threads)
+    elif kernel == K_GAUSSIAN_NLL:
+        gaussian_nll(p0, p1, p2, p3, p4, B, n0 // 2, op.s, scratch, thread, n_threads)
+    elif kernel == K_CATEGORICAL_HINGE:
+        categorical_hinge(p0, p1, p2, p3, p4, B, n0, scratch, thread, n_threads)
+    elif kernel == K_COSINE_SIMILARITY:
+        cosine_similarity(p0, p1, p2, p3, p4, B, n0, scratch, thread, n_threads)
+    elif kernel == K_CATEGORICAL_FOCAL_CROSS_ENTROPY:
+        categorical_focal_cross_entropy(op.n[2] != 0, p0, p1, p2, p5, p3, p4, B, n0, op.s, scratch, thread,
+                                        n_threads)
+    elif kernel == K_LOSS_WEIGHTS and thread == 0:
+        loss_weights(<int>op.n[2], p0, <const int64_t*>op.p[1], p2, <int64_t*>op.p[3], B, op.n[3])
     elif kernel == K_MERGE:
         nn_share(B, ROW_GRAIN, thread, n_threads, &begin, &end)
         merge(op, p0, begin * n0, end * n0)
@@ -312,6 +326,8 @@ cdef double op_work(const Op* op, Py_ssize_t B) noexcept nogil:
         return <double>op.n[0] / GRAIN_ELEMENTS
     if kernel == K_ADAM_UPDATE:
         return <double>op.n[0] / (GRAIN_ELEMENTS // 4)  # a root and a division take as long as all else
+    if kernel == K_LOSS_WEIGHTS:
+        return 0
     if kernel == K_SUM_ARRAYS:
         return <double>op.n[0] * op.n[1] / GRAIN_ELEMENTS
     if K_MERGE <= kernel <= K_FM_INTERACTION_BACKWARD:
@@ -340,6 +356,8 @@ cdef Py_ssize_t op_scratch(const Op* op) noexcept nogil:
         return product_scratch(op.n[0], op.n[1], size)
     if op.kernel == K_DENSE_BACKWARD_PARAMS:
         return product_scratch(op.n[1], CHUNK, size)
+    if op.kernel == K_MEAN_SQUARED_ERROR or K_ELEMENTWISE_LOSS <= op.kernel <= K_CATEGORICAL_FOCAL_CROSS_ENTROPY:
+        return loss_scratch(op.n[0])
     if K_SOFTMAX <= op.kernel <= K_ABSOLUTE_ERROR:
         return block_scratch(op.n[0])
     if op.kernel == K_SPARSEMAX:

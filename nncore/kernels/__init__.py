@@ -8,6 +8,8 @@ in `nncore.reference`.
 
 from nncore.kernels.activations import *  # noqa: F403
 from nncore.kernels.activations import __all__ as _activations
+from nncore.kernels.classification_losses import *  # noqa: F403
+from nncore.kernels.classification_losses import __all__ as _classification_losses
 from nncore.kernels.dense import *  # noqa: F403
 from nncore.kernels.dense import __all__ as _dense
 from nncore.kernels.factorization import *  # noqa: F403
@@ -26,6 +28,8 @@ from nncore.kernels.piecewise import *  # noqa: F403
 from nncore.kernels.piecewise import __all__ as _piecewise
 from nncore.kernels.random import *  # noqa: F403
 from nncore.kernels.random import __all__ as _random
+from nncore.kernels.regression_losses import *  # noqa: F403
+from nncore.kernels.regression_losses import __all__ as _regression_losses
 from nncore.kernels.row_activations import *  # noqa: F403
 from nncore.kernels.row_activations import __all__ as _row_activations
 from nncore.kernels.smooth import *  # noqa: F403
@@ -34,6 +38,7 @@ from nncore.kernels.smooth import __all__ as _smooth
 __all__ = sorted(
     [
         *_activations,
+        *_classification_losses,
         *_dense,
         *_factorization,
         *_losses,
@@ -43,6 +48,7 @@ __all__ = sorted(
         *_optimizers,
         *_piecewise,
         *_random,
+        *_regression_losses,
         *_row_activations,
         *_smooth,
     ]

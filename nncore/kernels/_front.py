@@ -23,7 +23,7 @@ DIVISOR = ("celu", "squareplus")  # whose scalar must be positive
 FUSABLE = {name: number for name, number in ACTIVATION.items() if name not in ("general_relu", "threshold")}
 
 # Arguments that may be None: for the core a null pointer, which only these may become.
-OPTIONAL = ("b", "sample_weight", "class_target")
+OPTIONAL = ("b", "sample_weight", "class_target", "class_weight")
 
 _FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 
