@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from nncore import _merging, _normalization
+from nncore import _activation_ops, _merging, _normalization
 from nncore._core import core
 from nncore.custom import Caller
 from nncore.kernels import noise
@@ -658,7 +658,7 @@ _SCALARS: dict[str, tuple[str, ...]] = {  # of the optimizer's ops, in the core'
 # Kernels of the core whose rows stand alone, and the step of Adam's powers, which none of them reads.
 _BY_ROW = frozenset(core.KERNELS) - {
     "dense_backward_params", "sgd_update", "adam_update", "square_sums", "clip_scale", "accumulate", "sum", "python",
-    "sum_arrays", "factorization_machine_backward_params", "loss_weights", *_normalization.BY_COLUMN,
+    "sum_arrays", "factorization_machine_backward_params", "loss_weights", *_normalization.BY_COLUMN, "prelu_backward",
 }
 # Kernels that take an array of any rank as rows of its last axis.
 LAST_AXIS = frozenset(("dense_forward", "dense_backward_input", "dense_backward_params", "softmax", "softmax_backward",
@@ -680,6 +680,8 @@ _REDUCTIONS = ("mean", "sum", "mean_with_sample_weight")
 
 def rows_per(program: Program, op: Op) -> int:
     """Return how many rows an op that works along the last axis sees of each row of the batch."""
+    if op.kernel in _activation_ops.LOWERED:
+        return _activation_ops.rows_per(program, op)
     if op.kernel not in LAST_AXIS:
         return 1
     number = op.inputs[0]
@@ -761,6 +763,8 @@ def lowered(
             operands = (w, dw, velocity, None, None, None, *scale)
         sizes = (program.buffers[op.inputs[0]].row_size, op.attributes.get("first", 0))
         return op.kernel, operands, sizes, tuple(float(op.attributes[name]) for name in _SCALARS[op.kernel])
+    if op.kernel in _activation_ops.LOWERED:
+        return _activation_ops.LOWERED[op.kernel](program, op)
     if op.kernel in _merging.LOWERED:
         return _merging.LOWERED[op.kernel](program, op)
     if op.kernel in _normalization.LOWERED:
