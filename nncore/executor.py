@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 from nncore import _merging, _normalization
 from nncore._core import core
 from nncore.custom import Caller
+from nncore.kernels import noise
 from nncore.kernels._front import ACTIVATION, DEFAULT_ALPHA, KERNEL
+from nncore.kernels.losses import LOWERED
 from nncore.program import FUSED, Op, Program
 from nncore.variables import ALIGNMENT, aligned_empty, from_panels
 
@@ -365,12 +367,15 @@ class Bound:
             places[number] = len(lines)
             op = fusions.replaced.get(number, op)
             kernel, operands, sizes, scalars = lowered(program, op)
-            arrays = [None if buffer is None else moving.get(buffer, buffers[buffer]) for buffer in operands]
+            lines.append((kernel, is_double, placed(operands), sizes, scalars, rows_per(program, op), op.every))
+
+        def placed(operands: tuple[int | None, ...]) -> list[NDArray[Any] | None]:
+            """Return the arrays of the next line's operands; note those that it walks along."""
             for slot, buffer in enumerate(operands):
                 if buffer in moving:
                     moves[len(lines), slot] = moving[buffer]
                     self.moves.append((len(lines), slot, buffer))
-            lines.append((kernel, is_double, arrays, sizes, scalars, rows_per(program, op), op.every))
+            return [None if buffer is None else moving.get(buffer, buffers[buffer]) for buffer in operands]
 
         for number in _schedule(program):
             if number not in fusions.skipped:
@@ -378,7 +383,7 @@ class Bound:
         for name, parts in program.totals.items():
             for number, scale in parts:
                 double, per_row = buffers[number].dtype == np.float64, program.buffers[number].per_row
-                operands: list[NDArray[Any] | None] = [buffers[number], sums[self.executor.places[name] :]]
+                operands = [*placed((number,)), sums[self.executor.places[name] :]]
                 lines.append(("accumulate", double, operands, (not per_row, program.columns(name)), (scale,), 1, 1))
         for number, to in results.items():
             source = buffers[number]
@@ -653,7 +658,7 @@ _SCALARS: dict[str, tuple[str, ...]] = {  # of the optimizer's ops, in the core'
 # Kernels of the core whose rows stand alone, and the step of Adam's powers, which none of them reads.
 _BY_ROW = frozenset(core.KERNELS) - {
     "dense_backward_params", "sgd_update", "adam_update", "square_sums", "clip_scale", "accumulate", "sum", "python",
-    "sum_arrays", "factorization_machine_backward_params", *_normalization.BY_COLUMN,
+    "sum_arrays", "factorization_machine_backward_params", "loss_weights", *_normalization.BY_COLUMN,
 }
 # Kernels that take an array of any rank as rows of its last axis.
 LAST_AXIS = frozenset(("dense_forward", "dense_backward_input", "dense_backward_params", "softmax", "softmax_backward",
@@ -670,13 +675,7 @@ _METRICS = {
     "absolute_error": "absolute_error",
     "squared_error": "mean_squared_error",
 }
-_LOSSES = (
-    "softmax_cross_entropy",
-    "sigmoid_binary_cross_entropy",
-    "categorical_cross_entropy",
-    "binary_cross_entropy",
-    "mean_squared_error",
-)
+_REDUCTIONS = ("mean", "sum", "mean_with_sample_weight")
 
 
 def rows_per(program: Program, op: Op) -> int:
@@ -704,6 +703,10 @@ def lowered(
 
     operands = (*op.inputs, *op.outputs)
     sizes: tuple[int, ...]
+    if op.kernel in noise.__all__:
+        assert op.inputs[0] is not None
+        kernel, sizes, scalars = noise.lowered(op.kernel, program.buffers[op.inputs[0]].shape, op.attributes)
+        return kernel, operands, sizes, scalars
     values = tuple(float(value) for value in op.attributes.values() if not isinstance(value, str))
     if op.kernel == "dense_forward":
         name = op.attributes.get("activation", "linear")
@@ -721,13 +724,29 @@ def lowered(
         return op.kernel, operands, sizes, ()
     if op.kernel in _ROWWISE:
         return op.kernel, operands, (width(op.inputs[0]),), ()
-    if op.kernel in _LOSSES or op.kernel in _METRICS:
+    if op.kernel in LOWERED:
+        kernel, kind, names = LOWERED[op.kernel]
+        y, target, *more = op.inputs  # weights of the rows, then those of the classes
+        if op.kernel == "pinball":
+            more = [*more[1:], more[0]]  # quantiles before weights
+        weight, extra = (*more, None, None)[:2]
+        dense, extra = (None, target) if is_ids(target) else (target, extra)
+        operands = (y, dense, weight, *op.outputs, extra)
+        quantiles = width(y) // width(target) if op.kernel == "pinball" else 1
+        sizes = (width(y), quantiles, kind)
+        return kernel, operands, sizes, tuple(float(op.attributes.get(name, 0)) for name in names)
+    if op.kernel == "loss_weights":
+        weight, ids = op.inputs
+        ignored = op.attributes["ignore_class"]
+        sizes = (1, 0, _REDUCTIONS.index(op.attributes["reduction"]), 0 if ignored is None else ignored)
+        return op.kernel, operands, sizes, ()
+    if op.kernel in _METRICS:
         y, target, *weight = op.inputs
         rows, *gradient = op.outputs
         ids = target if is_ids(target) else None
         dense = None if is_ids(target) else target
         operands = (y, dense, *(weight or [None]), rows, *(gradient or [None]), ids)
-        return _METRICS.get(op.kernel, op.kernel), operands, (width(y),), values
+        return _METRICS[op.kernel], operands, (width(y),), values
     if op.kernel in _COUNTS:
         operands = (*op.inputs[:3], *op.outputs, *op.inputs[3:])
         sizes = (width(op.inputs[0]), "threshold" not in op.attributes)

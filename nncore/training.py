@@ -24,7 +24,7 @@ from nncore.callbacks import Callback, CallbackList
 from nncore.executor import Bound, Executor, RunError, short_call
 from nncore.history import History
 from nncore.program import Program
-from nncore.progress import Progress
+from nncore.progress import Progress, formatted
 from nncore.variables import ALIGNMENT, Variable, arrange
 
 __all__ = ["NonFiniteError", "Trainable"]
@@ -881,7 +881,7 @@ class Trainable:
         hooks.begin(self, {"verbose": verbose, "epochs": 1, "steps": -(-data.rows // max(size, PREDICT_ROWS))})
         logs = self._evaluate(data, size, hooks)
         if verbose:
-            print(" - ".join(f"{name}: {value:.4f}" for name, value in logs.items()))
+            print(" - ".join(f"{name}: {formatted(value)}" for name, value in logs.items()))
         return logs if return_dict else _unpacked(logs)
 
     def _evaluate(self, data: Feeds, batch_size: int, hooks: CallbackList) -> dict[str, Any]:

@@ -8,7 +8,7 @@ cdef enum:
     SUMMED = 64  # of counts that are summed together
 
 
-cdef inline void weigh_rows(
+cdef inline void weigh_values(
     floating* rows,          # INOUT (B,)
     const floating* weight,  # IN    (B,), or NULL
     Py_ssize_t begin, Py_ssize_t end,
@@ -78,7 +78,7 @@ cdef void categorical_accuracy(
             for c in range(wanted):
                 before += p[c] == top
         rows_out[b] = <floating>1 if not bad and before < max(k, 1) else <floating>0
-    weigh_rows(rows_out, weight, begin, end)
+    weigh_values(rows_out, weight, begin, end)
 
 
 cdef void accuracy(
@@ -101,7 +101,7 @@ cdef void accuracy(
             for c in range(b * O, b * O + O):
                 right += y_pred[c] == target[c]
             rows_out[b] = <floating>right * (<floating>1 / <floating>O)
-    weigh_rows(rows_out, weight, begin, end)
+    weigh_values(rows_out, weight, begin, end)
 
 
 cdef void binary_accuracy(
@@ -124,7 +124,7 @@ cdef void binary_accuracy(
             for c in range(b * O, b * O + O):
                 right += <floating>(y_pred[c] > threshold) == target[c]
             rows_out[b] = <floating>right * (<floating>1 / <floating>O)
-    weigh_rows(rows_out, weight, begin, end)
+    weigh_values(rows_out, weight, begin, end)
 
 
 cdef void absolute_error(
@@ -146,7 +146,7 @@ cdef void absolute_error(
         for b in range(begin, end):
             e = y_pred[b] - target[b]
             rows_out[b] = -e if e < 0 else e
-        weigh_rows(rows_out, weight, begin, end)
+        weigh_values(rows_out, weight, begin, end)
         return
     for b from begin <= b < end by V:
         rows = min(V, end - b)

@@ -31,9 +31,7 @@ cdef enum Kernel:
     K_LOG_SOFTMAX
     K_LOG_SOFTMAX_BACKWARD
     K_SOFTMAX_CROSS_ENTROPY
-    K_SIGMOID_BINARY_CROSS_ENTROPY
     K_CATEGORICAL_CROSS_ENTROPY
-    K_BINARY_CROSS_ENTROPY
     K_MEAN_SQUARED_ERROR
     K_CATEGORICAL_ACCURACY
     K_BINARY_ACCURACY
@@ -43,6 +41,19 @@ cdef enum Kernel:
     K_ADAM_STEP
     K_SQUARE_SUMS
     K_CLIP_SCALE
+    K_ELEMENTWISE_LOSS
+    K_GAUSSIAN_NLL
+    K_CATEGORICAL_HINGE
+    K_COSINE_SIMILARITY
+    K_CATEGORICAL_FOCAL_CROSS_ENTROPY
+    K_LOSS_WEIGHTS
+    K_DROPOUT
+    K_GAUSSIAN
+    K_EMBEDDING_FORWARD
+    K_EMBEDDING_BACKWARD
+    K_EMBEDDING_INDEX
+    K_EMBEDDING_SUMS
+    K_EMBEDDING_SQUARES
     K_MERGE
     K_SUM_ARRAYS
     K_EXTREMUM_BACKWARD
@@ -140,21 +151,19 @@ cdef void run_op_typed(const Op* op, const Batch* batch, void* scratch, int thre
     elif kernel == K_LOG_SOFTMAX_BACKWARD:
         log_softmax_backward(p0, p1, p2, B, n0, scratch, thread, n_threads)
     elif kernel == K_SOFTMAX_CROSS_ENTROPY:
-        softmax_cross_entropy(p0, ids, p1, p2, p3, p4, B, n0, scratch, thread, n_threads)
-    elif kernel == K_SIGMOID_BINARY_CROSS_ENTROPY:
-        sigmoid_binary_cross_entropy(p0, p1, p2, p3, p4, B, n0, scratch, thread, n_threads)
+        softmax_cross_entropy(p0, ids, p1, p2, p3, p4, B, n0, op.s[0], scratch, thread, n_threads)
     elif kernel == K_CATEGORICAL_CROSS_ENTROPY:
-        categorical_cross_entropy(p0, ids, p1, p2, p3, p4, B, n0, scratch, thread, n_threads)
-    elif kernel == K_BINARY_CROSS_ENTROPY:
-        binary_cross_entropy(p0, p1, p2, p3, p4, B, n0, scratch, thread, n_threads)
+        categorical_cross_entropy(p0, ids, p1, p2, p3, p4, B, n0, op.s[0], scratch, thread, n_threads)
     elif kernel == K_MEAN_SQUARED_ERROR:
-        mean_squared_error(p0, p1, p2, p3, p4, B, n0, scratch, thread, n_threads)
+        elementwise_loss(L_SQUARED, p0, p1, p2, NULL, p3, p4, B, n0, 1, op.s, scratch, thread, n_threads)
     elif kernel == K_CATEGORICAL_ACCURACY:
         categorical_accuracy(p0, ids, p1, p2, p3, B, n0, <Py_ssize_t>op.s[0], thread, n_threads)
     elif kernel == K_BINARY_ACCURACY:
         binary_accuracy(p0, p1, p2, p3, B, n0, s0, thread, n_threads)
     elif kernel == K_ABSOLUTE_ERROR:
         absolute_error(p0, p1, p2, p3, B, n0, scratch, thread, n_threads)
+    elif (kernel == K_SGD_UPDATE or kernel == K_ADAM_UPDATE) and op.p[7] != NULL:
+        update_rows(op, batch.rate, n0, thread, n_threads, unused)
     elif kernel == K_SGD_UPDATE or kernel == K_ADAM_UPDATE:
         update(op, batch.rate, p0, p1, p2, p3, p4, n0, thread, n_threads)
     elif kernel == K_ADAM_STEP and thread == 0:
@@ -164,6 +173,39 @@ cdef void run_op_typed(const Op* op, const Batch* batch, void* scratch, int thre
         square_sums(p0, <double*>op.p[1] + n1, n0, thread, n_threads)
     elif kernel == K_CLIP_SCALE and thread == 0:
         clip_scale(<const double*>op.p[0], <double*>op.p[1], n0, op.s[0])
+    elif kernel == K_ELEMENTWISE_LOSS:
+        elementwise_loss(<int>op.n[2], p0, p1, p2, p5, p3, p4, B, n0, max(n1, <Py_ssize_t>1), op.s, scratch,
+                         thread, n_threads)
+    elif kernel == K_GAUSSIAN_NLL:
+        gaussian_nll(p0, p1, p2, p3, p4, B, n0 // 2, op.s, scratch, thread, n_threads)
+    elif kernel == K_CATEGORICAL_HINGE:
+        categorical_hinge(p0, p1, p2, p3, p4, B, n0, scratch, thread, n_threads)
+    elif kernel == K_COSINE_SIMILARITY:
+        cosine_similarity(p0, p1, p2, p3, p4, B, n0, scratch, thread, n_threads)
+    elif kernel == K_CATEGORICAL_FOCAL_CROSS_ENTROPY:
+        categorical_focal_cross_entropy(op.n[2] != 0, p0, p1, p2, p5, p3, p4, B, n0, op.s, scratch, thread,
+                                        n_threads)
+    elif kernel == K_LOSS_WEIGHTS and thread == 0:
+        loss_weights(<int>op.n[2], p0, <const int64_t*>op.p[1], p2, <int64_t*>op.p[3], B, op.n[3])
+    elif kernel == K_DROPOUT:
+        dropout(p0, p1, B, n0, op.n[1], op.n[2], op.n[3] != 0, op.s[0], <floating>op.s[1], <floating>op.s[2],
+                <floating>op.s[3], op.n[4], op.n[5], batch.step, thread, n_threads)
+    elif kernel == K_GAUSSIAN:
+        gaussian(p0, p1, B, n0, op.n[3] != 0, s0, op.n[4], op.n[5], batch.step, thread, n_threads)
+    elif kernel == K_EMBEDDING_FORWARD:
+        embedding_forward(<const int64_t*>op.p[0], p1, p2, B, n1, n0, op.n[2], op.n[3], op.n[4] != 0, thread,
+                          n_threads)
+    elif kernel == K_EMBEDDING_BACKWARD:
+        embedding_backward(p0, <const int64_t*>op.p[1], p2, B * n1, n0, op.n[2], op.n[3], op.n[4] != 0, thread,
+                           n_threads)
+    elif kernel == K_EMBEDDING_INDEX and thread == 0:
+        embedding_index(<const int64_t*>op.p[0], <int64_t*>op.p[1], <int64_t*>op.p[2], <int64_t*>op.p[3],
+                        <int64_t*>op.p[4], <int32_t*>op.p[5], B * n1, op.n[2], op.n[3], op.n[4] != 0)
+    elif kernel == K_EMBEDDING_SUMS:
+        embedding_sums(p0, <const int64_t*>op.p[1], <const int64_t*>op.p[2], <const int64_t*>op.p[3], p4, n0,
+                       thread, n_threads)
+    elif kernel == K_EMBEDDING_SQUARES and thread == 0:
+        embedding_squares(p0, <const int64_t*>op.p[1], <double*>op.p[2] + n1, n0)
     elif kernel == K_MERGE:
         nn_share(B, ROW_GRAIN, thread, n_threads, &begin, &end)
         merge(op, p0, begin * n0, end * n0)
@@ -290,10 +332,22 @@ cdef double op_work(const Op* op, Py_ssize_t B) noexcept nogil:
     cdef int64_t kernel = op.kernel
     if kernel == K_DENSE_FORWARD or kernel == K_DENSE_BACKWARD_INPUT or kernel == K_DENSE_BACKWARD_PARAMS:
         return <double>B * op.n[0] * op.n[1] / GRAIN_MULTIPLY_ADDS
+    if (kernel == K_SGD_UPDATE or kernel == K_ADAM_UPDATE) and op.p[7] != NULL:  # of some rows
+        return <double>B * op.n[0] * op.n[1] / (GRAIN_ELEMENTS // 4)
     if kernel == K_SGD_UPDATE or kernel == K_SQUARE_SUMS:
         return <double>op.n[0] / GRAIN_ELEMENTS
     if kernel == K_ADAM_UPDATE:
         return <double>op.n[0] / (GRAIN_ELEMENTS // 4)  # a root and a division take as long as all else
+    if kernel == K_LOSS_WEIGHTS:
+        return 0
+    if K_EMBEDDING_FORWARD <= kernel <= K_EMBEDDING_SUMS:
+        return <double>B * op.n[0] * op.n[1] / GRAIN_ELEMENTS if kernel != K_EMBEDDING_INDEX else 0
+    if kernel == K_EMBEDDING_SQUARES:
+        return 0
+    if kernel == K_DROPOUT:
+        return <double>B * op.n[0] * op.n[1] * op.n[2] / GRAIN_ELEMENTS
+    if kernel == K_GAUSSIAN:
+        return <double>B * op.n[0] / (GRAIN_ELEMENTS // 4)
     if kernel == K_SUM_ARRAYS:
         return <double>op.n[0] * op.n[1] / GRAIN_ELEMENTS
     if K_MERGE <= kernel <= K_FM_INTERACTION_BACKWARD:
@@ -322,6 +376,8 @@ cdef Py_ssize_t op_scratch(const Op* op) noexcept nogil:
         return product_scratch(op.n[0], op.n[1], size)
     if op.kernel == K_DENSE_BACKWARD_PARAMS:
         return product_scratch(op.n[1], CHUNK, size)
+    if op.kernel == K_MEAN_SQUARED_ERROR or K_ELEMENTWISE_LOSS <= op.kernel <= K_CATEGORICAL_FOCAL_CROSS_ENTROPY:
+        return loss_scratch(op.n[0])
     if K_SOFTMAX <= op.kernel <= K_ABSOLUTE_ERROR:
         return block_scratch(op.n[0])
     if op.kernel == K_AXIS_SUM:

@@ -105,6 +105,8 @@ def get(identifier: object, loss: Loss | None = None, n_outputs: int | None = No
         metric = _names.resolve("metric", identifier, Metric, {**Metric.kinds, **_NAMES})
     if isinstance(identifier, str):
         metric.name = identifier
+    if loss is not None and isinstance(metric, Mean):
+        raise metric.refusal()
     if loss is not None and metric.target_kind not in ("any", loss.target_kind):
         kinds = {"ids": "class ids (B,)", "dense": "dense targets (B, O)"}
         raise ValueError(

@@ -36,6 +36,7 @@ class Accuracy(_RowMean):
     0.75
     """
 
+    direction = "up"
     kernel = "accuracy"
 
 
@@ -60,6 +61,7 @@ class BinaryAccuracy(_RowMean):
     0.75
     """
 
+    direction = "up"
     kernel = "binary_accuracy"
 
     def __init__(self, name: str | None = None, dtype: DTypeLike | None = None, threshold: float = 0.5) -> None:
@@ -89,6 +91,7 @@ class SparseCategoricalAccuracy(_RowMean):
     0.5
     """
 
+    direction = "up"
     target_kind = "ids"
     kernel = "sparse_categorical_accuracy"
 
@@ -107,10 +110,13 @@ class CategoricalAccuracy(_RowMean):
     0.5
     """
 
+    direction = "up"
     kernel = "categorical_accuracy"
 
 
 class _TopK(_RowMean):
+    direction = "up"
+
     def __init__(self, k: int = 5, name: str | None = None, dtype: DTypeLike | None = None) -> None:
         super().__init__(name, dtype)
         self.k = _checks.positive_int(k, type(self).__name__, "k")

@@ -64,6 +64,8 @@ class AUC(Metric):
     1.0
     """
 
+    direction = "up"
+
     def __init__(self, num_thresholds: int | None = None, curve: str = "ROC", summation_method: str = "interpolation",
                  name: str | None = None, dtype: DTypeLike | None = None, thresholds: Sequence[float] | None = None,
                  multi_label: bool = False, num_labels: int | None = None,

@@ -25,7 +25,8 @@ class Metric:
     that make a value of each row, and what follows from their sums.
 
     A metric's name is what it is called in a history. ``metrics=`` of ``compile`` ignores the rows' weights,
-    ``weighted_metrics=`` uses them.
+    ``weighted_metrics=`` uses them. The class attribute `target_kind` says what targets it takes: "dense" (B, O), "ids"
+    (B,), or "any"; `direction` whether more of it is better ("up") or less ("down"), for callbacks that watch it.
 
     Parameters
     ----------
@@ -53,6 +54,7 @@ class Metric:
 
     kinds: ClassVar[dict[str, type[Metric]]] = {}
     target_kind: ClassVar[Literal["ids", "dense", "any"]] = "dense"
+    direction: ClassVar[Literal["up", "down"] | None] = None
     default_name: ClassVar[str] = "metric"
 
     def __init_subclass__(cls) -> None:

@@ -140,6 +140,8 @@ class FalseNegatives(_Counts):
 class _OfClasses(_Counts):
     """Counts among the largest outputs of a row, or in one column."""
 
+    direction = "up"
+
     def __init__(self, thresholds: float | Sequence[float] | None = None, top_k: int | None = None,
                  class_id: int | None = None, name: str | None = None, dtype: DTypeLike | None = None) -> None:
         where = type(self).__name__
@@ -237,6 +239,8 @@ class FBetaScore(Metric):
     >>> metric([[1, 1, 1], [1, 0, 0], [1, 1, 0]], [[0.2, 0.6, 0.7], [0.2, 0.6, 0.6], [0.6, 0.8, 0.0]]).round(6)
     array([0.384615, 0.909091, 0.833333])
     """
+
+    direction = "up"
 
     def __init__(self, average: str | None = None, beta: float = 1.0, threshold: float | None = None,
                  name: str | None = None, dtype: DTypeLike | None = None) -> None:

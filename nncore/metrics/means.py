@@ -70,10 +70,14 @@ class Mean(Metric):
         self.update_state(values, sample_weight)
         return self.result()
 
+    def refusal(self) -> TypeError:
+        """Return (not raise) the error for a use in a model."""
+        return TypeError(f"metric {self.name!r}: {type(self).__name__} takes values, not targets and outputs: it is "
+                         "for update_state(values) by hand; a function of both makes a metric, see MeanMetricWrapper")
+
     def emit(self, program: Program, y_pred: int, target: int, weight: int | None = None) -> NoReturn:
         """Refuse: see the class."""
-        raise TypeError(f"metric {self.name!r}: {type(self).__name__} takes values, not targets and outputs: it is for "
-                        "update_state(values) by hand; a function of both makes a metric, see MeanMetricWrapper")
+        raise self.refusal()
 
     def value(self, sums: Sums, kept: Mapping[str, NDArray[Any]], rows: int) -> float:
         """Return the mean; 0 where the weights sum to 0."""

@@ -36,6 +36,7 @@ class MeanSquaredError(_RowMean):
     2.0
     """
 
+    direction = "down"
     kernel = "squared_error"
 
 
@@ -67,6 +68,7 @@ class MeanAbsoluteError(_RowMean):
     1.0
     """
 
+    direction = "down"
     kernel = "absolute_error"
 
 
@@ -94,6 +96,8 @@ class R2Score(Metric):
     >>> round(nn.metrics.R2Score()([[1.0], [4.0], [3.0]], [[2.0], [4.0], [4.0]]), 6)
     0.571429
     """
+
+    direction = "up"
 
     def __init__(self, class_aggregation: str | None = "uniform_average", num_regressors: int = 0,
                  name: str | None = None, dtype: DTypeLike | None = None) -> None:
