@@ -109,7 +109,7 @@ class Executor:
             return self.arrays[number].copy()
         return from_panels(self.arrays[number], buffer.shape)
 
-    def totals(self) -> dict[str, Any]:
+    def get_totals(self) -> dict[str, Any]:
         """Return the totals of the runs so far: numbers, and arrays of those with columns."""
         found = {}
         for name, place in self.places.items():
@@ -268,7 +268,7 @@ class Bound:
                 raise RunError(str(watch), float(watched[0]), int(done[0]))
             if on_pause is not None and on_pause(int(done[0])):
                 break
-        return executor.totals()
+        return executor.get_totals()
 
     def _piece(self, order: NDArray[np.int64] | None, last: int, batch_size: int,
                watched: NDArray[np.float64] | None, step: int, rates: NDArray[np.float64] | None,
@@ -351,8 +351,8 @@ class Bound:
             if source.shape[1:] != to.shape[1:] or not gatherable(source, to.dtype):
                 raise ValueError(_wanted("feeds", number, source, to))
             code = 1 if source.dtype == to.dtype else NUMBERS[source.dtype.str[1:]]
-            sizes = (int(np.prod(to.shape[1:])), source.strides[0], code, to.dtype == np.int64)
-            lines.append(("gather", to.dtype == np.float64, [source, to], sizes, (), 1, 1))
+            numbers = (int(np.prod(to.shape[1:])), source.strides[0], code, int(to.dtype == np.int64))
+            lines.append(("gather", to.dtype == np.float64, [source, to], numbers, (), 1, 1))
         python: list[int] = []
 
         def add(number: int) -> None:
