@@ -739,8 +739,7 @@ def lowered(
         return kernel, operands, sizes, tuple(float(op.attributes.get(name, 0)) for name in names)
     if op.kernel == "loss_weights":
         weight, ids = op.inputs
-        ignored = op.attributes["ignore_class"]
-        sizes = (1, 0, _REDUCTIONS.index(op.attributes["reduction"]), 0 if ignored is None else ignored)
+        sizes = (1, 0, _REDUCTIONS.index(op.attributes["reduction"]), op.attributes.get("ignore_class", 0))
         return op.kernel, operands, sizes, ()
     if op.kernel in _METRICS:
         y, target, *weight = op.inputs
