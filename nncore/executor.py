@@ -13,9 +13,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from nncore import _merging
+from nncore import _merging, _normalization
 from nncore._core import core
 from nncore.custom import Caller
+from nncore.kernels import noise
 from nncore.kernels._front import ACTIVATION, DEFAULT_ALPHA, KERNEL
 from nncore.kernels.losses import LOWERED
 from nncore.program import FUSED, Op, Program
@@ -642,12 +643,11 @@ _SCALARS: dict[str, tuple[str, ...]] = {  # of the optimizer's ops, in the core'
 # Kernels of the core whose rows stand alone, and the step of Adam's powers, which none of them reads.
 _BY_ROW = frozenset(core.KERNELS) - {
     "dense_backward_params", "sgd_update", "adam_update", "square_sums", "clip_scale", "accumulate", "sum", "python",
-    "sum_arrays", "factorization_machine_backward_params",
-    "loss_weights",
+    "sum_arrays", "factorization_machine_backward_params", "loss_weights", *_normalization.BY_COLUMN,
 }
 # Kernels that take an array of any rank as rows of its last axis.
 LAST_AXIS = frozenset(("dense_forward", "dense_backward_input", "dense_backward_params", "softmax", "softmax_backward",
-                        "log_softmax", "log_softmax_backward"))
+                        "log_softmax", "log_softmax_backward", *_normalization.LAST_AXIS))
 _ROWWISE = ("softmax", "softmax_backward", "log_softmax", "log_softmax_backward")
 _COUNTS = ("confusion_counts", "class_counts", "regression_moments")  # metrics with several columns per row
 _METRICS = {
@@ -688,6 +688,10 @@ def lowered(
 
     operands = (*op.inputs, *op.outputs)
     sizes: tuple[int, ...]
+    if op.kernel in noise.__all__:
+        assert op.inputs[0] is not None
+        kernel, sizes, scalars = noise.lowered(op.kernel, program.buffers[op.inputs[0]].shape, op.attributes)
+        return kernel, operands, sizes, scalars
     values = tuple(float(value) for value in op.attributes.values() if not isinstance(value, str))
     if op.kernel == "dense_forward":
         name = op.attributes.get("activation", "linear")
@@ -744,6 +748,8 @@ def lowered(
         return op.kernel, operands, sizes, tuple(float(op.attributes[name]) for name in _SCALARS[op.kernel])
     if op.kernel in _merging.LOWERED:
         return _merging.LOWERED[op.kernel](program, op)
+    if op.kernel in _normalization.LOWERED:
+        return _normalization.LOWERED[op.kernel](program, op)
     name, direction = op.kernel.rsplit("_", 1)
     assert op.inputs[0] is not None
     sizes = (program.buffers[op.inputs[0]].row_size, 0, ACTIVATION[name])

@@ -554,8 +554,12 @@ _RANDOM = (
     ),
 )
 
-from nncore import _rows_merging  # noqa: E402  (its rows are of the class above)
-from nncore import _rows_losses  # noqa: E402  - it wants what is above
+from nncore import (  # noqa: E402
+    _rows_embedding,
+    _rows_losses,  # noqa: E402  - it wants what is above
+    _rows_merging,  # noqa: E402  (its rows are of the class above)
+    _rows_noise,
+)
 
 KERNELS: tuple[Kernel, ...] = (
     *_rows_losses.rows(),
@@ -567,6 +571,8 @@ KERNELS: tuple[Kernel, ...] = (
     *_OPTIMIZERS,
     *_METRICS,
     *_RANDOM,
+    *_rows_noise.ROWS,
+    *_rows_embedding.ROWS,
     *_rows_merging.ROWS,
     *_rows_normalization.rows(),
 )

@@ -410,7 +410,9 @@ def sum_of_squares(elementary, x):
     return total
 
 
+from oracle_embedding import *  # noqa: E402, F403
+from oracle_losses import *  # noqa: E402, F403  - it wants what is above
 from oracle_merging import *  # noqa: E402, F403
 from oracle_metrics import *  # noqa: E402, F403
+from oracle_noise import *  # noqa: E402, F403
 from oracle_normalization import *  # noqa: E402, F403
-from oracle_losses import *  # noqa: E402, F403  - it wants what is above

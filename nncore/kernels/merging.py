@@ -498,6 +498,8 @@ def sum_forward(x: ArrayLike, y_out: Array | None = None, axis: int = -1) -> Arr
     at, outer, inner = _axis(where, axis, x.shape, "x")
     outputs = Outputs(where, x.dtype, (x,))
     y = outputs.array("y_out", y_out, (*x.shape[:at], 1, *x.shape[at + 1 :]))
-    if y.size:
+    if x.size == 0:
+        y[...] = 0
+    elif y.size:
         run("axis_sum", len(x), (x, y), (inner, x.shape[at], outer), dtype=x.dtype)
     return outputs.finish(y)

@@ -227,7 +227,7 @@ class Minimum(_Elementwise):
 
 
 class Concatenate(_Merging):
-    """Join a list of inputs along an axis.
+    """Join a list of inputs, of one dtype, along an axis.
 
     Parameters
     ----------
@@ -243,6 +243,8 @@ class Concatenate(_Merging):
     >>> nn.layers.Concatenate()([wide, deep]).shape
     (None, 7)
     """
+
+    takes_integers = True
 
     def __init__(self, axis: int = -1, *, name: str | None = None, dtype: DTypeLike | None = None) -> None:
         super().__init__(name, dtype)

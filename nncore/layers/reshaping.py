@@ -25,6 +25,8 @@ def _sizes(layer: Layer, input_shape: Any, rank: int | None = None) -> tuple[int
 
 
 class _Reshaping(Layer):
+    takes_integers = True
+
     def emit(self, program: Program, x: Any) -> int:
         """Append the copy, unless the shape stays."""
         shape = program.buffers[x].shape
