@@ -572,8 +572,7 @@ _RANDOM = (
     ),
 )
 
-from nncore import _rows_embedding, _rows_noise  # noqa: E402
-from nncore import _rows_merging  # noqa: E402  (its rows are of the class above)
+from nncore import _rows_embedding, _rows_merging, _rows_noise  # noqa: E402  (their rows are of the class above)
 
 KERNELS: tuple[Kernel, ...] = (
     *_DENSE_ROWS,

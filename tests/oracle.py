@@ -428,6 +428,6 @@ def sum_of_squares(elementary, x):
 
 
 from oracle_embedding import *  # noqa: E402, F403
-from oracle_noise import *  # noqa: E402, F403
 from oracle_merging import *  # noqa: E402, F403
+from oracle_noise import *  # noqa: E402, F403
 from oracle_normalization import *  # noqa: E402, F403
