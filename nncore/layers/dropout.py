@@ -103,8 +103,8 @@ class SpatialDropout1D(Dropout):
             [2., 0., 2., 0., 2., 2., 2., 2.]]], dtype=float32)
     """
 
-    def __init__(self, rate: float, seed: int | None = None, *, name: str | None = None, dtype: DTypeLike | None = None,
-                 trainable: bool = True) -> None:
+    def __init__(self, rate: float, seed: int | None = None, *, name: str | None = None,
+                 dtype: DTypeLike | None = None, trainable: bool = True) -> None:
         super().__init__(rate, (None, 1, None), seed, name=name, dtype=dtype, trainable=trainable)
 
     def get_config(self) -> dict[str, Any]:

@@ -37,8 +37,8 @@ class GaussianDropout(RandomLayer):
 
     kernel = "gaussian_dropout_forward"
 
-    def __init__(self, rate: float, seed: int | None = None, *, name: str | None = None, dtype: DTypeLike | None = None,
-                 trainable: bool = True) -> None:
+    def __init__(self, rate: float, seed: int | None = None, *, name: str | None = None,
+                 dtype: DTypeLike | None = None, trainable: bool = True) -> None:
         super().__init__(seed, name, dtype, trainable)
         self.rate = check_rate(rate, "GaussianDropout")
 

@@ -37,8 +37,8 @@ class GaussianNoise(RandomLayer):
 
     kernel = "gaussian_noise_forward"
 
-    def __init__(self, stddev: float, seed: int | None = None, *, name: str | None = None, dtype: DTypeLike | None = None,
-                 trainable: bool = True) -> None:
+    def __init__(self, stddev: float, seed: int | None = None, *, name: str | None = None,
+                 dtype: DTypeLike | None = None, trainable: bool = True) -> None:
         super().__init__(seed, name, dtype, trainable)
         self.stddev = _checks.real(stddev, "GaussianNoise", "stddev", low=0.0)
 
