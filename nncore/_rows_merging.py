@@ -166,6 +166,17 @@ _JOINTS = (
         ulps=0,
     ),
     Kernel(
+        "reshape_forward",
+        lambda draw, B, T, F: {"x": draw.normal(B, T, F), "shape": (F, T)},
+        _BOXES,
+        _BIG_BOX,
+        differentiable=("x",),
+        gradient=lambda kernels, dy, y, a: (kernels.reshape_forward(dy, shape=a["x"].shape[1:]),),
+        rowwise=True,
+        moved=lambda B, T, F: 2 * B * T * F,
+        ulps=0,
+    ),
+    Kernel(
         "repeat_forward",
         lambda draw, B, T, F: {"x": draw.normal(B, 1, F), "axis": 1, "repeats": T},
         _BOXES,

@@ -13,10 +13,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from nncore import _merging, _noise
+from nncore import _merging, _noise, _normalization
 from nncore._core import core
 from nncore.custom import Caller
 from nncore.kernels._front import ACTIVATION, DEFAULT_ALPHA, KERNEL
+from nncore.kernels.losses import LOWERED
 from nncore.program import FUSED, Op, Program
 from nncore.variables import ALIGNMENT, aligned_empty, from_panels
 
@@ -67,7 +68,11 @@ class Executor:
         self.program, self.batch_size = program, batch_size
         self.arrays = _allocate(program, batch_size)
         self.fusions = _fusions(program)
-        self.sums = np.zeros(len(program.totals))
+        self.places: dict[str, int] = {}  # total -> where it begins in the sums
+        size = 0
+        for name in program.totals:
+            self.places[name], size = size, size + max(1, program.columns(name))
+        self.sums = np.zeros(size)
         self.done = np.zeros(1, np.int64)  # rows that the last run finished, also where it ended with an error
         self.scratch = aligned_empty(0)
         self.pace: dict[int, float] = {}  # threads -> seconds a row took when they were last tried
@@ -91,7 +96,7 @@ class Executor:
         n_threads: int = 0,
         step: int = 0,
         rates: NDArray[np.float64] | None = None,
-    ) -> dict[str, float]:
+    ) -> dict[str, Any]:
         """Run the program over all batches: `bind` and one call of what it returns."""
         return self.bind(feeds, results)(samples, order, batch_size, watch, attributes, on_pause, n_threads,
                                          step=step, rates=rates)
@@ -103,9 +108,18 @@ class Executor:
             return self.arrays[number].copy()
         return from_panels(self.arrays[number], buffer.shape)
 
-    def set_totals(self, totals: Mapping[str, float]) -> None:
+    def totals(self) -> dict[str, Any]:
+        """Return the totals of the runs so far: numbers, and arrays of those with columns."""
+        found = {}
+        for name, place in self.places.items():
+            columns = self.program.columns(name)
+            found[name] = self.sums[place : place + columns].copy() if columns else float(self.sums[place])
+        return found
+
+    def set_totals(self, totals: Mapping[str, Any]) -> None:
         """Set what a run that goes on with earlier ones begins from."""
-        self.sums[...] = [totals[name] for name in self.program.totals]
+        for name, place in self.places.items():
+            self.sums[place : place + max(1, self.program.columns(name))] = totals[name]
 
     def scratch_of(self, n_bytes: int) -> NDArray[np.uint8]:
         """Return scratch for all threads: made once, so that a run allocates nothing."""
@@ -183,7 +197,7 @@ class Bound:
                  watch: str | None = None, attributes: Mapping[str, float] | None = None,
                  on_pause: Callable[[int], object] | None = None, n_threads: int = 0, first: int = 0,
                  last: int | None = None, step: int = 0, rates: NDArray[np.float64] | None = None,
-                 go_on: bool | None = None) -> dict[str, float]:
+                 go_on: bool | None = None) -> dict[str, Any]:
         """Run the program over all batches, or over some of them.
 
         Parameters
@@ -216,7 +230,7 @@ class Bound:
         Returns
         -------
         dict
-            The sum over the rows of each of the program's totals.
+            The sum over the rows of each of the program's totals: a float, or an array of one per column.
 
         Raises
         ------
@@ -227,14 +241,14 @@ class Bound:
             finished, here and after Ctrl-C.
         """
         executor, done = self.executor, self.executor.done
-        names, sums = list(executor.program.totals), executor.sums
+        sums = executor.sums
         if not (first if go_on is None else go_on):
             sums[...] = 0
         done[0] = first
         last = samples if last is None else min(last, samples)
         if attributes and attributes != self.attributes:
             self._set_attributes(attributes)
-        watched = None if watch is None else sums[names.index(watch) : names.index(watch) + 1]
+        watched = None if watch is None else sums[executor.places[watch] :][:1]
         batch_size = batch_size or executor.batch_size
         if not 0 <= samples <= self.rows or not 0 < batch_size <= executor.batch_size:
             raise ValueError(f"run: at most {self.rows} samples in batches of at most {executor.batch_size}, "
@@ -253,7 +267,7 @@ class Bound:
                 raise RunError(str(watch), float(watched[0]), int(done[0]))
             if on_pause is not None and on_pause(int(done[0])):
                 break
-        return dict(zip(names, sums.tolist(), strict=True))
+        return executor.totals()
 
     def _piece(self, order: NDArray[np.int64] | None, last: int, batch_size: int,
                watched: NDArray[np.float64] | None, step: int, rates: NDArray[np.float64] | None,
@@ -351,20 +365,24 @@ class Bound:
                 self.tunable.append((len(lines), op))
             places[number] = len(lines)
             kernel, operands, sizes, scalars = lowered(program, fusions.replaced.get(number, op))
-            arrays = [None if buffer is None else moving.get(buffer, buffers[buffer]) for buffer in operands]
+            lines.append((kernel, is_double, placed(operands), sizes, scalars, rows_per(program, op), op.every))
+
+        def placed(operands: tuple[int | None, ...]) -> list[NDArray[Any] | None]:
+            """Return the arrays of the next line's operands; note those that it walks along."""
             for slot, buffer in enumerate(operands):
                 if buffer in moving:
                     moves[len(lines), slot] = moving[buffer]
                     self.moves.append((len(lines), slot, buffer))
-            lines.append((kernel, is_double, arrays, sizes, scalars, rows_per(program, op), op.every))
+            return [None if buffer is None else moving.get(buffer, buffers[buffer]) for buffer in operands]
 
         for number in _schedule(program):
             if number not in fusions.skipped:
                 add(number)
-        for place, parts in enumerate(program.totals.values()):
+        for name, parts in program.totals.items():
             for number, scale in parts:
                 double, per_row = buffers[number].dtype == np.float64, program.buffers[number].per_row
-                lines.append(("accumulate", double, [buffers[number], sums[place:]], (not per_row,), (scale,), 1, 1))
+                operands = [*placed((number,)), sums[self.executor.places[name] :]]
+                lines.append(("accumulate", double, operands, (not per_row, program.columns(name)), (scale,), 1, 1))
         for number, to in results.items():
             source = buffers[number]
             if not _same(to, source):
@@ -624,26 +642,24 @@ _SCALARS: dict[str, tuple[str, ...]] = {  # of the optimizer's ops, in the core'
 # Kernels of the core whose rows stand alone, and the step of Adam's powers, which none of them reads.
 _BY_ROW = frozenset(core.KERNELS) - {
     "dense_backward_params", "sgd_update", "adam_update", "square_sums", "clip_scale", "accumulate", "sum", "python",
-    "sum_arrays", "factorization_machine_backward_params",
+    "sum_arrays", "factorization_machine_backward_params", "loss_weights", *_normalization.BY_COLUMN,
 }
 # Kernels that take an array of any rank as rows of its last axis.
 LAST_AXIS = frozenset(("dense_forward", "dense_backward_input", "dense_backward_params", "softmax", "softmax_backward",
-                        "log_softmax", "log_softmax_backward"))
+                        "log_softmax", "log_softmax_backward", *_normalization.LAST_AXIS))
 _ROWWISE = ("softmax", "softmax_backward", "log_softmax", "log_softmax_backward")
+_COUNTS = ("confusion_counts", "class_counts", "regression_moments")  # metrics with several columns per row
 _METRICS = {
+    "accuracy": "accuracy",
+    "sparse_top_k_categorical_accuracy": "categorical_accuracy",
+    "top_k_categorical_accuracy": "categorical_accuracy",
     "sparse_categorical_accuracy": "categorical_accuracy",
     "categorical_accuracy": "categorical_accuracy",
     "binary_accuracy": "binary_accuracy",
     "absolute_error": "absolute_error",
     "squared_error": "mean_squared_error",
 }
-_LOSSES = (
-    "softmax_cross_entropy",
-    "sigmoid_binary_cross_entropy",
-    "categorical_cross_entropy",
-    "binary_cross_entropy",
-    "mean_squared_error",
-)
+_REDUCTIONS = ("mean", "sum", "mean_with_sample_weight")
 
 
 def rows_per(program: Program, op: Op) -> int:
@@ -690,13 +706,36 @@ def lowered(
         return op.kernel, operands, sizes, ()
     if op.kernel in _ROWWISE:
         return op.kernel, operands, (width(op.inputs[0]),), ()
-    if op.kernel in _LOSSES or op.kernel in _METRICS:
+    if op.kernel in LOWERED:
+        kernel, kind, names = LOWERED[op.kernel]
+        y, target, *more = op.inputs  # weights of the rows, then those of the classes
+        if op.kernel == "pinball":
+            more = [*more[1:], more[0]]  # quantiles before weights
+        weight, extra = (*more, None, None)[:2]
+        dense, extra = (None, target) if is_ids(target) else (target, extra)
+        operands = (y, dense, weight, *op.outputs, extra)
+        quantiles = width(y) // width(target) if op.kernel == "pinball" else 1
+        sizes = (width(y), quantiles, kind)
+        return kernel, operands, sizes, tuple(float(op.attributes.get(name, 0)) for name in names)
+    if op.kernel == "loss_weights":
+        weight, ids = op.inputs
+        ignored = op.attributes["ignore_class"]
+        sizes = (1, 0, _REDUCTIONS.index(op.attributes["reduction"]), 0 if ignored is None else ignored)
+        return op.kernel, operands, sizes, ()
+    if op.kernel in _METRICS:
         y, target, *weight = op.inputs
         rows, *gradient = op.outputs
         ids = target if is_ids(target) else None
         dense = None if is_ids(target) else target
         operands = (y, dense, *(weight or [None]), rows, *(gradient or [None]), ids)
-        return _METRICS.get(op.kernel, op.kernel), operands, (width(y),), values
+        return _METRICS[op.kernel], operands, (width(y),), values
+    if op.kernel in _COUNTS:
+        operands = (*op.inputs[:3], *op.outputs, *op.inputs[3:])
+        sizes = (width(op.inputs[0]), "threshold" not in op.attributes)
+        if len(op.inputs) > 3:  # thresholds
+            columns = (op.attributes.get("top_k", 0), op.attributes.get("class_id", -1))
+            sizes = (width(op.inputs[0]), width(op.inputs[3]), *columns)
+        return op.kernel, operands, sizes, (float(op.attributes.get("threshold", 0)),)
     if op.kernel in _SCALARS:
         assert op.inputs[0] is not None
         if op.kernel == "sgd_update":
@@ -706,6 +745,8 @@ def lowered(
         return op.kernel, operands, sizes, tuple(float(op.attributes[name]) for name in _SCALARS[op.kernel])
     if op.kernel in _merging.LOWERED:
         return _merging.LOWERED[op.kernel](program, op)
+    if op.kernel in _normalization.LOWERED:
+        return _normalization.LOWERED[op.kernel](program, op)
     name, direction = op.kernel.rsplit("_", 1)
     assert op.inputs[0] is not None
     sizes = (program.buffers[op.inputs[0]].row_size, 0, ACTIVATION[name])

@@ -280,6 +280,7 @@ class Model(Trainable):
         for step in self._graph.steps:
             program.layer = str(step.layer.name)
             x = [buffers[slot] for slot in step.inputs]
+            _check_numbers(program, step.layer, x)
             buffers[step.output] = step.layer.emit(program, x if step.listed else x[0])
         return [buffers[slot] for slot in self._graph.outputs]
 
@@ -486,6 +487,16 @@ class Model(Trainable):
         self._wants_built("save")
         with self._alone("save", in_hooks=True):
             models.save(self, path, metadata)
+
+
+def _check_numbers(program: Program, layer: Any, x: Sequence[int]) -> None:
+    """Refuse integers where a layer computes with real numbers."""
+    if isinstance(layer, Model) or layer.takes_integers or type(layer).call is not Layer.call:
+        return
+    for number in x:
+        if program.buffers[number].dtype.kind != "f":
+            raise ValueError(f"layer {layer.name!r}: takes real numbers, but its input holds "
+                             f"{program.buffers[number].dtype}; give the Input a float dtype")
 
 
 def description(layer: Any) -> dict[str, Any]:

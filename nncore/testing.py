@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from nncore import _rows_normalization
+from nncore import _rows_metrics, _rows_normalization
 
 __all__ = ["KERNELS", "Case", "Draw", "Kernel", "check_backward", "hostile_arrays"]
 
@@ -540,25 +540,7 @@ _OPTIMIZERS = (
 )
 
 
-def _metric(name: str, prediction: Callable[..., Any], target: Callable[..., Any], **scalars: Any) -> Kernel:
-    return Kernel(
-        name,
-        lambda draw, B, C: {"y_pred": prediction(draw, B, C), "target": target(draw, B, C), **scalars},
-        _ROWS,
-        _BIG_ROWS,
-        ulps=32,
-        rowwise=True,
-        moved=lambda B, C: B * C if target is Draw.classes else 2 * B * C,
-    )
-
-
-_METRICS = (
-    _metric("sparse_categorical_accuracy", _probabilities, Draw.classes),
-    _metric("categorical_accuracy", _probabilities, Draw.soft),
-    _metric("binary_accuracy", _probabilities, Draw.bits, threshold=0.3),
-    _metric("squared_error", Draw.normal, Draw.normal),
-    _metric("absolute_error", Draw.normal, Draw.normal),
-)
+_METRICS = _rows_metrics.rows()
 
 _RANDOM = (
     Kernel(
@@ -572,9 +554,15 @@ _RANDOM = (
     ),
 )
 
-from nncore import _rows_embedding, _rows_merging, _rows_noise  # noqa: E402  (their rows are of the class above)
+from nncore import (  # noqa: E402
+    _rows_embedding,
+    _rows_losses,  # noqa: E402  - it wants what is above
+    _rows_merging,  # noqa: E402  (its rows are of the class above)
+    _rows_noise,
+)
 
 KERNELS: tuple[Kernel, ...] = (
+    *_rows_losses.rows(),
     *_DENSE_ROWS,
     *_ACTIVATIONS,
     *_softmax_rows("softmax", (0, 1)),

@@ -211,5 +211,5 @@ def test_bad_arguments_are_refused(make, message):
 def test_integers_cannot_be_dropped():
     x = nn.Input((3,), dtype="int64", name="x")
     model = nn.Model(x, layers.Dropout(0.5, name="d")(x))
-    with pytest.raises(ValueError, match="layer 'd': Dropout takes floats, got int64"):
+    with pytest.raises(ValueError, match="layer 'd': takes real numbers, but its input holds int64"):
         model([[1, 2, 3]], training=True)

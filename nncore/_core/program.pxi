@@ -31,9 +31,7 @@ cdef enum Kernel:
     K_LOG_SOFTMAX
     K_LOG_SOFTMAX_BACKWARD
     K_SOFTMAX_CROSS_ENTROPY
-    K_SIGMOID_BINARY_CROSS_ENTROPY
     K_CATEGORICAL_CROSS_ENTROPY
-    K_BINARY_CROSS_ENTROPY
     K_MEAN_SQUARED_ERROR
     K_CATEGORICAL_ACCURACY
     K_BINARY_ACCURACY
@@ -43,6 +41,12 @@ cdef enum Kernel:
     K_ADAM_STEP
     K_SQUARE_SUMS
     K_CLIP_SCALE
+    K_ELEMENTWISE_LOSS
+    K_GAUSSIAN_NLL
+    K_CATEGORICAL_HINGE
+    K_COSINE_SIMILARITY
+    K_CATEGORICAL_FOCAL_CROSS_ENTROPY
+    K_LOSS_WEIGHTS
     K_DROPOUT
     K_GAUSSIAN
     K_EMBEDDING_FORWARD
@@ -68,6 +72,10 @@ cdef enum Kernel:
     K_LAYER_NORMALIZATION_FORWARD
     K_LAYER_NORMALIZATION_BACKWARD_INPUT
     K_LAYER_NORMALIZATION_BACKWARD_PARAMS
+    K_ACCURACY
+    K_CONFUSION_COUNTS
+    K_CLASS_COUNTS
+    K_REGRESSION_MOMENTS
     K_GATHER
     K_STORE
     K_ACCUMULATE
@@ -143,21 +151,17 @@ cdef void run_op_typed(const Op* op, const Batch* batch, void* scratch, int thre
     elif kernel == K_LOG_SOFTMAX_BACKWARD:
         log_softmax_backward(p0, p1, p2, B, n0, scratch, thread, n_threads)
     elif kernel == K_SOFTMAX_CROSS_ENTROPY:
-        softmax_cross_entropy(p0, ids, p1, p2, p3, p4, B, n0, scratch, thread, n_threads)
-    elif kernel == K_SIGMOID_BINARY_CROSS_ENTROPY:
-        sigmoid_binary_cross_entropy(p0, p1, p2, p3, p4, B, n0, scratch, thread, n_threads)
+        softmax_cross_entropy(p0, ids, p1, p2, p3, p4, B, n0, op.s[0], scratch, thread, n_threads)
     elif kernel == K_CATEGORICAL_CROSS_ENTROPY:
-        categorical_cross_entropy(p0, ids, p1, p2, p3, p4, B, n0, scratch, thread, n_threads)
-    elif kernel == K_BINARY_CROSS_ENTROPY:
-        binary_cross_entropy(p0, p1, p2, p3, p4, B, n0, scratch, thread, n_threads)
+        categorical_cross_entropy(p0, ids, p1, p2, p3, p4, B, n0, op.s[0], scratch, thread, n_threads)
     elif kernel == K_MEAN_SQUARED_ERROR:
-        mean_squared_error(p0, p1, p2, p3, p4, B, n0, scratch, thread, n_threads)
+        elementwise_loss(L_SQUARED, p0, p1, p2, NULL, p3, p4, B, n0, 1, op.s, scratch, thread, n_threads)
     elif kernel == K_CATEGORICAL_ACCURACY:
-        categorical_accuracy(p0, ids, p1, p3, B, n0, scratch, thread, n_threads)
+        categorical_accuracy(p0, ids, p1, p2, p3, B, n0, <Py_ssize_t>op.s[0], thread, n_threads)
     elif kernel == K_BINARY_ACCURACY:
-        binary_accuracy(p0, p1, p3, B, n0, s0, thread, n_threads)
+        binary_accuracy(p0, p1, p2, p3, B, n0, s0, thread, n_threads)
     elif kernel == K_ABSOLUTE_ERROR:
-        absolute_error(p0, p1, p3, B, n0, scratch, thread, n_threads)
+        absolute_error(p0, p1, p2, p3, B, n0, scratch, thread, n_threads)
     elif (kernel == K_SGD_UPDATE or kernel == K_ADAM_UPDATE) and op.p[7] != NULL:
         update_rows(op, batch.rate, n0, thread, n_threads, unused)
     elif kernel == K_SGD_UPDATE or kernel == K_ADAM_UPDATE:
@@ -169,6 +173,20 @@ cdef void run_op_typed(const Op* op, const Batch* batch, void* scratch, int thre
         square_sums(p0, <double*>op.p[1] + n1, n0, thread, n_threads)
     elif kernel == K_CLIP_SCALE and thread == 0:
         clip_scale(<const double*>op.p[0], <double*>op.p[1], n0, op.s[0])
+    elif kernel == K_ELEMENTWISE_LOSS:
+        elementwise_loss(<int>op.n[2], p0, p1, p2, p5, p3, p4, B, n0, max(n1, <Py_ssize_t>1), op.s, scratch,
+                         thread, n_threads)
+    elif kernel == K_GAUSSIAN_NLL:
+        gaussian_nll(p0, p1, p2, p3, p4, B, n0 // 2, op.s, scratch, thread, n_threads)
+    elif kernel == K_CATEGORICAL_HINGE:
+        categorical_hinge(p0, p1, p2, p3, p4, B, n0, scratch, thread, n_threads)
+    elif kernel == K_COSINE_SIMILARITY:
+        cosine_similarity(p0, p1, p2, p3, p4, B, n0, scratch, thread, n_threads)
+    elif kernel == K_CATEGORICAL_FOCAL_CROSS_ENTROPY:
+        categorical_focal_cross_entropy(op.n[2] != 0, p0, p1, p2, p5, p3, p4, B, n0, op.s, scratch, thread,
+                                        n_threads)
+    elif kernel == K_LOSS_WEIGHTS and thread == 0:
+        loss_weights(<int>op.n[2], p0, <const int64_t*>op.p[1], p2, <int64_t*>op.p[3], B, op.n[3])
     elif kernel == K_DROPOUT:
         dropout(p0, p1, B, n0, op.n[1], op.n[2], op.n[3] != 0, op.s[0], <floating>op.s[1], <floating>op.s[2],
                 <floating>op.s[3], op.n[4], op.n[5], batch.step, thread, n_threads)
@@ -232,6 +250,14 @@ cdef void run_op_typed(const Op* op, const Batch* batch, void* scratch, int thre
         layer_normalization_backward_input(p0, p1, p2, p3, p4, p5, B, n0, thread, n_threads)
     elif kernel == K_LAYER_NORMALIZATION_BACKWARD_PARAMS:
         layer_normalization_backward_params(p0, p1, p2, p3, p4, p5, B, n0, scratch, thread, n_threads)
+    elif kernel == K_ACCURACY:
+        accuracy(p0, p1, p2, p3, B, n0, thread, n_threads)
+    elif kernel == K_CONFUSION_COUNTS:
+        confusion_counts(p0, p1, p2, p4, p3, B, n0, n1, op.n[2], op.n[3], thread, n_threads)
+    elif kernel == K_CLASS_COUNTS:
+        class_counts(p0, p1, p2, p3, B, n0, n1 != 0, s0, thread, n_threads)
+    elif kernel == K_REGRESSION_MOMENTS:
+        regression_moments(p0, p1, p2, <double*>op.p[3], B, n0, thread, n_threads)
     elif kernel == K_GATHER:
         if op.n[2] == 0:
             gather(<const char*>op.p[0], <char*>op.p[1], n0, batch, thread, n_threads)
@@ -244,9 +270,12 @@ cdef void run_op_typed(const Op* op, const Batch* batch, void* scratch, int thre
     elif kernel == K_STORE:
         store(<const char*>op.p[0], <char*>op.p[1], n0, batch, thread, n_threads)
     elif kernel == K_ACCUMULATE and thread == 0:
-        (<double*>op.p[1])[0] += op.s[0] * (B * <double>p0[0] if n0 else batch_sum(p0, B))
+        if n0:  # the same for every row
+            (<double*>op.p[1])[0] += op.s[0] * (B * <double>p0[0])
+        else:
+            column_sums(p0, <double*>op.p[1], B, max(n1, 1), op.s[0], True)
     elif kernel == K_SUM and thread == 0:
-        (<double*>op.p[1])[0] = batch_sum(p0, B)
+        column_sums(p0, <double*>op.p[1], B, max(n0, 1), 1, False)
 
 
 cdef inline void run_op(const Op* op, const Batch* batch, void* scratch, int thread,
@@ -303,12 +332,14 @@ cdef double op_work(const Op* op, Py_ssize_t B) noexcept nogil:
     cdef int64_t kernel = op.kernel
     if kernel == K_DENSE_FORWARD or kernel == K_DENSE_BACKWARD_INPUT or kernel == K_DENSE_BACKWARD_PARAMS:
         return <double>B * op.n[0] * op.n[1] / GRAIN_MULTIPLY_ADDS
+    if (kernel == K_SGD_UPDATE or kernel == K_ADAM_UPDATE) and op.p[7] != NULL:  # of some rows
+        return <double>B * op.n[0] * op.n[1] / (GRAIN_ELEMENTS // 4)
     if kernel == K_SGD_UPDATE or kernel == K_SQUARE_SUMS:
         return <double>op.n[0] / GRAIN_ELEMENTS
     if kernel == K_ADAM_UPDATE:
         return <double>op.n[0] / (GRAIN_ELEMENTS // 4)  # a root and a division take as long as all else
-    if op.p[7] != NULL:  # an update of some rows
-        return <double>B * op.n[0] * op.n[1] / (GRAIN_ELEMENTS // 4)
+    if kernel == K_LOSS_WEIGHTS:
+        return 0
     if K_EMBEDDING_FORWARD <= kernel <= K_EMBEDDING_SUMS:
         return <double>B * op.n[0] * op.n[1] / GRAIN_ELEMENTS if kernel != K_EMBEDDING_INDEX else 0
     if kernel == K_EMBEDDING_SQUARES:
@@ -345,6 +376,8 @@ cdef Py_ssize_t op_scratch(const Op* op) noexcept nogil:
         return product_scratch(op.n[0], op.n[1], size)
     if op.kernel == K_DENSE_BACKWARD_PARAMS:
         return product_scratch(op.n[1], CHUNK, size)
+    if op.kernel == K_MEAN_SQUARED_ERROR or K_ELEMENTWISE_LOSS <= op.kernel <= K_CATEGORICAL_FOCAL_CROSS_ENTROPY:
+        return loss_scratch(op.n[0])
     if K_SOFTMAX <= op.kernel <= K_ABSOLUTE_ERROR:
         return block_scratch(op.n[0])
     if op.kernel == K_AXIS_SUM:

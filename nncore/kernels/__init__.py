@@ -8,6 +8,8 @@ in `nncore.reference`.
 
 from nncore.kernels.activations import *  # noqa: F403
 from nncore.kernels.activations import __all__ as _activations
+from nncore.kernels.classification_losses import *  # noqa: F403
+from nncore.kernels.classification_losses import __all__ as _classification_losses
 from nncore.kernels.dense import *  # noqa: F403
 from nncore.kernels.dense import __all__ as _dense
 from nncore.kernels.embedding import *  # noqa: F403
@@ -28,6 +30,8 @@ from nncore.kernels.optimizers import *  # noqa: F403
 from nncore.kernels.optimizers import __all__ as _optimizers
 from nncore.kernels.random import *  # noqa: F403
 from nncore.kernels.random import __all__ as _random
+from nncore.kernels.regression_losses import *  # noqa: F403
+from nncore.kernels.regression_losses import __all__ as _regression_losses
 
-__all__ = sorted([*_activations, *_dense, *_embedding, *_factorization, *_losses, *_merging, *_metrics, *_noise,
-                  *_normalization, *_optimizers, *_random])
+__all__ = sorted([*_activations, *_classification_losses, *_dense, *_embedding, *_factorization, *_losses, *_merging,
+                  *_metrics, *_noise, *_normalization, *_optimizers, *_random, *_regression_losses])

@@ -39,8 +39,6 @@ class RandomLayer(Layer):
         settings = self.settings()
         if not program.training or not settings:
             return int(x)
-        if program.buffers[x].dtype.kind != "f":
-            raise ValueError(f"layer {self.name!r}: {type(self).__name__} takes floats, got {program.buffers[x].dtype}")
         y = program.like(x, role="activation")
         seed, number = _noise.stream(program, self.seed)
         program.emit(self.kernel, (x,), (y,), **settings, seed=seed, layer=number, step=0)

@@ -35,7 +35,7 @@ class Executor:
         self.arrays = [np.zeros((batch_size, *buffer.shape) if buffer.per_row else buffer.shape, buffer.dtype)
                        if buffer.value is None else buffer.value for buffer in program.buffers]
         self.done = np.zeros(1, np.int64)
-        self.sums = dict.fromkeys(program.totals, 0.0)
+        self.sums: dict[str, Any] = dict.fromkeys(program.totals, 0.0)
 
     def run(
         self,
@@ -53,7 +53,7 @@ class Executor:
         step: int = 0,
         rates: NDArray[np.float64] | None = None,
         go_on: bool | None = None,
-    ) -> dict[str, float]:
+    ) -> dict[str, Any]:
         """Run the program over all batches; parameters as of `nncore.executor`, without threads."""
         batch_size = batch_size or self.batch_size
         kept = [(buffer.variable, array) for buffer, array in zip(self.program.buffers, self.arrays, strict=True)
@@ -82,7 +82,8 @@ class Executor:
             for name, parts in self.program.totals.items():
                 for number, scale in parts:
                     per_row = self.program.buffers[number].per_row
-                    sums[name] += scale * float(arrays[number].sum(dtype=np.float64) * (1 if per_row else n_rows))
+                    total = arrays[number].sum(axis=0, dtype=np.float64) * (1 if per_row else n_rows)
+                    sums[name] = sums[name] + scale * (total if self.program.columns(name) else float(total))
             for number, to in (results or {}).items():
                 to[rows] = arrays[number]
             for variable, array in kept:
@@ -98,7 +99,7 @@ class Executor:
         """Return a copy of what a buffer holds."""
         return self.arrays[number].copy()
 
-    def set_totals(self, totals: Mapping[str, float]) -> None:
+    def set_totals(self, totals: Mapping[str, Any]) -> None:
         """Set what a run that goes on with earlier ones begins from."""
         self.sums = dict(totals)
 
@@ -110,7 +111,7 @@ class Executor:
                 watch: str | None = None, attributes: Mapping[str, float] | None = None,
                 on_pause: Callable[[int], object] | None = None, n_threads: int = 0, first: int = 0,
                 last: int | None = None, step: int = 0, rates: NDArray[np.float64] | None = None,
-                go_on: bool | None = None) -> dict[str, float]:
+                go_on: bool | None = None) -> dict[str, Any]:
             return self.run(
                 feeds, samples, order, batch_size, results, watch, attributes, on_pause, n_threads, first, last,
                 step, rates, go_on
@@ -118,7 +119,7 @@ class Executor:
 
         return run
 
-    def _call(self, op: Op, arrays: list[NDArray[Any]], attributes: Mapping[str, float]) -> None:
+    def _call(self, op: Op, arrays: list[NDArray[Any]], attributes: Mapping[str, Any]) -> None:
         """Run one op: ``twin(*inputs, *outputs, **attributes)``, or a user's function."""
         if op.kernel == "python":
             rows = next((len(arrays[n]) for n in op.inputs if n is not None), 0)
