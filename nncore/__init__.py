@@ -8,6 +8,7 @@ from nncore import (
     activations,
     callbacks,
     config,
+    constraints,
     custom,
     executor,
     gradients,
@@ -19,6 +20,8 @@ from nncore import (
     optimizers,
     program,
     random,
+    regularizers,
+    schedules,
     utils,
 )
 from nncore._system import config_info, get_num_threads, set_num_threads, show_config
@@ -41,6 +44,7 @@ __all__ = [
     "callbacks",
     "config",
     "config_info",
+    "constraints",
     "custom",
     "executor",
     "get_num_threads",
@@ -55,6 +59,8 @@ __all__ = [
     "program",
     "random",
     "reference",
+    "regularizers",
+    "schedules",
     "set_num_threads",
     "show_config",
     "testing",

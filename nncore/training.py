@@ -15,13 +15,14 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from nncore import _checks, gradients, graph, losses, metrics, optimizers
 from nncore._core import core
 from nncore.callbacks import Callback, CallbackList
 from nncore.executor import Bound, Executor, RunError, short_call
 from nncore.history import History
+from nncore.optimizers.emit import emit_penalties, emit_step, emit_updates
 from nncore.program import Program
 from nncore.progress import Progress
 from nncore.variables import ALIGNMENT, Variable, arrange
@@ -159,6 +160,7 @@ class Trainable:
         self._slots: list[Variable] = []
         self._slot_arenas: list[NDArray[np.uint8]] = []
         self._slot_kinds: tuple[str, ...] = ()
+        self._token = object()  # by which the optimizer knows this model, and copies know each other
         self._trained: list[bool] = []  # of each weight, whether the programs and the state are for its training
         self._good: list[NDArray[np.uint8]] = []  # weights and state before the epoch under way
         self._plans: dict[tuple[Any, ...], list[_Plan]] = {}  # those that no thread uses now
@@ -214,14 +216,14 @@ class Trainable:
         raise NotImplementedError
 
     # ------------------------------------------------------------------ compile
-    def compile(self, optimizer: Any = "sgd", loss: Any = None, loss_weights: Any = None, metrics: Any = None,
+    def compile(self, optimizer: Any = "rmsprop", loss: Any = None, loss_weights: Any = None, metrics: Any = None,
                 weighted_metrics: Any = None) -> None:
         """Say how the model is trained.
 
         Parameters
         ----------
         optimizer : str or Optimizer
-            A name or an object of `nncore.optimizers`. (Keras's default, rmsprop, is not there yet.)
+            A name or an object of `nncore.optimizers`. The optimizer that the model has already goes on as it was.
         loss : str, Loss, list or dict, optional
             A name or an object of `nncore.losses`; of a model with several outputs a list of them, one per
             output, or a dict by the outputs' names. An output whose loss is None is not trained. Without any
@@ -255,7 +257,7 @@ class Trainable:
             except BaseException:
                 self.optimizer, self.loss, self.loss_weights, self._metrics = before
                 raise
-            self._forget()
+            self._forget(state=found is not before[0])
 
     def compiled_config(self) -> dict[str, Any]:
         """Return what `compile` was told, the optimizer apart, as JSON can hold it."""
@@ -269,10 +271,11 @@ class Trainable:
         """Compile as `compiled_config` said."""
         self.compile(optimizer, **config)
 
-    def _forget(self) -> None:
-        """Drop programs and optimizer state: they belong to what was compiled, and to the weights' places."""
-        self._plans, self._slots, self._slot_arenas, self._slot_kinds = {}, [], [], ()
-        self._short = None
+    def _forget(self, state: bool = True) -> None:
+        """Drop programs, and the optimizer's state: they belong to what was compiled, and to the weights' places."""
+        self._plans, self._short = {}, None
+        if state:
+            self._slots, self._slot_arenas, self._slot_kinds = [], [], ()
 
     def _outputs(self) -> tuple[list[str], list[int]]:
         """Return the outputs' names and widths; before the model is built, of one output."""
@@ -408,11 +411,12 @@ class Trainable:
     @contextmanager
     def _plan(self, purpose: str, feeds: Feeds, rows: int) -> Iterator[_Plan]:
         """Lend a program for "fit", "evaluate", "predict" or "sample" for so many rows: to each thread its own."""
-        clipped = False
+        structure: tuple[Any, ...] = ()
         if purpose == "fit":
-            self._make_slots()
-            clipped = self.optimizer is not None and self.optimizer.global_clipnorm is not None
-        idle = self._plans.setdefault((purpose, feeds.kind(), clipped), [])
+            structure = self._make_slots().structure()
+        elif purpose == "evaluate":  # penalties count for weights that are trained
+            structure = tuple(weight.trainable for weight in self.weights if weight.regularizer is not None)
+        idle = self._plans.setdefault((purpose, feeds.kind(), structure), [])
         try:
             plan = idle.pop()
         except IndexError:
@@ -450,10 +454,14 @@ class Trainable:
                 loss.check_trainable("fit")
         watched = self._emit_metrics(program, outputs, dict(zip([number for number, _, _ in trained],
                                                                 zip(y, weights, strict=True), strict=True)))
+        trainable = [weight for weight in self.weights if weight.trainable]
+        emit_penalties(program, trainable)
         if purpose == "fit":
-            shared = self._emit_step(program)
+            assert self.optimizer is not None
+            powers = self._slots[0] if self.optimizer.powers else None
+            shared = emit_step(program, self.optimizer, powers)
             parameters = gradients.backward(program, forward, known)
-            self._emit_updates(program, parameters, shared)
+            emit_updates(program, self.optimizer, parameters, self._slots_of_weights(), trainable, shared)
         program.optimize()
         return _Plan(self.executor_class(program, rows), x, tuple(y), tuple(weights), outputs, tuple(names), watched)
 
@@ -473,75 +481,48 @@ class Trainable:
             found.append(Watched(name, metric, sums, kept))
         return tuple(found)
 
-    def _make_slots(self) -> None:
-        """Make the optimizer's state for all trainable weights, zero at the start, unless it is there."""
-        assert self.optimizer is not None
-        self.optimizer.check()
+    def _make_slots(self) -> optimizers.Optimizer:
+        """Make the optimizer's state for all trainable weights unless it is there; return the optimizer."""
+        optimizer = self.optimizer
+        assert optimizer is not None
+        optimizer.check()
+        optimizer.claim(self._token)
         trained = [weight.trainable for weight in self.weights] + [layer.trainable for layer in self.layers]
-        if self._slot_kinds == self.optimizer.slots and self._trained == trained:
-            return
+        if self._slot_kinds == optimizer.slots and self._trained == trained:
+            return optimizer
         self._forget()  # somebody gave the optimizer momentum, or took it away, or froze a layer
-        self._slot_kinds, self._trained = self.optimizer.slots, trained
-        self._slots = [
-            Variable(
-                np.zeros(weight.shape, weight.dtype), f"{weight.name}/{name}", trainable=False, panels=weight.panels
-            )
-            for weight in self.weights
-            if weight.trainable
-            for name in self.optimizer.slots
-        ]
-        if self.optimizer.powers:  # first, so that all behind it has the weights' dtype
-            self._slots.insert(0, Variable(np.ones(len(self.optimizer.powers)), "powers", trainable=False))
+        self._slot_kinds, self._trained = optimizer.slots, trained
+        self._slots = []
+        if optimizer.powers:  # first, so that all behind it has the weights' dtype
+            self._slots.append(Variable(np.ones(optimizer.powers), "powers", trainable=False))
+        for weight in self.weights:
+            for name in optimizer.slots if weight.trainable else ():
+                value = weight.numpy() if name == "average" else np.full(
+                    weight.shape, optimizer.slot_value(name), weight.dtype)
+                self._slots.append(Variable(value, f"{weight.name}/{name}", trainable=False, panels=weight.panels))
         self._slot_arenas = arrange(self._slots, self)
+        return optimizer
+
+    def _slots_of_weights(self) -> dict[int, dict[str, Variable]]:
+        """Return the optimizer's state by its names, for the ``id`` of each weight."""
+        slots = iter(self._slots[1:] if self._slots and self._slots[0].name == "powers" else self._slots)
+        return {id(weight): {name: next(slots) for name in self._slot_kinds}
+                for weight in self.weights if weight.trainable}
 
     def slot_paths(self) -> dict[str, Variable]:
         """Return the optimizer's state by the paths of the weights that it belongs to."""
-        assert self.optimizer is not None or not self._slots
-        slots = iter(self._slots)
-        found = {"powers": next(slots)} if self._slots and self._slots[0].name == "powers" else {}
-        paths = {id(weight): path for path, weight in self.weight_paths().items()}
-        for weight in self.weights:
-            if weight.trainable and self._slots:
-                found |= {f"{paths[id(weight)]}/{kind}": next(slots) for kind in self._slot_kinds}
+        found = {"powers": self._slots[0]} if self._slots and self._slots[0].name == "powers" else {}
+        slots = self._slots_of_weights()
+        for path, weight in self.weight_paths().items():
+            found |= {f"{path}/{name}": slot for name, slot in slots.get(id(weight), {}).items()}
         return found
 
-    def _emit_step(self, program: Program) -> dict[str, int]:
-        """Append what is done once per step, before all updates; return the buffers that updates share."""
-        assert self.optimizer is not None
-        if not self.optimizer.powers:
-            return {}
-        powers = program.parameter(self._slots[0], role="state")
-        attributes = self.optimizer.attributes()
-        program.emit("adam_step", (powers,), (), **{name: attributes[name] for name in self.optimizer.powers})
-        return {"powers": powers}
-
-    def _emit_clip(self, program: Program, parameters: Mapping[int, int], clip: float) -> int:
-        """Append the norm of all gradients; return the buffer of what they are to be multiplied by."""
-        first, places, f64 = 0, [], np.dtype(np.float64)
-        for gradient in parameters.values():
-            places.append(first)
-            first += -(-program.buffers[gradient].row_size // core.SQUARES_BLOCK)
-        sums, scale = program.array((first,), "sums", f64), program.array((2,), "scale", f64)
-        for gradient, place in zip(parameters.values(), places, strict=True):
-            program.emit("square_sums", (gradient,), (sums,), first=place)
-        program.emit("clip_scale", (sums,), (scale,), global_clipnorm=clip)
-        return scale
-
-    def _emit_updates(
-        self, program: Program, parameters: Mapping[int, int], shared: Mapping[str, int]
-    ) -> None:
-        """Append an update for every parameter that has a gradient."""
-        assert self.optimizer is not None
-        paths, slots = {id(weight): path for path, weight in self.weight_paths().items()}, self.slot_paths()
-        clip = self.optimizer.global_clipnorm
-        if clip is not None:
-            shared = {**shared, "scale": self._emit_clip(program, parameters, clip)}
-        for number, gradient in parameters.items():
-            variable = program.buffers[number].variable
-            assert variable is not None
-            buffers = {name: program.parameter(slots[f"{paths[id(variable)]}/{name}"], role="state")
-                       for name in self.optimizer.slots}
-            self.optimizer.emit_update(program, variable, number, gradient, {**shared, **buffers})
+    def _become_averages(self) -> None:
+        """Give the weights their moving averages: Keras's `finalize_variable_values`."""
+        slots = self._slots_of_weights()
+        for weight in self.weights:
+            if "average" in slots.get(id(weight), {}):
+                weight._value[...] = slots[id(weight)]["average"]._value  # they lie alike
 
     # ------------------------------------------------------------------ fit
     @rounds_to_nearest
@@ -596,7 +577,7 @@ class Trainable:
             optimizer's state are then those of the last good epoch.
         KeyboardInterrupt
             After the batch under way when Ctrl-C is pressed; ``model.history``, the weights and
-            ``optimizer.iterations`` keep what was done. The same holds of what a callback or a layer in NumPy
+            ``optimizer.steps`` keep what was done. The same holds of what a callback or a layer in NumPy
             raises.
 
         Examples
@@ -658,6 +639,8 @@ class Trainable:
                     progress.end_epoch(logs)
                     if self.stop_training:
                         break
+                if self.optimizer is not None and self.optimizer.use_ema and self.optimizer.steps:
+                    self._become_averages()
                 hooks("on_train_end", logs)
         return history
 
@@ -703,15 +686,18 @@ class Trainable:
         guarded = nonfinite != "continue"
         if guarded:
             self._remember(arenas)
-        begun, done, totals = optimizer.iterations, plan.executor.done, dict[str, float]()
+        begun, done, totals = optimizer.steps, plan.executor.done, dict[str, float]()
         by_batch = "on_train_batch_begin" in hooks or "on_train_batch_end" in hooks
         rows = batch_size if by_batch else samples  # until the run comes back
+        schedule, rates = optimizer.schedule, None
         done[0] = 0
         try:
             for batch, first in enumerate(range(0, samples, rows)):
                 hooks("on_train_batch_begin", batch, {})
                 if optimizer is not self.optimizer or optimizer.slots != self._slot_kinds:
                     raise RuntimeError(f"{where}: the optimizer was exchanged, or its state, during training")
+                if batch == 0 or optimizer.schedule is not schedule:
+                    schedule, rates = optimizer.schedule, optimizer.rates(begun, -(-samples // batch_size))
                 totals = run(
                     samples,
                     order,
@@ -722,9 +708,10 @@ class Trainable:
                     first=first,
                     last=first + rows,
                     step=begun,
+                    rates=rates,
                 )
                 if by_batch:
-                    optimizer.iterations = begun + batch + 1
+                    optimizer.steps = begun + batch + 1
                     hooks("on_train_batch_end", batch, plan.logs(totals, kept, int(done[0])))
                     if self.stop_training:
                         break
@@ -733,7 +720,7 @@ class Trainable:
             message = (f"{where}: the loss became {error.value} in epoch {epoch + 1}, batch {batch}"
                        f"{self._culprit(plan)}; {_ADVICE}")
         finally:
-            optimizer.iterations = begun + -(-int(done[0]) // batch_size)
+            optimizer.steps = begun + -(-int(done[0]) // batch_size)
         state = [arena[ALIGNMENT if optimizer.powers else 0 :] for arena in self._slot_arenas]  # powers stay in 0 ... 1
         if guarded and not message and not all(
             core.all_finite(arena.view(self._dtype)) for arena in (*self._arenas, *state)
@@ -744,7 +731,7 @@ class Trainable:
         if message:
             for arena, value in zip(arenas, self._good, strict=True):
                 arena[...] = value
-            optimizer.iterations = begun
+            optimizer.steps = begun
             if nonfinite == "stop":
                 return None
             raise NonFiniteError(message)

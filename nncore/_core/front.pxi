@@ -14,7 +14,12 @@ KERNELS = ("dense_forward", "dense_backward_input", "dense_backward_params", "bi
            "log_softmax_backward", "softmax_cross_entropy", "sigmoid_binary_cross_entropy",
            "categorical_cross_entropy", "binary_cross_entropy", "mean_squared_error",
            "categorical_accuracy", "binary_accuracy", "absolute_error", "sgd_update", "adam_update",
-           "adam_step", "square_sums", "clip_scale", "gather", "store", "accumulate", "sum", "python")
+           "adam_step", "square_sums", "clip_scale",
+           "nadam_update", "adamax_update", "rmsprop_update", "adagrad_update", "adadelta_update",
+           "lion_update", "ftrl_update", "lamb_moments", "lamb_ratio", "lamb_step", "nadam_step",
+           "accumulate_gradient", "average_update", "penalty_sums", "penalty_value", "penalty_gradient",
+           "norm_constraint", "non_negative",
+           "gather", "store", "accumulate", "sum", "python")
 ELEMENTARY = ("exp", "expm1", "log", "log1p", "erf", "gelu_grad", "silu_grad", "tanh", "sigmoid", "softplus",
               "gelu", "silu")
 assert len(ACTIVATIONS) == N_ACTIVATIONS and len(KERNELS) == N_KERNELS
@@ -121,6 +126,24 @@ def elementwise(int kernel, int kind, x, s, out, double alpha):
     if cnp.PyArray_SIZE(<cnp.ndarray>x) > 0:
         run_one(&op, cnp.PyArray_SIZE(<cnp.ndarray>x))
     return out
+
+
+def updatable(tuple changed, x):
+    """Whether a kernel may change these arrays, or None, at once, and read x: all plain, alike and apart."""
+    cdef Py_ssize_t i, j
+    cdef int dtype = float_type(x)
+    if dtype < 0 or not plain(x, dtype):
+        return False
+    for i in range(len(changed)):
+        if changed[i] is None:
+            continue
+        if not (plain(changed[i], dtype) and same_shape(x, changed[i]) and not overlap(x, changed[i])
+                and cnp.PyArray_ISWRITEABLE(<cnp.ndarray>changed[i])):
+            return False
+        for j in range(i):
+            if changed[j] is not None and overlap(changed[i], changed[j]):
+                return False
+    return True
 
 
 def bias_activation(int kernel, int kind, x, b, out, double alpha):

@@ -31,7 +31,9 @@ def save(model: Model, path: str | os.PathLike[str], metadata: dict[str, str] | 
     }
     if model.optimizer is not None:
         config["optimizer"] = optimizers.serialize(model.optimizer)
-        config["iterations"] = model.optimizer.iterations
+        config["steps"] = model.optimizer.steps
+        config["not_decayed"] = [path for path, weight in model.weight_paths().items()
+                                 if not model.optimizer.decays(weight)]
         config["compiled"] = model.compiled_config()
     save_weights_file(path, arrays, {**(metadata or {}), "format": FORMAT, "config": json.dumps(config)})
 
@@ -59,9 +61,8 @@ def load(path: str | os.PathLike[str], make: Callable[[Any], Any]) -> Model:
         if "optimizer" in config:
             model.compile_from_config(optimizers.get(config["optimizer"]), config["compiled"])
             assert model.optimizer is not None
-            model.optimizer.iterations = _checks.integer(
-                config["iterations"], "load_model", "iterations", low=0
-            )
+            model.optimizer.steps = _checks.integer(config["steps"], "load_model", "steps", low=0)
+            model.optimizer.exclude_from_weight_decay([paths[name] for name in config["not_decayed"]])
             model._make_slots()
             for name, slot in model.slot_paths().items() if arrays else ():  # a model that was never trained has none
                 slot.assign(arrays.pop(f"optimizer/{name}"))

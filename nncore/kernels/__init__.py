@@ -18,5 +18,7 @@ from nncore.kernels.optimizers import *  # noqa: F403
 from nncore.kernels.optimizers import __all__ as _optimizers
 from nncore.kernels.random import *  # noqa: F403
 from nncore.kernels.random import __all__ as _random
+from nncore.kernels.weights import *  # noqa: F403
+from nncore.kernels.weights import __all__ as _weights
 
-__all__ = sorted([*_activations, *_dense, *_losses, *_metrics, *_optimizers, *_random])
+__all__ = sorted([*_activations, *_dense, *_losses, *_metrics, *_optimizers, *_random, *_weights])

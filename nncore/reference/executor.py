@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from nncore import reference
 from nncore.executor import LAST_AXIS, RunError, caller
+from nncore.optimizers import ops
 from nncore.program import Op, Program
 
 __all__ = ["Executor"]
@@ -80,7 +81,7 @@ class Executor:
             for name, parts in self.program.totals.items():
                 for number, scale in parts:
                     per_row = self.program.buffers[number].per_row
-                    sums[name] += scale * float(arrays[number].sum(dtype=np.float64) * (1 if per_row else n_rows))
+                    sums[name] += scale * (self._sum(arrays[number]) * (1 if per_row else n_rows))
             for number, to in (results or {}).items():
                 to[rows] = arrays[number]
             for variable, array in kept:
@@ -91,6 +92,10 @@ class Executor:
             if on_pause is not None:
                 on_pause(rows.stop)
         return dict(sums)
+
+    def _sum(self, values: NDArray[Any]) -> float:
+        """Return the sum of a total's values."""
+        return float(values.sum(dtype=np.float64))
 
     def value(self, number: int) -> NDArray[Any]:
         """Return a copy of what a buffer holds."""
@@ -122,11 +127,14 @@ class Executor:
         if op.kernel in LAST_AXIS:
             operands = [as_rows(array) if number is not None and self.program.buffers[number].per_row else array
                         for number, array in zip((*op.inputs, *op.outputs), operands, strict=True)]
-        scalars = {name: attributes.get(name, value) for name, value in op.attributes.items()}
-        if op.kernel == "adam_update":  # what a program keeps in buffers are scalars of these kernels
-            scalars["beta_1_power"], scalars["beta_2_power"] = operands.pop(5).tolist()  # type: ignore[union-attr]
-        if len(operands) > {"sgd_update": 3, "adam_update": 5}.get(op.kernel, len(operands)):
-            scalars["scale"] = operands.pop().tolist()[0]  # type: ignore[union-attr]
+        scalars = {name: attributes.get(name, value) if name == "step" or op.kernel in ops.TUNABLE else value
+                   for name, value in op.attributes.items()}
+        if op.kernel in ops.UPDATES:  # what a program keeps in buffers are scalars of these kernels
+            scale, powers = operands.pop(len(op.inputs) - 1), operands.pop(len(op.inputs) - 2)
+            if powers is not None:
+                scalars |= zip(ops.UPDATES[op.kernel].powers, powers.tolist(), strict=False)
+            if scale is not None:
+                scalars["scale"] = float(scale[0])
         with np.errstate(
             all="ignore"
         ):  # overflow and nan are the run's business, as in the compiled executor
