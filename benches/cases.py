@@ -59,6 +59,8 @@ FEW_ROWS = ((128, 10), (10000, 10), (256, 1000))
 ELEMENTS = ((10_000,), (1_000_000,))
 # Parameters of the digits' and MNIST's models; the last is beyond every cache.
 PARAMETERS = ((9_610,), (235_146,), (1_000_000,), (10_000_000,))
+# Batches of click logs: 26 or 39 fields, embedded in 8 or 16 numbers; some more features with factors.
+FIELDS = ((256, 26, 8), (1024, 39, 16), (4096, 39, 10), (1024, 300, 16))
 MANY = (
     "bias_activation_forward",
     "softmax",
@@ -105,7 +107,7 @@ class Case(NamedTuple):
             for k, v in self.row.arguments(self.shape, self.dtype, **self.variant).items()
             if v is not None
         }
-        twin, ours = getattr(reference, self.row.name), getattr(kernels, self.row.name)
+        twin, ours = self.row.function(reference), self.row.function(kernels)
         wanted, want = _run(twin, deepcopy(arguments))
         outs = {name: np.empty_like(a) for name, a in wanted.items() if name.endswith("_out")}
 
@@ -179,6 +181,8 @@ def _cases():
             pairs = [(shape, dtype) for dtype in ("float32", "float64") for shape in PARAMETERS]
         elif rank == 1:
             pairs = [(shape, dtype) for dtype in ("float32", "float64") for shape in ELEMENTS]
+        elif rank == 3 and not row.name.startswith("dense"):
+            pairs = [(shape, dtype) for dtype in ("float32", "float64") for shape in FIELDS]
         elif rank == 3:
             pairs = [(shape, dtype) for dtype in ("float32", "float64") for shape in DENSE]
         elif row.name in MANY and not row.label:

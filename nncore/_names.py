@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, Protocol, TypeVar
 
@@ -99,3 +100,14 @@ def call(name: str, arguments: Mapping[str, Any]) -> str:
     'SGD(learning_rate=0.5)'
     """
     return f"{name}({', '.join(f'{key}={value!r}' for key, value in arguments.items())})"
+
+
+def snake_case(name: str) -> str:
+    """Return a class's name in lower case, its words apart.
+
+    Examples
+    --------
+    >>> snake_case("MeanSquaredError"), snake_case("R2Score"), snake_case("AUC")
+    ('mean_squared_error', 'r2_score', 'auc')
+    """
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()

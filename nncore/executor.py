@@ -13,9 +13,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from nncore import _merging, _normalization
 from nncore._core import core
 from nncore.custom import Caller
+from nncore.kernels import noise
 from nncore.kernels._front import ACTIVATION, DEFAULT_ALPHA, KERNEL
+from nncore.kernels.losses import LOWERED
 from nncore.optimizers import ops
 from nncore.program import FUSED, Op, Program
 from nncore.variables import ALIGNMENT, aligned_empty, from_panels
@@ -67,7 +70,11 @@ class Executor:
         self.program, self.batch_size = program, batch_size
         self.arrays = _allocate(program, batch_size)
         self.fusions = _fusions(program)
-        self.sums = np.zeros(len(program.totals))
+        self.places: dict[str, int] = {}  # total -> where it begins in the sums
+        size = 0
+        for name in program.totals:
+            self.places[name], size = size, size + max(1, program.columns(name))
+        self.sums = np.zeros(size)
         self.done = np.zeros(1, np.int64)  # rows that the last run finished, also where it ended with an error
         self.scratch = aligned_empty(0)
         self.pace: dict[int, float] = {}  # threads -> seconds a row took when they were last tried
@@ -91,7 +98,7 @@ class Executor:
         n_threads: int = 0,
         step: int = 0,
         rates: NDArray[np.float64] | None = None,
-    ) -> dict[str, float]:
+    ) -> dict[str, Any]:
         """Run the program over all batches: `bind` and one call of what it returns."""
         return self.bind(feeds, results)(samples, order, batch_size, watch, attributes, on_pause, n_threads,
                                          step=step, rates=rates)
@@ -102,6 +109,19 @@ class Executor:
         if not buffer.panels:
             return self.arrays[number].copy()
         return from_panels(self.arrays[number], buffer.shape)
+
+    def totals(self) -> dict[str, Any]:
+        """Return the totals of the runs so far: numbers, and arrays of those with columns."""
+        found = {}
+        for name, place in self.places.items():
+            columns = self.program.columns(name)
+            found[name] = self.sums[place : place + columns].copy() if columns else float(self.sums[place])
+        return found
+
+    def set_totals(self, totals: Mapping[str, Any]) -> None:
+        """Set what a run that goes on with earlier ones begins from."""
+        for name, place in self.places.items():
+            self.sums[place : place + max(1, self.program.columns(name))] = totals[name]
 
     def scratch_of(self, n_bytes: int) -> NDArray[np.uint8]:
         """Return scratch for all threads: made once, so that a run allocates nothing."""
@@ -117,7 +137,7 @@ class Executor:
         ----------
         feeds : mapping of int to ndarray
             For every buffer of role input, target or weight the array (samples, ...) that batches are
-            gathered from.
+            gathered from: of the buffer's dtype, or of another one that `gatherable` allows.
         results : mapping of int to ndarray, optional
             Arrays (samples, ...) that the rows of those buffers are stored to.
         in_place : bool
@@ -149,6 +169,7 @@ class Bound:
         self.callers: list[Caller] = []  # the table holds their addresses too
         self.rows = min((len(array) for array in (*feeds.values(), *results.values())), default=0)
         self.moves: list[tuple[int, int, int]] = []  # in place: line, pointer and buffer
+        self.movable = self.in_place and all(_same(array, executor.arrays[number]) for number, array in feeds.items())
         self.table = self._lower(feeds, results)
         self.scratch_bytes = core.program_scratch(self.table)
         self.order: NDArray[np.int64] | None = None  # the last one that was checked
@@ -157,11 +178,10 @@ class Bound:
     def move(self, feeds: Mapping[int, NDArray[Any]], results: Mapping[int, NDArray[Any]]) -> bool:
         """Take other data for the same buffers, in place; False where that is not so simple."""
         data = {**feeds, **results}
-        if [*self.data[0], *self.data[1]] != list(data):
+        if not self.movable or [*self.data[0], *self.data[1]] != list(data):
             return False
-        for name, arrays in (("feeds", feeds), ("results", results)):
-            for number, array in arrays.items():
-                _check_rows(name, number, array, self.executor.arrays[number])
+        if not all(_same(array, self.executor.arrays[number]) for number, array in data.items()):
+            return False
         if not all(array.flags.writeable for array in results.values()):
             return False
         for line, pointer, number in self.moves:
@@ -178,8 +198,8 @@ class Bound:
     def __call__(self, samples: int, order: NDArray[np.int64] | None = None, batch_size: int | None = None,
                  watch: str | None = None, attributes: Mapping[str, float] | None = None,
                  on_pause: Callable[[int], object] | None = None, n_threads: int = 0, first: int = 0,
-                 last: int | None = None, step: int = 0,
-                 rates: NDArray[np.float64] | None = None) -> dict[str, float]:
+                 last: int | None = None, step: int = 0, rates: NDArray[np.float64] | None = None,
+                 go_on: bool | None = None) -> dict[str, Any]:
         """Run the program over all batches, or over some of them.
 
         Parameters
@@ -195,21 +215,24 @@ class Bound:
         attributes : mapping, optional
             Scalars of ops, by their names, that differ from what was emitted, such as the learning rate.
         on_pause : callable, optional
-            Called with the number of rows done every 50 ms or so, and at the end.
+            Called with the number of rows done every 50 ms or so, and at the end. The run ends where it returns
+            True.
         n_threads : int
             0: as many as the work feeds.
         first, last : int
             The rows to begin at (the start of a batch) and to end before; by default all. A run that does not
-            begin at 0 goes on with the totals and the order of the one before.
+            begin at 0 goes on with the order of the one before.
         step : int
             The number of the batch that begins at row 0: how many were trained on before it.
         rates : ndarray of float64, optional
             The learning rate of each batch, counted from row 0; by default that of the ops.
+        go_on : bool, optional
+            Whether the totals go on from those of the run before; by default where it does not begin at 0.
 
         Returns
         -------
         dict
-            The sum over the rows of each of the program's totals.
+            The sum over the rows of each of the program's totals: a float, or an array of one per column.
 
         Raises
         ------
@@ -220,14 +243,14 @@ class Bound:
             finished, here and after Ctrl-C.
         """
         executor, done = self.executor, self.executor.done
-        names, sums = list(executor.program.totals), executor.sums
-        if first == 0:
+        sums = executor.sums
+        if not (first if go_on is None else go_on):
             sums[...] = 0
         done[0] = first
         last = samples if last is None else min(last, samples)
         if attributes and attributes != self.attributes:
             self._set_attributes(attributes)
-        watched = None if watch is None else sums[names.index(watch) : names.index(watch) + 1]
+        watched = None if watch is None else sums[executor.places[watch] :][:1]
         batch_size = batch_size or executor.batch_size
         if not 0 <= samples <= self.rows or not 0 < batch_size <= executor.batch_size:
             raise ValueError(f"run: at most {self.rows} samples in batches of at most {executor.batch_size}, "
@@ -244,9 +267,9 @@ class Bound:
             self._piece(order, last, batch_size, watched, step, rates, n_threads)
             if watched is not None and not np.isfinite(watched[0]):
                 raise RunError(str(watch), float(watched[0]), int(done[0]))
-            if on_pause is not None:
-                on_pause(int(done[0]))
-        return dict(zip(names, sums.tolist(), strict=True))
+            if on_pause is not None and on_pause(int(done[0])):
+                break
+        return executor.totals()
 
     def _piece(self, order: NDArray[np.int64] | None, last: int, batch_size: int,
                watched: NDArray[np.float64] | None, step: int, rates: NDArray[np.float64] | None,
@@ -320,10 +343,17 @@ class Bound:
         moving = {**feeds, **results} if self.in_place else {}
         for number, source in feeds.items():
             to = buffers[number]
-            _check_rows("feeds", number, source, to)
-            if number in moving:
+            if _same(source, to):
+                if number in moving:
+                    continue
+                lines.append(("gather", False, [source, to], (to.nbytes // len(to),), (), 1, 1))
                 continue
-            lines.append(("gather", False, [source, to], (to.nbytes // len(to),), (), 1, 1))
+            moving.pop(number, None)
+            if source.shape[1:] != to.shape[1:] or not gatherable(source, to.dtype):
+                raise ValueError(_wanted("feeds", number, source, to))
+            code = 1 if source.dtype == to.dtype else NUMBERS[source.dtype.str[1:]]
+            sizes = (int(np.prod(to.shape[1:])), source.strides[0], code, to.dtype == np.int64)
+            lines.append(("gather", to.dtype == np.float64, [source, to], sizes, (), 1, 1))
         python: list[int] = []
 
         def add(number: int) -> None:
@@ -337,23 +367,28 @@ class Bound:
                 self.tunable.append((len(lines), op))
             places[number] = len(lines)
             kernel, operands, sizes, scalars = lowered(program, fusions.replaced.get(number, op))
-            arrays = [None if buffer is None else moving.get(buffer, buffers[buffer]) for buffer in operands]
+            lines.append((kernel, is_double, placed(operands), sizes, scalars, rows_per(program, op), op.every))
+
+        def placed(operands: tuple[int | None, ...]) -> list[NDArray[Any] | None]:
+            """Return the arrays of the next line's operands; note those that it walks along."""
             for slot, buffer in enumerate(operands):
                 if buffer in moving:
                     moves[len(lines), slot] = moving[buffer]
                     self.moves.append((len(lines), slot, buffer))
-            lines.append((kernel, is_double, arrays, sizes, scalars, rows_per(program, op), op.every))
+            return [None if buffer is None else moving.get(buffer, buffers[buffer]) for buffer in operands]
 
         for number in _schedule(program):
             if number not in fusions.skipped:
                 add(number)
-        for place, parts in enumerate(program.totals.values()):
+        for name, parts in program.totals.items():
             for number, scale in parts:
                 double, per_row = buffers[number].dtype == np.float64, program.buffers[number].per_row
-                lines.append(("accumulate", double, [buffers[number], sums[place:]], (not per_row,), (scale,), 1, 1))
+                operands = [*placed((number,)), sums[self.executor.places[name] :]]
+                lines.append(("accumulate", double, operands, (not per_row, program.columns(name)), (scale,), 1, 1))
         for number, to in results.items():
             source = buffers[number]
-            _check_rows("results", number, to, source)
+            if not _same(to, source):
+                raise ValueError(_wanted("results", number, to, source))
             if not to.flags.writeable:
                 raise ValueError(f"run: results[{number}] is read-only")
             if number in moving:
@@ -383,7 +418,7 @@ class Bound:
                 0 if update is None else core.address(table) + places[update] * table.itemsize for update in updates
             ]
         for update, penalty in fusions.penalties.items():
-            table[places[update]]["p"][7] = core.address(table) + places[penalty] * table.itemsize
+            table[places[update]]["p"][9] = core.address(table) + places[penalty] * table.itemsize
         self.all_ops = table
         return table[:n_run]
 
@@ -547,14 +582,37 @@ def caller(program: Program, op: Op, arrays: Sequence[NDArray[Any]]) -> Caller:
     return Caller(op.attributes["function"], inputs, outputs)
 
 
-def _check_rows(name: str, number: int, given: NDArray[Any], buffer: NDArray[Any]) -> None:
-    """Refuse what the core, which sees addresses only, would read or write beyond its end."""
-    if given.dtype != buffer.dtype or given.shape[1:] != buffer.shape[1:] or not _plain(given):
-        shape = ", ".join(["samples", *map(str, buffer.shape[1:])])
-        raise ValueError(
-            f"run: {name}[{number}] must be a C-contiguous {buffer.dtype} array of shape ({shape}), "
-            f"got {given.dtype} of shape {given.shape}"
-        )
+NUMBERS = {"b1": 3} | {name: code for code, name in enumerate(  # dtypes as nncore/_core/gather.pxi numbers them
+    ("i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8", "f4", "f8"), 2)}
+
+
+def gatherable(array: NDArray[Any], dtype: np.dtype[Any]) -> bool:
+    """Return whether the core can make rows of a dtype of an array's rows while it gathers them.
+
+    These are integers, bools, float32 and float64 in the machine's byte order, if the elements of a row lie one after
+    the other; rows may lie anywhere.
+
+    Examples
+    --------
+    >>> x = np.zeros((4, 6), np.uint8)
+    >>> f32 = np.dtype("float32")
+    >>> gatherable(x[::2, 1:], f32), gatherable(x[:, ::2], f32), gatherable(x.astype("float16"), f32)
+    (True, False, False)
+    """
+    if array.ndim == 0 or not array.dtype.isnative or array.dtype.str[1:] not in NUMBERS or not array.flags.aligned:
+        return False
+    return (array.dtype.kind != "f" or dtype.kind == "f") and array[:1].flags.c_contiguous
+
+
+def _same(given: NDArray[Any], buffer: NDArray[Any]) -> bool:
+    """Whether an array is as the core, which sees addresses only, takes it where it lies."""
+    return given.dtype == buffer.dtype and given.shape[1:] == buffer.shape[1:] and _plain(given)
+
+
+def _wanted(name: str, number: int, given: NDArray[Any], buffer: NDArray[Any]) -> str:
+    shape = ", ".join(["samples", *map(str, buffer.shape[1:])])
+    return (f"run: {name}[{number}] must be a C-contiguous {buffer.dtype} array of shape ({shape}), "
+            f"got {given.dtype} of shape {given.shape}")
 
 
 def _plain(array: NDArray[Any]) -> bool:
@@ -597,26 +655,25 @@ def _allocate(program: Program, batch_size: int) -> list[NDArray[Any]]:
 
 # Kernels of the core whose rows stand alone, and the step of the betas' powers, which none of them reads.
 _BY_ROW = frozenset(core.KERNELS) - (ops.KERNELS - {*ops.STEPS}) - {
-    "dense_backward_params", "accumulate", "sum", "python"
+    "dense_backward_params", "accumulate", "sum", "python", "sum_arrays", "factorization_machine_backward_params",
+    "loss_weights", *_normalization.BY_COLUMN,
 }
 # Kernels that take an array of any rank as rows of its last axis.
 LAST_AXIS = frozenset(("dense_forward", "dense_backward_input", "dense_backward_params", "softmax", "softmax_backward",
-                        "log_softmax", "log_softmax_backward"))
+                        "log_softmax", "log_softmax_backward", *_normalization.LAST_AXIS))
 _ROWWISE = ("softmax", "softmax_backward", "log_softmax", "log_softmax_backward")
+_COUNTS = ("confusion_counts", "class_counts", "regression_moments")  # metrics with several columns per row
 _METRICS = {
+    "accuracy": "accuracy",
+    "sparse_top_k_categorical_accuracy": "categorical_accuracy",
+    "top_k_categorical_accuracy": "categorical_accuracy",
     "sparse_categorical_accuracy": "categorical_accuracy",
     "categorical_accuracy": "categorical_accuracy",
     "binary_accuracy": "binary_accuracy",
     "absolute_error": "absolute_error",
     "squared_error": "mean_squared_error",
 }
-_LOSSES = (
-    "softmax_cross_entropy",
-    "sigmoid_binary_cross_entropy",
-    "categorical_cross_entropy",
-    "binary_cross_entropy",
-    "mean_squared_error",
-)
+_REDUCTIONS = ("mean", "sum", "mean_with_sample_weight")
 
 
 def rows_per(program: Program, op: Op) -> int:
@@ -644,6 +701,10 @@ def lowered(
 
     operands = (*op.inputs, *op.outputs)
     sizes: tuple[int, ...]
+    if op.kernel in noise.__all__:
+        assert op.inputs[0] is not None
+        kernel, sizes, scalars = noise.lowered(op.kernel, program.buffers[op.inputs[0]].shape, op.attributes)
+        return kernel, operands, sizes, scalars
     values = tuple(float(value) for value in op.attributes.values() if not isinstance(value, str))
     if op.kernel == "dense_forward":
         name = op.attributes.get("activation", "linear")
@@ -661,15 +722,42 @@ def lowered(
         return op.kernel, operands, sizes, ()
     if op.kernel in _ROWWISE:
         return op.kernel, operands, (width(op.inputs[0]),), ()
-    if op.kernel in _LOSSES or op.kernel in _METRICS:
+    if op.kernel in LOWERED:
+        kernel, kind, names = LOWERED[op.kernel]
+        y, target, *more = op.inputs  # weights of the rows, then those of the classes
+        if op.kernel == "pinball":
+            more = [*more[1:], more[0]]  # quantiles before weights
+        weight, extra = (*more, None, None)[:2]
+        dense, extra = (None, target) if is_ids(target) else (target, extra)
+        operands = (y, dense, weight, *op.outputs, extra)
+        quantiles = width(y) // width(target) if op.kernel == "pinball" else 1
+        sizes = (width(y), quantiles, kind)
+        return kernel, operands, sizes, tuple(float(op.attributes.get(name, 0)) for name in names)
+    if op.kernel == "loss_weights":
+        weight, ids = op.inputs
+        ignored = op.attributes["ignore_class"]
+        sizes = (1, 0, _REDUCTIONS.index(op.attributes["reduction"]), 0 if ignored is None else ignored)
+        return op.kernel, operands, sizes, ()
+    if op.kernel in _METRICS:
         y, target, *weight = op.inputs
         rows, *gradient = op.outputs
         ids = target if is_ids(target) else None
         dense = None if is_ids(target) else target
         operands = (y, dense, *(weight or [None]), rows, *(gradient or [None]), ids)
-        return _METRICS.get(op.kernel, op.kernel), operands, (width(y),), values
+        return _METRICS[op.kernel], operands, (width(y),), values
+    if op.kernel in _COUNTS:
+        operands = (*op.inputs[:3], *op.outputs, *op.inputs[3:])
+        sizes = (width(op.inputs[0]), "threshold" not in op.attributes)
+        if len(op.inputs) > 3:  # thresholds
+            columns = (op.attributes.get("top_k", 0), op.attributes.get("class_id", -1))
+            sizes = (width(op.inputs[0]), width(op.inputs[3]), *columns)
+        return op.kernel, operands, sizes, (float(op.attributes.get("threshold", 0)),)
     if op.kernel in ops.KERNELS:
         return ops.lowered(program, op)
+    if op.kernel in _merging.LOWERED:
+        return _merging.LOWERED[op.kernel](program, op)
+    if op.kernel in _normalization.LOWERED:
+        return _normalization.LOWERED[op.kernel](program, op)
     name, direction = op.kernel.rsplit("_", 1)
     assert op.inputs[0] is not None
     sizes = (program.buffers[op.inputs[0]].row_size, 0, ACTIVATION[name])

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from nncore import activations, custom
+from nncore import _merging, _normalization, activations, custom
 from nncore.program import Op, Program
 
 __all__ = ["RULES", "backward"]
@@ -123,3 +123,5 @@ def _python(program: Program, op: Op, dy: int, reached: set[int]) -> dict[int, i
 
 RULES: dict[str, Rule] = {"dense_forward": _dense, "python": _python}
 RULES |= {row.forward: _activation(row) for row in activations.TABLE.values()}
+RULES |= _merging.RULES
+RULES |= _normalization.RULES

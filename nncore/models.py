@@ -88,8 +88,8 @@ class Model(Trainable):
     def __init_subclass__(cls) -> None:
         """Refuse what would be ignored."""
         if "call" in cls.__dict__:
-            raise TypeError(f"{cls.__name__} defines call(), but a {cls.__mro__[1].__name__} runs its layers: make that "
-                            "a layer")
+            raise TypeError(f"{cls.__name__} defines call(), but a {cls.__mro__[1].__name__} runs its layers: "
+                            "make that a layer")
 
     def __init__(self, inputs: Any, outputs: Any, name: str | None = None, *, seed: int | None = None) -> None:
         super().__init__()
@@ -103,8 +103,6 @@ class Model(Trainable):
         self._input_layers = [tensor.layer for tensor in given if isinstance(tensor.layer, InputLayer)]
         self._name_layers([*self._input_layers, *found.layers])
         self._check_dtypes(found.layers)
-        self._float = next((layer.dtype for layer in [*found.layers, *self._input_layers] if layer.dtype.kind == "f"),
-                           np.dtype(np.float32))
         self._construct(found, [(None, *layer.shape) for layer in self._input_layers])
 
     def _begin(self, name: str, seed: int | None) -> None:
@@ -138,8 +136,10 @@ class Model(Trainable):
                                  f"{layer.dtype} and the ones before have {first.dtype}")
         for layer in self._input_layers:
             if first is not None and layer.dtype.kind == "f" and not layer.any_dtype and layer.dtype != first.dtype:
-                raise ValueError(f"{type(self).__name__}: the layers of a model share one dtype, but input {layer.name} "
-                                 f"has {layer.dtype} and the layers have {first.dtype}")
+                raise ValueError(f"{type(self).__name__}: the layers of a model share one dtype, but input "
+                                 f"{layer.name} has {layer.dtype} and the layers have {first.dtype}")
+        found = [layer.dtype for layer in [*layers, *self._input_layers] if layer.dtype.kind == "f"]
+        self._dtype = found[0] if found else np.dtype(np.float32)
 
     @rounds_to_nearest
     def _construct(self, found: Graph, input_shapes: Sequence[Shape]) -> None:
@@ -232,9 +232,15 @@ class Model(Trainable):
         """The dtype of weights and outputs."""
         return self._dtype
 
-    @property
-    def _dtype(self) -> np.dtype[Any]:
-        return self._float
+    def _check_inputs(self, found: Sequence[NDArray[Any]], where: str, name: str) -> None:
+        """Let layers that read an input refuse it: an embedding looks for ids that it does not have."""
+        assert self._graph is not None
+        for step in self._graph.steps:
+            if hasattr(step.layer, "check_input"):
+                for slot in step.inputs:
+                    if slot < len(found):
+                        title = name if len(found) == 1 else f"{name}[{self._input_specs[slot].name!r}]"
+                        step.layer.check_input(found[slot], where, title)
 
 
     def build(self, input_shape: Any) -> None:
@@ -274,6 +280,7 @@ class Model(Trainable):
         for step in self._graph.steps:
             program.layer = str(step.layer.name)
             x = [buffers[slot] for slot in step.inputs]
+            _check_numbers(program, step.layer, x)
             buffers[step.output] = step.layer.emit(program, x if step.listed else x[0])
         return [buffers[slot] for slot in self._graph.outputs]
 
@@ -289,7 +296,8 @@ class Model(Trainable):
         shapes = input_shape if isinstance(input_shape, list) else [input_shape]
         for shape, spec in zip(shapes, self._input_specs, strict=len(shapes) == len(self._input_specs)):
             if tuple(shape[1:]) != spec.shape:
-                raise ValueError(f"model {self.name!r}: input {spec.name!r} has shape {(None, *spec.shape)}, got {shape}")
+                raise ValueError(f"model {self.name!r}: input {spec.name!r} has shape {(None, *spec.shape)}, "
+                                 f"got {shape}")
         if len(shapes) != len(self._input_specs):
             raise ValueError(f"model {self.name!r}: wants {len(self._input_specs)} inputs, got {len(shapes)}")
         return (None, *self._output_shapes[0])
@@ -457,8 +465,9 @@ class Model(Trainable):
         for number, slots, listed in config["steps"]:
             x = [tensors[slot] for slot in slots]
             tensors.append(graph.apply(layers[number], x if listed else x[0]))
-        ends = ((given, config["structure"][0]), ([tensors[slot] for slot in config["outputs"]], config["structure"][1]))
-        inputs, outputs = (Structure(kind, tuple(keys)).pack(found) for found, (kind, keys) in ends)
+        ends = (given, [tensors[slot] for slot in config["outputs"]])
+        inputs, outputs = (Structure(kind, tuple(keys)).pack(found)
+                           for found, (kind, keys) in zip(ends, config["structure"], strict=True))
         return cls(inputs, outputs, config["name"], seed=config["seed"])
 
     def save(self, path: str | os.PathLike[str], metadata: dict[str, str] | None = None) -> None:
@@ -480,6 +489,16 @@ class Model(Trainable):
             models.save(self, path, metadata)
 
 
+def _check_numbers(program: Program, layer: Any, x: Sequence[int]) -> None:
+    """Refuse integers where a layer computes with real numbers."""
+    if isinstance(layer, Model) or layer.takes_integers or type(layer).call is not Layer.call:
+        return
+    for number in x:
+        if program.buffers[number].dtype.kind != "f":
+            raise ValueError(f"layer {layer.name!r}: takes real numbers, but its input holds "
+                             f"{program.buffers[number].dtype}; give the Input a float dtype")
+
+
 def description(layer: Any) -> dict[str, Any]:
     """Return what makes an equal layer or model: a subclass of a model is saved as the model that it is.
 
@@ -489,8 +508,8 @@ def description(layer: Any) -> dict[str, Any]:
     >>> description(nn.layers.Dense(2, name="out"))["class_name"]
     'Dense'
     """
-    kind = "Sequential" if isinstance(layer, Sequential) else "Model" if isinstance(layer, Model) else type(layer).__name__
-    return {"class_name": kind, "config": layer.get_config()}
+    kinds = [cls.__name__ for cls in (Sequential, Model, type(layer)) if isinstance(layer, cls)]
+    return {"class_name": kinds[0], "config": layer.get_config()}
 
 
 def _from_description(entry: Mapping[str, Any]) -> Any:
@@ -613,14 +632,6 @@ class Sequential(Model):
     def layers(self) -> list[Any]:
         """The layers, without the input."""
         return list(self._chain)
-
-    @property
-    def _dtype(self) -> np.dtype[Any]:  # type: ignore[override]
-        if not self._chain:
-            if self._input_layers:
-                return self._input_layers[0].dtype
-            raise ValueError("Sequential: the model has no layers")
-        return self._chain[-1].dtype  # type: ignore[no-any-return]
 
     def build(self, input_shape: Any) -> None:
         """Make the weights for rows of a shape.

@@ -134,9 +134,14 @@ class Program:
         """Add to a total of the run: `scale` times the sum of a buffer's values.
 
         A buffer of shape (batch,) gives one value per row; one of shape (1,), without a batch, counts for every
-        row of the batch.
+        row of the batch. Of shape (batch, K) it makes a total of K sums, one for each column.
         """
         self.totals.setdefault(name, []).append((buffer, scale))
+
+    def columns(self, total: str) -> int:
+        """Return how many sums a total has; 0 where it is a single number."""
+        buffer = self.buffers[self.totals[total][0][0]]
+        return buffer.row_size if buffer.per_row and buffer.shape else 0
 
     def array(
         self, shape: tuple[int, ...], role: str = "gradient", dtype: np.dtype[Any] | None = None

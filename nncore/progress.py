@@ -85,7 +85,7 @@ class Progress:
         """Finish the epoch with its results."""
         self.close()
         if self.level:
-            results = [f"{name}: {_formatted(value)}" for name, value in logs.items()]
+            results = [f"{name}: {formatted(value)}" for name, value in logs.items()]
             seconds = f"{time.perf_counter() - self._start:.2f}s"
             line = " - ".join([f"Epoch {self._epoch + 1}/{self.epochs}", seconds, *results])
             print(line, file=self.stream, flush=True)
@@ -105,11 +105,18 @@ class Progress:
         self.close()
 
 
-def _formatted(value: object) -> str:
-    """Return 4 decimals, or an exponent where those would show little, as Keras does.
+def formatted(value: object) -> str:
+    """Return 4 decimals, or an exponent where those would show little, as Keras does; of an array, of each element.
 
     A callback may have put anything else into the logs: that is shown as it is.
+
+    Examples
+    --------
+    >>> formatted(0.25), formatted(0.0000123), formatted(np.array([0.5, 1.0]))
+    ('0.2500', '1.2300e-05', '[0.5000 1.0000]')
     """
+    if isinstance(value, np.ndarray) and value.ndim == 1:
+        return f"[{' '.join(formatted(element) for element in value)}]"
     if not isinstance(value, (int, float, np.floating)):
         return str(value)
     number = float(value)

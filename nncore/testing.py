@@ -7,11 +7,14 @@ hostile input, equality of bytes across threads and instruction sets, guard page
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from nncore import _rows_metrics, _rows_normalization
 
 __all__ = ["KERNELS", "Case", "Draw", "Kernel", "check_backward", "hostile_arrays"]
 
@@ -107,6 +110,8 @@ class Kernel(NamedTuple):
         Elements read and written, as a function of the shape.
     baseline : callable or None
         The expression that a NumPy user would write, where it is not the twin itself. Same arguments by name.
+    lists : bool
+        Whether arguments named ``inputs[0]``, ``inputs[1]`` ... make up one, the list `inputs`.
 
     Examples
     --------
@@ -132,6 +137,20 @@ class Kernel(NamedTuple):
     flops: Callable[..., int] | None = None
     moved: Callable[..., int] | None = None
     baseline: Callable[..., Any] | None = None
+    lists: bool = False
+
+    def function(self, module: Any) -> Callable[..., Any]:
+        """Return the kernel of a module, as a function of this row's arguments by name."""
+        kernel: Callable[..., Any] = getattr(module, self.name)
+        if not self.lists:
+            return kernel
+
+        @functools.wraps(kernel)
+        def listed(**arguments: Any) -> Any:
+            inputs = [arguments.pop(name) for name in list(arguments) if name.startswith("inputs[")]
+            return kernel(inputs=inputs, **arguments)
+
+        return listed
 
     @property
     def id(self) -> str:
@@ -427,25 +446,7 @@ _LOSSES = (
 )
 
 
-def _metric(name: str, prediction: Callable[..., Any], target: Callable[..., Any], **scalars: Any) -> Kernel:
-    return Kernel(
-        name,
-        lambda draw, B, C: {"y_pred": prediction(draw, B, C), "target": target(draw, B, C), **scalars},
-        _ROWS,
-        _BIG_ROWS,
-        ulps=32,
-        rowwise=True,
-        moved=lambda B, C: B * C if target is Draw.classes else 2 * B * C,
-    )
-
-
-_METRICS = (
-    _metric("sparse_categorical_accuracy", _probabilities, Draw.classes),
-    _metric("categorical_accuracy", _probabilities, Draw.soft),
-    _metric("binary_accuracy", _probabilities, Draw.bits, threshold=0.3),
-    _metric("squared_error", Draw.normal, Draw.normal),
-    _metric("absolute_error", Draw.normal, Draw.normal),
-)
+_METRICS = _rows_metrics.rows()
 
 _RANDOM = (
     Kernel(
@@ -459,9 +460,16 @@ _RANDOM = (
     ),
 )
 
-from nncore import _rows_optimizers  # noqa: E402 - it takes what is above from here
+from nncore import (  # noqa: E402
+    _rows_embedding,
+    _rows_losses,  # noqa: E402  - it wants what is above
+    _rows_merging,  # noqa: E402  (its rows are of the class above)
+    _rows_noise,
+    _rows_optimizers,
+)
 
 KERNELS: tuple[Kernel, ...] = (
+    *_rows_losses.rows(),
     *_DENSE_ROWS,
     *_ACTIVATIONS,
     *_softmax_rows("softmax", (0, 1)),
@@ -470,6 +478,10 @@ KERNELS: tuple[Kernel, ...] = (
     *_rows_optimizers.rows(),
     *_METRICS,
     *_RANDOM,
+    *_rows_noise.ROWS,
+    *_rows_embedding.ROWS,
+    *_rows_merging.ROWS,
+    *_rows_normalization.rows(),
 )
 """One row per public kernel (two where a kernel takes two kinds of target)."""
 

@@ -18,13 +18,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nncore import _checks, gradients, graph, losses, metrics, optimizers
+from nncore._class_weight import row_weights
 from nncore._core import core
 from nncore.callbacks import Callback, CallbackList
 from nncore.executor import Bound, Executor, RunError, short_call
 from nncore.history import History
 from nncore.optimizers.emit import emit_penalties, emit_step, emit_updates
 from nncore.program import Program
-from nncore.progress import Progress
+from nncore.progress import Progress, formatted
 from nncore.variables import ALIGNMENT, Variable, arrange
 
 __all__ = ["NonFiniteError", "Trainable"]
@@ -142,6 +143,7 @@ class Trainable:
     seed: int
     layers: list[Any]
     _arenas: list[NDArray[np.uint8]]
+    _dtype: np.dtype[Any]
     _input_specs: list[InputSpec]
     _output_shapes: list[tuple[int, ...]]
     _output_names: list[str]
@@ -189,11 +191,6 @@ class Trainable:
         return copy.deepcopy(self)
 
     # ------------------------------------------------------------------ to be defined by a subclass
-    @property
-    def _dtype(self) -> np.dtype[Any]:
-        """The dtype of weights and outputs."""
-        raise NotImplementedError
-
     @property
     def built(self) -> bool:
         """Whether the model has its weights."""
@@ -345,6 +342,8 @@ class Trainable:
     def _ready(self, where: str, x: Any, name: str = "x") -> tuple[NDArray[Any], ...]:
         """Return the rows of every input, of its dtype; a model without input layer is built for their shape."""
         if not self.built:
+            if not self.layers:
+                raise ValueError(f"{type(self).__name__}: the model has no layers")
             rows = _checks.as_float_array(x, where, name, self._dtype)
             if rows.ndim < 2:
                 raise ValueError(f"{where}: {name} must have shape (samples, features), got shape {rows.shape}")
@@ -366,13 +365,14 @@ class Trainable:
                 raise ValueError(f"{where}: {title} must have shape ({wanted}), got shape {rows.shape}")
             found.append(rows)
         if any(len(rows) != len(found[0]) for rows in found):
-            raise ValueError(f"{where}: all inputs must have the same number of rows, got "
-                             + ", ".join(f"{len(rows)} of {spec.name!r}" for rows, spec in zip(found, specs, strict=True)))
+            counts = ", ".join(f"{len(rows)} of {spec.name!r}" for rows, spec in zip(found, specs, strict=True))
+            raise ValueError(f"{where}: all inputs must have the same number of rows, got {counts}")
         self._check_inputs(found, where, name)
         return tuple(found)
 
     def _check_inputs(self, found: Sequence[NDArray[Any]], where: str, name: str) -> None:
-        """Let layers that read an input refuse it: an embedding looks for ids that it does not have."""
+        """Let layers that read an input refuse it."""
+        raise NotImplementedError
 
     def _feeds(self, where: str, x: Any, y: Any, sample_weight: Any, names: tuple[str, str] = ("x", "y")) -> Feeds:
         """Return checked data."""
@@ -407,6 +407,17 @@ class Trainable:
                     _checks.check_finite(weight, where, "sample_weight")
                 found.append(weight)
             return Feeds(rows, tuple(targets), tuple(found))
+
+    def _weigh_classes(self, data: Feeds, class_weight: Any, where: str) -> Feeds:
+        """Return the data with weights of rows that are also those of their classes."""
+        if class_weight is None:
+            return data
+        if len(data.y) > 1:
+            raise ValueError(f"{where}: class_weight is for models with one output, this one has {len(data.y)}")
+        ((number, _, _),) = self._losses(where)
+        shares = row_weights(class_weight, data.y[0], self._output_shapes[number][0], where)
+        weight = shares if data.weight[0] is None else data.weight[0] * shares
+        return data._replace(weight=(weight.astype(self._dtype),))
 
     @contextmanager
     def _plan(self, purpose: str, feeds: Feeds, rows: int) -> Iterator[_Plan]:
@@ -529,7 +540,7 @@ class Trainable:
     def fit(self, x: Any, y: Any = None, batch_size: int | None = None, epochs: int = 1,
             verbose: Any = "auto", *, validation_split: float = 0.0,
             validation_data: tuple[Any, ...] | None = None, shuffle: bool = True,
-            sample_weight: Any = None, initial_epoch: int = 0,
+            class_weight: Any = None, sample_weight: Any = None, initial_epoch: int = 0,
             callbacks: Callback | Sequence[Callback] | None = None, nonfinite: str = "raise") -> History:
         """Train the model.
 
@@ -552,6 +563,9 @@ class Trainable:
             ``(x, y)`` or ``(x, y, sample_weight)`` for validation after each epoch.
         shuffle : bool
             Whether each epoch takes the rows in another order.
+        class_weight : dict of int to float or "balanced", optional
+            The weight of each class, which multiplies those of its rows, of a model with one output. Classes that are
+            not named weigh 1; "balanced" makes all classes weigh the same. It does not touch the validation data.
         sample_weight : array_like, shape (samples,), or a list or dict of them, optional
             Weight of each row in the loss; of several outputs one for all, or one per output.
         initial_epoch : int
@@ -606,6 +620,7 @@ class Trainable:
                 held_out = self._validation(validation_data)
                 if split and held_out is None:
                     data, held_out = _split(data, split)
+                data = self._weigh_classes(data, class_weight, "fit")
             samples = data.rows
             batch_size = min(batch_size, samples)
             history = History({"epochs": epochs, "steps": -(-samples // batch_size), "verbose": verbose})
@@ -853,7 +868,7 @@ class Trainable:
         hooks.begin(self, {"verbose": verbose, "epochs": 1, "steps": -(-data.rows // max(size, PREDICT_ROWS))})
         logs = self._evaluate(data, size, hooks)
         if verbose:
-            print(" - ".join(f"{name}: {value:.4f}" for name, value in logs.items()))
+            print(" - ".join(f"{name}: {formatted(value)}" for name, value in logs.items()))
         return logs if return_dict else _unpacked(logs)
 
     def _evaluate(self, data: Feeds, batch_size: int, hooks: CallbackList) -> dict[str, Any]:

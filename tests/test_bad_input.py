@@ -177,7 +177,7 @@ REFUSED = {
     "metric": (
         lambda m: m.compile("sgd", "mse", metrics=["mea"]),
         ValueError,
-        "unknown metric 'mea': did you mean 'mse' or 'mae'",
+        "unknown metric 'mea': did you mean 'mean', 'mse' or 'mae'",
     ),
     "metric of another loss": (
         lambda m: m.compile("sgd", "mse", metrics=["sparse_categorical_accuracy"]),
@@ -608,7 +608,7 @@ def test_executors_refuse_what_would_leave_their_arrays():
         ({x: rows}, 3, np.array([0, 1, 2], np.int32), None, {y: out}, "int64"),
         ({x: rows}, 4, None, None, {y: out}, "at most 3 samples"),
         ({x: rows}, 3, None, 5, {y: out}, "batches of at most 4"),
-        ({x: rows.astype(float)}, 3, None, None, {y: out}, r"feeds\[0\] must be a C-contiguous float32"),
+        ({x: rows.astype("float16")}, 3, None, None, {y: out}, r"feeds\[0\] must be a C-contiguous float32"),
         ({x: np.ones((3, 1), np.float32)}, 3, None, None, {y: out}, r"shape \(samples, 2\)"),
         ({x: rows}, 3, None, None, {y: out[:, :1]}, r"results\[1\] must be"),
         ({x: rows}, 3, None, None, {y: out[:2]}, "at most 2 samples"),

@@ -31,7 +31,7 @@ class Recorder(Callback):
     def __init__(self, *hooks):
         super().__init__()
         self.calls = []
-        for hook in hooks or HOOKS:
+        for hook in hooks or [name for name in HOOKS if name != "on_train_pause"]:
             setattr(self, hook, lambda *arguments, hook=hook: self.calls.append((hook, *copy.deepcopy(arguments))))
 
     def names(self):
@@ -223,7 +223,7 @@ def test_what_hooks_may_not_do():
     model.fit(X, Y, verbose=0)
 
 
-@pytest.mark.parametrize("hook", [hook for hook in HOOKS if "predict" not in hook])
+@pytest.mark.parametrize("hook", [hook for hook in HOOKS if "predict" not in hook and "pause" not in hook])
 def test_an_exception_leaves_a_model_that_goes_on(hook):
     """At its second call: the state is that of the batches before it."""
     class Mine(Exception):

@@ -191,7 +191,7 @@ def test_dense_takes_any_rank():
     "call, exception, message",
     [
         (lambda: nn.Model(3, 4), TypeError, "inputs must be symbolic tensors"),
-        (lambda: nn.Model((x := nn.Input((3,))), Dense(2)(nn.Input((3,), name="z"))), ValueError,
+        (lambda: nn.Model(nn.Input((3,)), Dense(2)(nn.Input((3,), name="z"))), ValueError,
          "depend on input 'z', which is not among the inputs"),
         (lambda: nn.Model((x := nn.Input((3,))), [Dense(2, name="a")(x), Dense(3, name="a")(x)]), ValueError,
          "two layers are called 'a'"),

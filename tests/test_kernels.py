@@ -1,6 +1,7 @@
 """Every kernel of the table `nncore.testing.KERNELS`: against its twin, the exact oracle, and itself."""
 
 import inspect
+import re
 from copy import deepcopy
 
 import numpy as np
@@ -38,9 +39,9 @@ def run(module, row, arguments, like=None):
     `like`: arguments that the twin takes, when `arguments` are lists and other things that only kernels
     convert.
     """
-    function, arguments = getattr(module, row.name), deepcopy(arguments)
+    function, arguments = row.function(module), deepcopy(arguments)
     outs = [name for name in inspect.signature(function).parameters if name.endswith("_out")]
-    results = arrays(getattr(reference, row.name)(**deepcopy(arguments if like is None else like)))
+    results = arrays(row.function(reference)(**deepcopy(arguments if like is None else like)))
     if len(outs) > len(results) > 0:  # a loss does not return its rows
         results.insert(outs.index("rows_out"), results[0][:, 0])
     given = {name: np.full_like(value, np.nan, order="C") for name, value in zip(outs, results, strict=False)}
@@ -50,7 +51,9 @@ def run(module, row, arguments, like=None):
     known = {**arguments, **given}
     if isinstance(first(result), float):
         known["loss"] = first(result)
-    if not outs and result is not None:
+    if not outs and isinstance(result, tuple):
+        known |= {f"result[{i}]": value for i, value in enumerate(result)}
+    elif not outs and result is not None:
         known["result"] = result
     return {name: value for name, value in known.items() if isinstance(value, (np.ndarray, float, list))}
 
@@ -134,6 +137,8 @@ def exact(row, arguments):
     if isinstance(result, float):
         return {"loss": result}
     outs = [p for p in inspect.signature(getattr(reference, name)).parameters if p.endswith("_out")]
+    if not outs and isinstance(result, tuple):
+        return {f"result[{i}]": value for i, value in enumerate(result)}
     if "rows_out" in outs[:-1]:
         return dict(zip(("rows_out", "loss", outs[-1]), result, strict=True))
     return dict(zip(outs, result if isinstance(result, tuple) else (result,), strict=True))
@@ -165,8 +170,6 @@ def test_the_oracle_covers_what_the_contract_names():
     named = {row.name for row in KERNELS if exact(row, next(row.cases("float32")).arguments) is not None}
     assert {row.name for row in KERNELS} - named == {
         "philox4x32",
-        "sparse_categorical_accuracy",
-        "categorical_accuracy",
     }
 
 
@@ -174,7 +177,7 @@ def test_the_oracle_covers_what_the_contract_names():
 def test_gradient_by_projection(row):
     if row.gradient is None:
         pytest.skip("not differentiable")
-    function = getattr(kernels, row.name)
+    function = row.function(kernels)
     for case in list(row.cases("float64"))[2 : 2 + max(len(row.variants), 4)]:
         wrt = [name for name in row.differentiable if case.arguments[name] is not None]
 
@@ -300,9 +303,9 @@ def take_rows(arguments, rows):
 def test_a_row_has_the_same_bits_alone_and_in_a_batch(row, dtype):
     if not row.rowwise:
         pytest.skip("rows do not stand alone")
-    function = getattr(kernels, row.name)
+    function = row.function(kernels)
     for case in row.cases(dtype, seed=1):
-        batch = function(**case.arguments)
+        batch = first(function(**case.arguments))
         rows = len(batch)
         for part in (
             slice(0, 1),
@@ -310,7 +313,7 @@ def test_a_row_has_the_same_bits_alone_and_in_a_batch(row, dtype):
             slice(rows // 3, rows // 3 + 14),
             slice(rows - 1, rows),
         ):
-            alone = function(**take_rows(case.arguments, part))
+            alone = first(function(**take_rows(case.arguments, part)))
             assert_same_bits({"result": alone}, {"result": batch[part]}, f"{case.label} rows {part}")
 
 
@@ -318,7 +321,7 @@ def test_a_row_has_the_same_bits_alone_and_in_a_batch(row, dtype):
 @each_dtype
 @pytest.mark.parametrize(
     "row",
-    [row for row in KERNELS if row.label or "cross" in row.name or "mean" in row.name],
+    [row for row in KERNELS if "rows_out" in inspect.signature(getattr(kernels, row.name)).parameters],
     ids=lambda row: row.id,
 )
 def test_a_row_of_a_loss_has_the_same_bits_alone(row, dtype):
@@ -379,7 +382,7 @@ def test_hostile_values_have_the_documented_bits(row, dtype):
 
 @each_kernel
 def test_arguments_changed_in_place_must_be_plain(row):
-    function = getattr(kernels, row.name)
+    function = row.function(kernels)
     base = row.arguments(row.shapes[3], "float32", 5)
     outs = [p for p in inspect.signature(function).parameters if p.endswith("_out")]
     blank = run(kernels, row, base)
@@ -389,7 +392,7 @@ def test_arguments_changed_in_place_must_be_plain(row):
             acceptable = isinstance(bad, np.ndarray) and bad.flags.carray and bad.dtype == good.dtype
             if (label == "empty" and len(arrays(tuple(base.values()))) > 1) or not acceptable:
                 arguments = deepcopy(base)
-                with pytest.raises((ValueError, TypeError), match=f"(?s){row.name}.*{name}"):
+                with pytest.raises((ValueError, TypeError), match=f"(?s){row.name}.*{re.escape(name)}"):
                     function(**{**arguments, name: bad})
                 left = {key: value for key, value in arguments.items() if key in row.in_place and key != name}
                 assert_same_bits(
@@ -407,12 +410,12 @@ def test_empty_input_answers_or_refuses(row):
         except ValueError:  # no class to draw from
             continue
         try:
-            got = getattr(kernels, row.name)(**deepcopy(arguments))
+            got = row.function(kernels)(**deepcopy(arguments))
         except ValueError as refused:
             assert row.name in str(refused)  # a mean over nothing, say
             continue
         with np.errstate(all="ignore"):
-            want = getattr(reference, row.name)(**arguments)
+            want = row.function(reference)(**arguments)
         assert [a.shape for a in arrays(got)] == [a.shape for a in arrays(want)], (row.id, shape)
         assert_close(
             dict(enumerate(arrays(got))),
@@ -426,19 +429,19 @@ def test_empty_input_answers_or_refuses(row):
 
 @each_kernel
 def test_wrong_shapes_are_refused_with_names(row):
-    function = getattr(kernels, row.name)
+    function = row.function(kernels)
     base = row.arguments(row.shapes[3], "float32", 5, **row.variants[-1])
     named = [name for name, value in base.items() if isinstance(value, np.ndarray)]
     for name in named[1:]:
         smaller = tuple(slice(-1) for _ in base[name].shape)
         for bad in (base[name][smaller].copy(), base[name][None].copy()):
-            with pytest.raises(ValueError, match=f"{row.name}.*{name}"):
+            with pytest.raises(ValueError, match=f"{row.name}.*{re.escape(name)}"):
                 function(**{**deepcopy(base), name: bad})
 
 
 @each_kernel
 def test_outputs_are_allocated_when_not_given(row):
-    function = getattr(kernels, row.name)
+    function = row.function(kernels)
     for dtype in DTYPES:
         arguments = row.arguments(row.shapes[3], dtype, 5)
         given = run(kernels, row, arguments)
@@ -452,15 +455,15 @@ def test_outputs_are_allocated_when_not_given(row):
 @each_dtype
 @pytest.mark.parametrize("row", [row for row in KERNELS if row.rowwise], ids=lambda row: row.id)
 def test_output_may_be_the_first_input(row, dtype):
-    function = getattr(kernels, row.name)
+    function = row.function(kernels)
     out = next((p for p in inspect.signature(function).parameters if p.endswith("_out")), None)
     for case in row.cases(dtype):
-        want = function(**deepcopy(case.arguments))
+        want = first(function(**deepcopy(case.arguments)))
         arguments = deepcopy(case.arguments)
         shared = next(value for value in arguments.values())
         if out is None or shared.shape != want.shape or row.name.startswith("dense"):
             continue
-        got = function(**arguments, **{out: shared})
+        got = first(function(**arguments, **{out: shared}))
         assert got is shared
         assert_same_bits({"out": got}, {"out": want}, f"{case.label} in place")
 
@@ -468,7 +471,7 @@ def test_output_may_be_the_first_input(row, dtype):
 @each_kernel
 def test_output_may_overlap_an_input(row):
     """As NumPy's functions do: the result is that of separate arrays."""
-    function = getattr(kernels, row.name)
+    function = row.function(kernels)
     outs = [p for p in inspect.signature(function).parameters if p.endswith("_out")]
     case = list(row.cases("float32"))[-3]
     want = run(kernels, row, case.arguments)

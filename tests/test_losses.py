@@ -27,6 +27,9 @@ class Recorder:
     def width(self, buffer):
         return self.widths[buffer]
 
+    def like(self, buffer, role="gradient"):
+        return self.rows(self.widths[buffer], role=role)
+
     def emit(self, kernel, inputs, outputs, **attributes):
         self.ops.append(SimpleNamespace(kernel=kernel, inputs=inputs, outputs=outputs, attributes=attributes))
 

@@ -471,7 +471,7 @@ def test_what_a_file_keeps(tmp_path):
     model.compile(
         nn.optimizers.SGD(0.3, 0.5, True, 0.01, name="o"),
         nn.losses.BinaryCrossentropy(name="l"),
-        metrics=["mae", nn.metrics.BinaryAccuracy("b", 0.25)],
+        metrics=["mae", nn.metrics.BinaryAccuracy("b", threshold=0.25)],
     )
     model.save(path, {"author": "me"})
     loaded = nn.load_model(path)

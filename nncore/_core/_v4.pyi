@@ -7,6 +7,9 @@ from numpy.typing import NDArray
 
 ACTIVATIONS: tuple[str, ...]
 KERNELS: tuple[str, ...]
+MERGE_KINDS: tuple[str, ...]
+MOST_MERGED: int
+LOSSES: tuple[str, ...]
 ELEMENTARY: tuple[str, ...]
 OP_FIELDS: list[Any]
 SQUARES_BLOCK: int

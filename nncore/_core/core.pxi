@@ -11,7 +11,7 @@
 
 from cython cimport floating
 from libc.math cimport INFINITY
-from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
+from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
 
@@ -19,10 +19,18 @@ include "c.pxi"
 include "threads.pxi"
 include "activations.pxi"
 include "losses.pxi"
+include "elementwise_losses.pxi"
+include "row_losses.pxi"
 include "optimizers.pxi"
 include "dense.pxi"
 include "weights.pxi"
 include "metrics.pxi"
+include "normalization.pxi"
 include "random.pxi"
+include "noise.pxi"
+include "embedding.pxi"
+include "merging.pxi"
+include "factorization.pxi"
+include "gather.pxi"
 include "program.pxi"
 include "front.pxi"

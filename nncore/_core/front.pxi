@@ -11,18 +11,34 @@ ACTIVATIONS = ("identity", "sigmoid", "tanh", "relu", "leaky_relu", "elu", "expo
                "softplus", "gelu", "silu")
 KERNELS = ("dense_forward", "dense_backward_input", "dense_backward_params", "bias_activation_forward",
            "activation_forward", "activation_backward", "softmax", "softmax_backward", "log_softmax",
-           "log_softmax_backward", "softmax_cross_entropy", "sigmoid_binary_cross_entropy",
-           "categorical_cross_entropy", "binary_cross_entropy", "mean_squared_error",
+           "log_softmax_backward", "softmax_cross_entropy", "categorical_cross_entropy", "mean_squared_error",
            "categorical_accuracy", "binary_accuracy", "absolute_error", "sgd_update", "adam_update",
            "adam_step", "square_sums", "clip_scale",
            "nadam_update", "adamax_update", "rmsprop_update", "adagrad_update", "adadelta_update",
            "lion_update", "ftrl_update", "lamb_moments", "lamb_ratio", "lamb_step", "nadam_step",
            "accumulate_gradient", "average_update", "penalty_sums", "penalty_value", "penalty_gradient",
            "norm_constraint", "non_negative",
+           "elementwise_loss", "gaussian_nll", "categorical_hinge", "cosine_similarity",
+           "categorical_focal_cross_entropy", "loss_weights",
+           "dropout", "gaussian",
+           "embedding_forward", "embedding_backward", "embedding_index", "embedding_sums", "embedding_squares",
+           "merge", "sum_arrays", "extremum_backward", "concatenate", "slice", "repeat", "axis_sum",
+           "factorization_machine_forward", "factorization_machine_backward_input",
+           "factorization_machine_backward_params", "fm_interaction_forward", "fm_interaction_backward",
+           "batch_normalization_forward", "batch_normalization_backward", "scaled",
+           "layer_normalization_forward", "layer_normalization_backward_input",
+           "layer_normalization_backward_params",
+           "accuracy", "confusion_counts", "class_counts", "regression_moments",
            "gather", "store", "accumulate", "sum", "python")
+LOSSES = ("squared", "absolute", "percentage", "logarithmic", "huber", "log_cosh", "pinball", "poisson", "hinge",
+          "squared_hinge", "perceptron", "kl_divergence", "cross_entropy", "sigmoid_cross_entropy", "focal",
+          "sigmoid_focal")
 ELEMENTARY = ("exp", "expm1", "log", "log1p", "erf", "gelu_grad", "silu_grad", "tanh", "sigmoid", "softplus",
               "gelu", "silu")
-assert len(ACTIVATIONS) == N_ACTIVATIONS and len(KERNELS) == N_KERNELS
+MERGE_KINDS = ("add", "subtract", "multiply", "maximum", "minimum", "scale")
+MOST_MERGED = NN_MERGED  # arrays that one op merges
+assert len(ACTIVATIONS) == N_ACTIVATIONS and len(KERNELS) == N_KERNELS and len(MERGE_KINDS) == N_MERGE_KINDS
+assert len(LOSSES) == N_LOSS_KINDS
 
 SQUARES_BLOCK = NORM_BLOCK  # elements whose squares are summed together
 

@@ -36,6 +36,18 @@ cdef inline void* part(void* scratch, Py_ssize_t C, int number) noexcept nogil:
     return <char*>scratch + number * padded(C) * LINE
 
 
+cdef inline void turn(
+    const floating* x,  # IN  (V, C), and a vector behind it that may be read
+    floating* t,        # OUT (C, V), and so on to whole vectors
+    Py_ssize_t C,
+) noexcept nogil:
+    """t := x^T"""
+    cdef Py_ssize_t V = virtual_lanes(x), L = lanes(x), c, r
+    for r from 0 <= r < V by L:
+        for c from 0 <= c < C by L:
+            transpose(x + r * C + c, C, t + c * V + r, V)
+
+
 cdef void load_block(
     const floating* x,  # IN  (rows, C)
     floating* t,        # OUT (C, V)
@@ -43,16 +55,14 @@ cdef void load_block(
     floating* flat,     # scratch (V, C) and a vector more: reading whole vectors from x itself could leave it
 ) noexcept nogil:
     """t := x^T, rows beyond `rows` zero"""
-    cdef Py_ssize_t V = virtual_lanes(x), L = lanes(x), c, r
+    cdef Py_ssize_t V = virtual_lanes(x)
     if C == 1:
         memcpy(t, x, rows * sizeof(floating))
         memset(t + rows, 0, (V - rows) * sizeof(floating))
         return
     memcpy(flat, x, rows * C * sizeof(floating))
     memset(flat + rows * C, 0, (V - rows) * C * sizeof(floating))
-    for r from 0 <= r < V by L:
-        for c from 0 <= c < C by L:
-            transpose(<const floating*>flat + r * C + c, C, t + c * V + r, V)
+    turn(<const floating*>flat, t, C)
 
 
 cdef void store_block(
@@ -99,18 +109,22 @@ cdef void block_sum(
     floating* s,        # OUT (V,)
     Py_ssize_t C,
 ) noexcept nogil:
-    """s := sum over C, in virtual lanes"""
+    """s := sum over C, in virtual lanes
+
+    Lanes without an element are left out. That lanes begin with +0 shows only where all elements are -0: it is
+    added at the end instead."""
     cdef floating[MOST * MOST] acc
-    cdef Py_ssize_t V = virtual_lanes(e), c, v, half
-    memset(acc, 0, V * LINE)
-    for c in range(C):
+    cdef Py_ssize_t V = virtual_lanes(e), used = min(V, C), c, v, half
+    memcpy(acc, e, used * LINE)
+    for c in range(V, C):
         line_add(<floating*>acc + c % V * V, e + c * V)
     half = V // 2
     while half > 0:
-        for v in range(half):
+        for v in range(min(half, used - half)):
             line_add(<floating*>acc + v * V, <const floating*>acc + (v + half) * V)
         half //= 2
-    memcpy(s, acc, LINE)
+    memset(s, 0, LINE)
+    line_add(s, <const floating*>acc)
 
 
 cdef void block_exp(
@@ -134,13 +148,11 @@ cdef inline bint wide(const floating* x, Py_ssize_t C) noexcept nogil:
     return C >= 16 * virtual_lanes(x)
 
 
-cdef floating wide_exp(
-    const floating* x,  # IN  (C,)
-    floating* e,        # OUT (C,) exp(x - m), x or another
-    floating* m,        # OUT (1,) the largest element
+cdef inline floating wide_max(
+    const floating* x,  # IN  (C,), as many elements as lanes or more
     Py_ssize_t C,
 ) noexcept nogil:
-    """The sum of e, in virtual lanes: `block_exp` for one wide row."""
+    """The largest element; a nan may be passed over"""
     cdef floating[MOST] lane
     cdef floating[MOST] rest
     cdef floating top
@@ -155,6 +167,36 @@ cdef floating wide_exp(
     top = lane[0]
     for c in range(1, V):
         top = lane[c] if lane[c] > top else top
+    return top
+
+
+cdef inline floating wide_sum(
+    const floating* x,  # IN  (C,)
+    Py_ssize_t C,
+) noexcept nogil:
+    """The sum, in virtual lanes"""
+    cdef floating[MOST] lane
+    cdef floating[MOST] rest
+    cdef Py_ssize_t V = virtual_lanes(x), c, full = C // V * V
+    memset(lane, 0, LINE)
+    for c from 0 <= c < full by V:
+        line_add(<floating*>lane, x + c)
+    if full < C:
+        memset(rest, 0, LINE)
+        memcpy(rest, x + full, (C - full) * sizeof(floating))
+        line_add(<floating*>lane, <const floating*>rest)
+    return lanes_tree(<floating*>lane)
+
+
+cdef floating wide_exp(
+    const floating* x,  # IN  (C,)
+    floating* e,        # OUT (C,) exp(x - m), x or another
+    floating* m,        # OUT (1,) the largest element
+    Py_ssize_t C,
+) noexcept nogil:
+    """The sum of e, in virtual lanes: `block_exp` for one wide row."""
+    cdef floating top = wide_max(x, C)
+    cdef Py_ssize_t c
     if x == e:
         for c in range(C):
             e[c] = e[c] - top
@@ -162,15 +204,8 @@ cdef floating wide_exp(
     else:
         for c in range(C):
             e[c] = exp(x[c] - top)
-    memset(lane, 0, LINE)
-    for c from 0 <= c < full by V:
-        line_add(<floating*>lane, e + c)
-    if full < C:
-        memset(rest, 0, LINE)
-        memcpy(rest, e + full, (C - full) * sizeof(floating))
-        line_add(<floating*>lane, <const floating*>rest)
     m[0] = top
-    return lanes_tree(<floating*>lane)
+    return wide_sum(<const floating*>e, C)
 
 
 cdef inline floating lanes_tree(floating* lane) noexcept nogil:
@@ -324,6 +359,37 @@ cdef void log_softmax_backward(
         store_block(d, dx + b * C, C, rows, flat)
 
 
+cdef void smooth_labels(
+    const floating* t,  # IN  (n,)
+    floating* smooth,   # OUT (n,), apart from t or t itself
+    Py_ssize_t n, double smoothing, Py_ssize_t classes,
+) noexcept nogil:
+    """smooth := t (1 - smoothing) + smoothing / classes"""
+    cdef floating keep = <floating>(1 - smoothing), others = <floating>(smoothing / classes)
+    cdef Py_ssize_t i
+    for i in range(n):
+        smooth[i] = fma(t[i], keep, others)
+
+
+cdef void load_labels(
+    const int64_t* ids,      # IN  (rows,) class ids, or NULL
+    const floating* target,  # IN  (rows, C) when ids is NULL
+    floating* t,             # OUT (C, V)
+    Py_ssize_t C, Py_ssize_t rows, double smoothing,
+    floating* flat,          # scratch of load_block
+) noexcept nogil:
+    """t := target^T, or one-hot;  t (1 - smoothing) + smoothing / C of it"""
+    cdef Py_ssize_t V = virtual_lanes(target), r
+    if ids != NULL:
+        memset(t, 0, C * LINE)
+        for r in range(rows):
+            t[ids[r] * V + r] = 1
+    else:
+        load_block(target, t, C, rows, flat)
+    if smoothing != 0:
+        smooth_labels(<const floating*>t, t, C * V, smoothing, C)
+
+
 cdef void softmax_cross_entropy(
     const floating* logits,  # IN  (B, C)
     const int64_t* ids,      # IN  (B,) class ids, or NULL
@@ -331,7 +397,7 @@ cdef void softmax_cross_entropy(
     const floating* weight,  # IN  (B,) or NULL
     floating* rows_out,      # OUT (B,) w_b l_b
     floating* dlogits,       # OUT (B, C)
-    Py_ssize_t B, Py_ssize_t C, void* scratch, int thread, int n_threads,
+    Py_ssize_t B, Py_ssize_t C, double smoothing, void* scratch, int thread, int n_threads,
 ) noexcept nogil:
     """l := -sum(t * log_softmax(z));  dlogits := (sum(t) * softmax(z) - t) * w / B"""
     cdef Py_ssize_t V = virtual_lanes(logits), b, c, r, rows, begin, end
@@ -347,7 +413,7 @@ cdef void softmax_cross_entropy(
     cdef floating[MOST] total
     cdef floating term, factor, scale
     nn_share(B, ROW_GRAIN, thread, n_threads, &begin, &end)
-    if ids != NULL and wide(logits, C):
+    if ids != NULL and smoothing == 0 and wide(logits, C):
         for b in range(begin, end):
             s[0] = wide_exp(logits + b * C, dlogits + b * C, <floating*>m, C)
             row_scales(weight, <floating*>g, b, 1, B)
@@ -367,7 +433,7 @@ cdef void softmax_cross_entropy(
         for r in range(LINE // <Py_ssize_t>sizeof(floating)):
             lse[r] = log(s[r])
             s[r] = <floating>1 / s[r]
-        if ids != NULL:
+        if ids != NULL and smoothing == 0:
             for r in range(rows):
                 loss[r] = lse[r] - (z[ids[b + r] * V + r] - m[r])
                 total[r] = (e[ids[b + r] * V + r] * s[r] - <floating>1) * g[r]
@@ -376,7 +442,7 @@ cdef void softmax_cross_entropy(
             for r in range(rows):
                 e[ids[b + r] * V + r] = total[r]
         else:
-            load_block(target + b * C, t, C, rows, flat)
+            load_labels(ids + b if ids != NULL else NULL, target + b * C, t, C, rows, smoothing, flat)
             for c in range(C):
                 for r in range(LINE // <Py_ssize_t>sizeof(floating)):
                     term = t[c * V + r] * (lse[r] - (z[c * V + r] - m[r]))
@@ -392,161 +458,11 @@ cdef void softmax_cross_entropy(
         store_rows(<const floating*>loss, weight, rows_out, b, rows)
 
 
-cdef void sigmoid_binary_cross_entropy(
-    const floating* logits,  # IN  (B, O)
-    const floating* target,  # IN  (B, O)
-    const floating* weight,  # IN  (B,) or NULL
-    floating* rows_out,      # OUT (B,) w_b l_b
-    floating* dlogits,       # OUT (B, O)
-    Py_ssize_t B, Py_ssize_t O, void* scratch, int thread, int n_threads,
-) noexcept nogil:
-    """l := mean(max(z, 0) - z t + log(1 + exp(-|z|)));  dlogits := (sigmoid(z) - t) * w / (B O)"""
-    cdef Py_ssize_t V = virtual_lanes(logits), b, c, r, i, rows, begin, end
-    cdef floating* z = <floating*>part(scratch, O, 0)
-    cdef floating* t = <floating*>part(scratch, O, 1)
-    cdef floating* a = <floating*>part(scratch, O, 2)
-    cdef floating* flat = <floating*>part(scratch, O, 4)
-    cdef floating[MOST] g
-    cdef floating[MOST] loss
-    cdef floating share = <floating>1 / <floating>O, top
-    nn_share(B, ROW_GRAIN, thread, n_threads, &begin, &end)
-    for b from begin <= b < end by V:
-        rows = min(V, end - b)
-        load_block(logits + b * O, z, O, rows, flat)
-        load_block(target + b * O, t, O, rows, flat)
-        row_scales(weight, <floating*>g, b, rows, B)
-        for i in range(O * V):
-            a[i] = -z[i] if z[i] > 0 else z[i]
-        exp_all(a, O * V)
-        log1p_all(a, O * V)
-        for i in range(O * V):
-            top = <floating>0 if z[i] <= 0 else z[i]
-            a[i] = fma(-z[i], t[i], top) + a[i]
-        block_sum(a, <floating*>loss, O)
-        for r in range(LINE // <Py_ssize_t>sizeof(floating)):
-            loss[r] = loss[r] * share
-            g[r] = g[r] * share
-        activate_in_place(SIGMOID, z, O * V, <floating>0)
-        for i in range(O * V):
-            a[i] = z[i] - t[i]
-        scale_block(a, <const floating*>g, O)
-        store_block(a, dlogits + b * O, O, rows, flat)
-        store_rows(<const floating*>loss, weight, rows_out, b, rows)
-
-
-cdef void mean_squared_error(
-    const floating* y_pred,  # IN  (B, O)
-    const floating* target,  # IN  (B, O)
-    const floating* weight,  # IN  (B,) or NULL
-    floating* rows_out,      # OUT (B,) w_b l_b
-    floating* dy_pred,       # OUT (B, O), or NULL: the rows alone
-    Py_ssize_t B, Py_ssize_t O, void* scratch, int thread, int n_threads,
-) noexcept nogil:
-    """l := mean((p - t)^2);  dy_pred := 2 (p - t) * w / (B O)"""
-    cdef Py_ssize_t V = virtual_lanes(y_pred), b, r, rows, begin, end
-    cdef floating* squares = <floating*>part(scratch, O, 0)
-    cdef floating* turned = <floating*>part(scratch, O, 1)
-    cdef floating* flat = <floating*>part(scratch, O, 4)
-    cdef floating[MOST] loss
-    cdef floating share = <floating>1 / <floating>O
-    nn_share(B, ROW_GRAIN, thread, n_threads, &begin, &end)
-    for b from begin <= b < end by V:
-        rows = min(V, end - b)
-        if weight == NULL:
-            squared_differences(y_pred + b * O, target + b * O, squares,
-                                dy_pred + b * O if dy_pred != NULL else NULL, rows * O,
-                                (<floating>1 / <floating>B) * share)
-        else:
-            for r in range(rows):
-                squared_differences(y_pred + (b + r) * O, target + (b + r) * O, squares + r * O,
-                                    dy_pred + (b + r) * O if dy_pred != NULL else NULL, O,
-                                    (weight[b + r] / <floating>B) * share)
-        if O == 1:
-            memcpy(loss, squares, rows * sizeof(floating))
-        elif O == 2:  # what is left of the tree when all other lanes are 0
-            for r in range(rows):
-                loss[r] = squares[2 * r] + squares[2 * r + 1]
-        else:
-            load_block(<const floating*>squares, turned, O, rows, flat)
-            block_sum(<const floating*>turned, <floating*>loss, O)
-        for r in range(rows):
-            loss[r] = loss[r] * share
-        store_rows(<const floating*>loss, weight, rows_out, b, rows)
-
-
-cdef inline void squared_differences(
-    const floating* y_pred,  # IN  (N,)
-    const floating* target,  # IN  (N,)
-    floating* squares,       # OUT (N,)
-    floating* dy_pred,       # OUT (N,), or NULL
-    Py_ssize_t n, floating scale,
-) noexcept nogil:
-    """squares := (p - t)^2;  dy_pred := 2 (p - t) * scale"""
-    cdef Py_ssize_t i
-    cdef floating d
-    if dy_pred == NULL:
-        for i in range(n):
-            d = y_pred[i] - target[i]
-            squares[i] = d * d
-    else:
-        for i in range(n):
-            d = y_pred[i] - target[i]
-            squares[i] = d * d
-            dy_pred[i] = (d + d) * scale
-
-
 cdef inline floating clip_probability(floating p) noexcept nogil:
     """p within [1e-7, 1 - 1e-7]; nan stays."""
     cdef floating low = <floating>EPSILON, high = <floating>1 - <floating>EPSILON
     p = low if p < low else p
     return high if p > high else p
-
-
-cdef void binary_cross_entropy(
-    const floating* y_pred,  # IN  (B, O) probabilities
-    const floating* target,  # IN  (B, O)
-    const floating* weight,  # IN  (B,) or NULL
-    floating* rows_out,      # OUT (B,) w_b l_b
-    floating* dy_pred,       # OUT (B, O)
-    Py_ssize_t B, Py_ssize_t O, void* scratch, int thread, int n_threads,
-) noexcept nogil:
-    """l := -mean(t log(q) + (1 - t) log(1 - q)), q = clip(p)
-
-    dy_pred := (q - t) / (q (1 - q)) * w / (B O) inside the clip"""
-    cdef Py_ssize_t V = virtual_lanes(y_pred), b, c, r, i, rows, begin, end
-    cdef floating* p = <floating*>part(scratch, O, 0)
-    cdef floating* t = <floating*>part(scratch, O, 1)
-    cdef floating* a = <floating*>part(scratch, O, 2)
-    cdef floating* other = <floating*>part(scratch, O, 3)
-    cdef floating* flat = <floating*>part(scratch, O, 4)
-    cdef floating[MOST] g
-    cdef floating[MOST] loss
-    cdef floating share = <floating>1 / <floating>O, q, d
-    nn_share(B, ROW_GRAIN, thread, n_threads, &begin, &end)
-    for b from begin <= b < end by V:
-        rows = min(V, end - b)
-        load_block(y_pred + b * O, p, O, rows, flat)
-        load_block(target + b * O, t, O, rows, flat)
-        row_scales(weight, <floating*>g, b, rows, B)
-        for i in range(O * V):
-            a[i] = clip_probability(p[i])
-            other[i] = -a[i]
-        log_all(a, O * V)
-        log1p_all(other, O * V)
-        for i in range(O * V):
-            a[i] = fma(-t[i], a[i], -((<floating>1 - t[i]) * other[i]))
-        block_sum(a, <floating*>loss, O)
-        for r in range(LINE // <Py_ssize_t>sizeof(floating)):
-            loss[r] = loss[r] * share
-            g[r] = g[r] * share
-        for i in range(O * V):
-            q = clip_probability(p[i])
-            d = (q - t[i]) / (q * (<floating>1 - q))
-            d = d if q == p[i] else <floating>0
-            a[i] = q if q != q else d
-        scale_block(a, <const floating*>g, O)
-        store_block(a, dy_pred + b * O, O, rows, flat)
-        store_rows(<const floating*>loss, weight, rows_out, b, rows)
 
 
 cdef void categorical_cross_entropy(
@@ -556,7 +472,7 @@ cdef void categorical_cross_entropy(
     const floating* weight,  # IN  (B,) or NULL
     floating* rows_out,      # OUT (B,) w_b l_b
     floating* dy_pred,       # OUT (B, C)
-    Py_ssize_t B, Py_ssize_t C, void* scratch, int thread, int n_threads,
+    Py_ssize_t B, Py_ssize_t C, double smoothing, void* scratch, int thread, int n_threads,
 ) noexcept nogil:
     """l := -sum(t log(q)), q = clip(u), u = p / sum(p)
 
@@ -575,12 +491,7 @@ cdef void categorical_cross_entropy(
     for b from begin <= b < end by V:
         rows = min(V, end - b)
         load_block(y_pred + b * C, u, C, rows, flat)
-        if ids != NULL:
-            memset(t, 0, C * LINE)
-            for r in range(rows):
-                t[ids[b + r] * V + r] = 1
-        else:
-            load_block(target + b * C, t, C, rows, flat)
+        load_labels(ids + b if ids != NULL else NULL, target + b * C, t, C, rows, smoothing, flat)
         row_scales(weight, <floating*>g, b, rows, B)
         block_sum(u, <floating*>s, C)
         for r in range(LINE // <Py_ssize_t>sizeof(floating)):

@@ -68,8 +68,8 @@ cdef Update prepare_update(const Op* op, double scheduled) noexcept nogil:
     memset(&u, 0, sizeof(u))
     u.scale = 1.0 if op.p[6] == NULL else (<const double*>op.p[6])[0]
     u.rate, u.decay, u.clip = rate, rate * op.s[1], op.s[2]
-    if op.p[7] != NULL:
-        u.l1, u.twice_l2 = (<const Op*>op.p[7]).s[0], 2.0 * (<const Op*>op.p[7]).s[1]
+    if op.p[9] != NULL:
+        u.l1, u.twice_l2 = (<const Op*>op.p[9]).s[0], 2.0 * (<const Op*>op.p[9]).s[1]
     if op.kernel == K_SGD_UPDATE:
         u.kind = SGD_PLAIN if op.p[2] == NULL else SGD_NESTEROV if own[1] != 0 else SGD_MOMENTUM
         u.momentum, u.penalty = own[0], own[2]

@@ -31,9 +31,7 @@ cdef enum Kernel:
     K_LOG_SOFTMAX
     K_LOG_SOFTMAX_BACKWARD
     K_SOFTMAX_CROSS_ENTROPY
-    K_SIGMOID_BINARY_CROSS_ENTROPY
     K_CATEGORICAL_CROSS_ENTROPY
-    K_BINARY_CROSS_ENTROPY
     K_MEAN_SQUARED_ERROR
     K_CATEGORICAL_ACCURACY
     K_BINARY_ACCURACY
@@ -61,6 +59,41 @@ cdef enum Kernel:
     K_PENALTY_GRADIENT
     K_NORM_CONSTRAINT
     K_NON_NEGATIVE
+    K_ELEMENTWISE_LOSS
+    K_GAUSSIAN_NLL
+    K_CATEGORICAL_HINGE
+    K_COSINE_SIMILARITY
+    K_CATEGORICAL_FOCAL_CROSS_ENTROPY
+    K_LOSS_WEIGHTS
+    K_DROPOUT
+    K_GAUSSIAN
+    K_EMBEDDING_FORWARD
+    K_EMBEDDING_BACKWARD
+    K_EMBEDDING_INDEX
+    K_EMBEDDING_SUMS
+    K_EMBEDDING_SQUARES
+    K_MERGE
+    K_SUM_ARRAYS
+    K_EXTREMUM_BACKWARD
+    K_CONCATENATE
+    K_SLICE
+    K_REPEAT
+    K_AXIS_SUM
+    K_FACTORIZATION_MACHINE_FORWARD
+    K_FACTORIZATION_MACHINE_BACKWARD_INPUT
+    K_FACTORIZATION_MACHINE_BACKWARD_PARAMS
+    K_FM_INTERACTION_FORWARD
+    K_FM_INTERACTION_BACKWARD
+    K_BATCH_NORMALIZATION_FORWARD
+    K_BATCH_NORMALIZATION_BACKWARD
+    K_SCALED
+    K_LAYER_NORMALIZATION_FORWARD
+    K_LAYER_NORMALIZATION_BACKWARD_INPUT
+    K_LAYER_NORMALIZATION_BACKWARD_PARAMS
+    K_ACCURACY
+    K_CONFUSION_COUNTS
+    K_CLASS_COUNTS
+    K_REGRESSION_MOMENTS
     K_GATHER
     K_STORE
     K_ACCUMULATE
@@ -72,6 +105,7 @@ cdef enum:
     OP_POINTERS = 10
     OP_SIZES = 8
     OP_SCALARS = 10
+    NN_MERGED = 7  # the most arrays that an op merges: as many widths are sizes of the op
 
 cdef struct Op:
     int64_t kernel
@@ -111,6 +145,7 @@ cdef void run_op_typed(const Op* op, const Batch* batch, void* scratch, int thre
     cdef floating* p5 = <floating*>op.p[5]
     cdef int64_t* ids = <int64_t*>op.p[5]
     cdef floating s0 = <floating>op.s[0]
+    cdef Py_ssize_t begin, end
     if kernel == K_DENSE_FORWARD:
         dense_forward(p0, p1, p2, p3, B, n0, n1, op.n[3] != 0, <int>op.n[2], op.s[0], scratch, batch.by_rows,
                       thread, n_threads)
@@ -135,21 +170,19 @@ cdef void run_op_typed(const Op* op, const Batch* batch, void* scratch, int thre
     elif kernel == K_LOG_SOFTMAX_BACKWARD:
         log_softmax_backward(p0, p1, p2, B, n0, scratch, thread, n_threads)
     elif kernel == K_SOFTMAX_CROSS_ENTROPY:
-        softmax_cross_entropy(p0, ids, p1, p2, p3, p4, B, n0, scratch, thread, n_threads)
-    elif kernel == K_SIGMOID_BINARY_CROSS_ENTROPY:
-        sigmoid_binary_cross_entropy(p0, p1, p2, p3, p4, B, n0, scratch, thread, n_threads)
+        softmax_cross_entropy(p0, ids, p1, p2, p3, p4, B, n0, op.s[0], scratch, thread, n_threads)
     elif kernel == K_CATEGORICAL_CROSS_ENTROPY:
-        categorical_cross_entropy(p0, ids, p1, p2, p3, p4, B, n0, scratch, thread, n_threads)
-    elif kernel == K_BINARY_CROSS_ENTROPY:
-        binary_cross_entropy(p0, p1, p2, p3, p4, B, n0, scratch, thread, n_threads)
+        categorical_cross_entropy(p0, ids, p1, p2, p3, p4, B, n0, op.s[0], scratch, thread, n_threads)
     elif kernel == K_MEAN_SQUARED_ERROR:
-        mean_squared_error(p0, p1, p2, p3, p4, B, n0, scratch, thread, n_threads)
+        elementwise_loss(L_SQUARED, p0, p1, p2, NULL, p3, p4, B, n0, 1, op.s, scratch, thread, n_threads)
     elif kernel == K_CATEGORICAL_ACCURACY:
-        categorical_accuracy(p0, ids, p1, p3, B, n0, scratch, thread, n_threads)
+        categorical_accuracy(p0, ids, p1, p2, p3, B, n0, <Py_ssize_t>op.s[0], thread, n_threads)
     elif kernel == K_BINARY_ACCURACY:
-        binary_accuracy(p0, p1, p3, B, n0, s0, thread, n_threads)
+        binary_accuracy(p0, p1, p2, p3, B, n0, s0, thread, n_threads)
     elif kernel == K_ABSOLUTE_ERROR:
-        absolute_error(p0, p1, p3, B, n0, scratch, thread, n_threads)
+        absolute_error(p0, p1, p2, p3, B, n0, scratch, thread, n_threads)
+    elif is_update(kernel) and op.p[7] != NULL:
+        update_rows(op, batch.rate, n0, thread, n_threads, unused)
     elif is_update(kernel):
         update(op, batch.rate, p0, p1, p2, p3, p4, n0, thread, n_threads)
     elif kernel == K_ADAM_STEP and thread == 0:
@@ -184,14 +217,109 @@ cdef void run_op_typed(const Op* op, const Batch* batch, void* scratch, int thre
         norm_constraint(p0, n0, n1, n2, op.n[3] != 0, op.s[0], op.s[1], op.s[2], thread, n_threads)
     elif kernel == K_NON_NEGATIVE:
         non_negative(p0, n0, thread, n_threads)
+    elif kernel == K_ELEMENTWISE_LOSS:
+        elementwise_loss(<int>op.n[2], p0, p1, p2, p5, p3, p4, B, n0, max(n1, <Py_ssize_t>1), op.s, scratch,
+                         thread, n_threads)
+    elif kernel == K_GAUSSIAN_NLL:
+        gaussian_nll(p0, p1, p2, p3, p4, B, n0 // 2, op.s, scratch, thread, n_threads)
+    elif kernel == K_CATEGORICAL_HINGE:
+        categorical_hinge(p0, p1, p2, p3, p4, B, n0, scratch, thread, n_threads)
+    elif kernel == K_COSINE_SIMILARITY:
+        cosine_similarity(p0, p1, p2, p3, p4, B, n0, scratch, thread, n_threads)
+    elif kernel == K_CATEGORICAL_FOCAL_CROSS_ENTROPY:
+        categorical_focal_cross_entropy(op.n[2] != 0, p0, p1, p2, p5, p3, p4, B, n0, op.s, scratch, thread,
+                                        n_threads)
+    elif kernel == K_LOSS_WEIGHTS and thread == 0:
+        loss_weights(<int>op.n[2], p0, <const int64_t*>op.p[1], p2, <int64_t*>op.p[3], B, op.n[3])
+    elif kernel == K_DROPOUT:
+        dropout(p0, p1, B, n0, op.n[1], op.n[2], op.n[3] != 0, op.s[0], <floating>op.s[1], <floating>op.s[2],
+                <floating>op.s[3], op.n[4], op.n[5], batch.step, thread, n_threads)
+    elif kernel == K_GAUSSIAN:
+        gaussian(p0, p1, B, n0, op.n[3] != 0, s0, op.n[4], op.n[5], batch.step, thread, n_threads)
+    elif kernel == K_EMBEDDING_FORWARD:
+        embedding_forward(<const int64_t*>op.p[0], p1, p2, B, n1, n0, op.n[2], op.n[3], op.n[4] != 0, thread,
+                          n_threads)
+    elif kernel == K_EMBEDDING_BACKWARD:
+        embedding_backward(p0, <const int64_t*>op.p[1], p2, B * n1, n0, op.n[2], op.n[3], op.n[4] != 0, thread,
+                           n_threads)
+    elif kernel == K_EMBEDDING_INDEX and thread == 0:
+        embedding_index(<const int64_t*>op.p[0], <int64_t*>op.p[1], <int64_t*>op.p[2], <int64_t*>op.p[3],
+                        <int64_t*>op.p[4], <int32_t*>op.p[5], B * n1, op.n[2], op.n[3], op.n[4] != 0)
+    elif kernel == K_EMBEDDING_SUMS:
+        embedding_sums(p0, <const int64_t*>op.p[1], <const int64_t*>op.p[2], <const int64_t*>op.p[3], p4, n0,
+                       thread, n_threads)
+    elif kernel == K_EMBEDDING_SQUARES and thread == 0:
+        embedding_squares(p0, <const int64_t*>op.p[1], <double*>op.p[2] + n1, n0)
+    elif kernel == K_MERGE:
+        nn_share(B, ROW_GRAIN, thread, n_threads, &begin, &end)
+        merge(op, p0, begin * n0, end * n0)
+    elif kernel == K_SUM_ARRAYS:
+        nn_share(n0, BLOCK, thread, n_threads, &begin, &end)
+        merge(op, p0, begin, end)
+    elif kernel == K_EXTREMUM_BACKWARD:
+        nn_share(B, ROW_GRAIN, thread, n_threads, &begin, &end)
+        extremum_backward(op, p0, begin * n0, end * n0)
+    elif kernel == K_CONCATENATE:
+        concatenate(op, p0, B, thread, n_threads)
+    elif kernel == K_SLICE:
+        slice_columns(p0, p1, B, n0, n1, op.n[2], op.n[3], thread, n_threads)
+    elif kernel == K_REPEAT:
+        repeat(p0, p1, B, n0, n1, op.n[2], thread, n_threads)
+    elif kernel == K_AXIS_SUM:
+        axis_sum(p0, p1, B, n0, n1, op.n[2], scratch, thread, n_threads)
+    elif kernel == K_FACTORIZATION_MACHINE_FORWARD:
+        factorization_machine_forward(p0, p1, p2, p3, B, n0, n1, scratch, thread, n_threads)
+    elif kernel == K_FACTORIZATION_MACHINE_BACKWARD_INPUT:
+        factorization_machine_backward_input(p0, p1, p2, p3, p4, B, n0, n1, scratch, thread, n_threads)
+    elif kernel == K_FACTORIZATION_MACHINE_BACKWARD_PARAMS:
+        factorization_machine_backward_params(p0, p1, p2, p3, p4, B, n0, n1, scratch, thread, n_threads)
+    elif kernel == K_FM_INTERACTION_FORWARD:
+        fm_interaction_forward(p0, p1, B, n0, n1, thread, n_threads)
+    elif kernel == K_FM_INTERACTION_BACKWARD:
+        fm_interaction_backward(p0, p1, p2, B, n0, n1, scratch, thread, n_threads)
+    elif kernel == K_BATCH_NORMALIZATION_FORWARD:
+        batch_normalization_forward(p0, p1, p2, p3, p4, p5, <floating*>op.p[6], <floating*>op.p[7],
+                                    <floating*>op.p[8], <floating*>op.p[9], B, n0, op.s[0], op.s[1], <int>op.n[2],
+                                    <floating>op.s[2], scratch, thread, n_threads)
+    elif kernel == K_BATCH_NORMALIZATION_BACKWARD:
+        batch_normalization_backward(p0, p1, p2, p3, p4, <floating*>op.p[8], p5, <floating*>op.p[6],
+                                     <floating*>op.p[7], B, n0, <int>n1, op.s[1], <int>op.n[2], s0, scratch, thread,
+                                     n_threads)
+    elif kernel == K_SCALED:
+        scaled(p0, p1, p2, p3, p4, p5, <const int64_t*>op.p[6], B, n0, <int>n1, op.s[0], <int>op.n[2],
+               <floating>op.s[1], scratch, thread, n_threads)
+    elif kernel == K_LAYER_NORMALIZATION_FORWARD:
+        layer_normalization_forward(p0, p1, p2, p3, p4, p5, B, n0, n1 != 0, op.s[0], thread, n_threads)
+    elif kernel == K_LAYER_NORMALIZATION_BACKWARD_INPUT:
+        layer_normalization_backward_input(p0, p1, p2, p3, p4, p5, B, n0, thread, n_threads)
+    elif kernel == K_LAYER_NORMALIZATION_BACKWARD_PARAMS:
+        layer_normalization_backward_params(p0, p1, p2, p3, p4, p5, B, n0, scratch, thread, n_threads)
+    elif kernel == K_ACCURACY:
+        accuracy(p0, p1, p2, p3, B, n0, thread, n_threads)
+    elif kernel == K_CONFUSION_COUNTS:
+        confusion_counts(p0, p1, p2, p4, p3, B, n0, n1, op.n[2], op.n[3], thread, n_threads)
+    elif kernel == K_CLASS_COUNTS:
+        class_counts(p0, p1, p2, p3, B, n0, n1 != 0, s0, thread, n_threads)
+    elif kernel == K_REGRESSION_MOMENTS:
+        regression_moments(p0, p1, p2, <double*>op.p[3], B, n0, thread, n_threads)
     elif kernel == K_GATHER:
-        gather(<const char*>op.p[0], <char*>op.p[1], n0, batch, thread, n_threads)
+        if op.n[2] == 0:
+            gather(<const char*>op.p[0], <char*>op.p[1], n0, batch, thread, n_threads)
+        elif op.n[3]:  # n: numbers in a row, bytes between rows, their dtype, whether ids are wanted
+            gather_converted(<const char*>op.p[0], <int64_t*>op.p[1], <int>op.n[2], n0, n1, batch.order,
+                             batch.first, batch.rows, thread, n_threads)
+        else:
+            gather_converted(<const char*>op.p[0], p1, <int>op.n[2], n0, n1, batch.order, batch.first,
+                             batch.rows, thread, n_threads)
     elif kernel == K_STORE:
         store(<const char*>op.p[0], <char*>op.p[1], n0, batch, thread, n_threads)
     elif kernel == K_ACCUMULATE and thread == 0:
-        (<double*>op.p[1])[0] += op.s[0] * (B * <double>p0[0] if n0 else batch_sum(p0, B))
+        if n0:  # the same for every row
+            (<double*>op.p[1])[0] += op.s[0] * (B * <double>p0[0])
+        else:
+            column_sums(p0, <double*>op.p[1], B, max(n1, 1), op.s[0], True)
     elif kernel == K_SUM and thread == 0:
-        (<double*>op.p[1])[0] = batch_sum(p0, B)
+        column_sums(p0, <double*>op.p[1], B, max(n0, 1), 1, False)
 
 
 cdef inline void run_op(const Op* op, const Batch* batch, void* scratch, int thread,
@@ -248,6 +376,8 @@ cdef double op_work(const Op* op, Py_ssize_t B) noexcept nogil:
     cdef int64_t kernel = op.kernel
     if kernel == K_DENSE_FORWARD or kernel == K_DENSE_BACKWARD_INPUT or kernel == K_DENSE_BACKWARD_PARAMS:
         return <double>B * op.n[0] * op.n[1] / GRAIN_MULTIPLY_ADDS
+    if is_update(kernel) and op.p[7] != NULL:  # of some rows
+        return <double>B * op.n[0] * op.n[1] / (GRAIN_ELEMENTS // 4)
     if kernel == K_NORM_CONSTRAINT:
         return <double>op.n[0] * op.n[1] * op.n[2] / GRAIN_ELEMENTS
     if kernel == K_SGD_UPDATE or kernel == K_SQUARE_SUMS or K_ACCUMULATE_GRADIENT <= kernel <= K_NON_NEGATIVE:
@@ -256,6 +386,20 @@ cdef double op_work(const Op* op, Py_ssize_t B) noexcept nogil:
         return <double>op.n[0] / (GRAIN_ELEMENTS // 4)  # a root and a division take as long as all else
     if kernel == K_ADAM_STEP or kernel == K_NADAM_STEP or kernel == K_CLIP_SCALE or kernel == K_LAMB_RATIO:
         return 0
+    if kernel == K_LOSS_WEIGHTS:
+        return 0
+    if K_EMBEDDING_FORWARD <= kernel <= K_EMBEDDING_SUMS:
+        return <double>B * op.n[0] * op.n[1] / GRAIN_ELEMENTS if kernel != K_EMBEDDING_INDEX else 0
+    if kernel == K_EMBEDDING_SQUARES:
+        return 0
+    if kernel == K_DROPOUT:
+        return <double>B * op.n[0] * op.n[1] * op.n[2] / GRAIN_ELEMENTS
+    if kernel == K_GAUSSIAN:
+        return <double>B * op.n[0] / (GRAIN_ELEMENTS // 4)
+    if kernel == K_SUM_ARRAYS:
+        return <double>op.n[0] * op.n[1] / GRAIN_ELEMENTS
+    if K_MERGE <= kernel <= K_FM_INTERACTION_BACKWARD:
+        return merge_work(op, B)
     if K_GATHER <= kernel <= K_PYTHON:
         return 0
     return <double>B * op.n[0] / GRAIN_ELEMENTS
@@ -280,8 +424,16 @@ cdef Py_ssize_t op_scratch(const Op* op) noexcept nogil:
         return product_scratch(op.n[0], op.n[1], size)
     if op.kernel == K_DENSE_BACKWARD_PARAMS:
         return product_scratch(op.n[1], CHUNK, size)
+    if op.kernel == K_MEAN_SQUARED_ERROR or K_ELEMENTWISE_LOSS <= op.kernel <= K_CATEGORICAL_FOCAL_CROSS_ENTROPY:
+        return loss_scratch(op.n[0])
     if K_SOFTMAX <= op.kernel <= K_ABSOLUTE_ERROR:
         return block_scratch(op.n[0])
+    if op.kernel == K_AXIS_SUM:
+        return block_scratch(op.n[1]) if op.n[0] == 1 else 0
+    if K_FACTORIZATION_MACHINE_FORWARD <= op.kernel <= K_FM_INTERACTION_BACKWARD:
+        return factorization_scratch(op)
+    if K_BATCH_NORMALIZATION_FORWARD <= op.kernel <= K_LAYER_NORMALIZATION_BACKWARD_PARAMS:
+        return column_scratch()
     return 0
 
 

@@ -1,13 +1,14 @@
-"""Data sets in the package, and the readers behind the ``nncore`` command."""
+"""Data: a set in the package, data made batch by batch, augmentation; and the readers behind the ``nncore`` command."""
 
 from __future__ import annotations
-
-import importlib.resources
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["load_digits"]
+from nncore.data import augment
+from nncore.data.dataset import PyDataset
+
+__all__ = ["PyDataset", "augment", "load_digits"]
 
 
 def load_digits() -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
@@ -32,6 +33,8 @@ def load_digits() -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     >>> y[:10].tolist()
     [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]
     """
+    import importlib.resources  # only here: import nncore stays fast
+
     with (
         importlib.resources.files(__name__).joinpath("digits.npz").open("rb") as file,
         np.load(file, allow_pickle=False) as arrays,

@@ -20,7 +20,7 @@ ACTIVATION = {name: number for number, name in enumerate(core.ACTIVATIONS)} | {"
 DEFAULT_ALPHA = {"leaky_relu": 0.2, "elu": 1.0}
 
 # Arguments that may be None: for the core a null pointer, which only these may become.
-OPTIONAL = ("b", "sample_weight", "class_target")
+OPTIONAL = ("b", "sample_weight", "class_target", "class_weight")
 
 _FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from nncore import _checks
+from nncore._core import core
 from nncore.kernels._front import Array, Outputs, arrays, run
 
 __all__ = [
@@ -21,6 +22,46 @@ __all__ = [
     "softmax_backward",
     "softmax_cross_entropy",
 ]
+
+
+class Lowered(NamedTuple):
+    """How the core runs a loss: its kernel there, the kind where that has kinds, its scalars in the core's order."""
+
+    kernel: str
+    kind: int = 0
+    scalars: tuple[str, ...] = ()
+
+
+def _elementwise(kind: str, *scalars: str) -> Lowered:
+    return Lowered("elementwise_loss", core.LOSSES.index(kind), scalars)
+
+
+_FOCAL = ("label_smoothing", "alpha", "gamma")
+LOWERED = {
+    "softmax_cross_entropy": Lowered("softmax_cross_entropy", 0, ("label_smoothing",)),
+    "categorical_cross_entropy": Lowered("categorical_cross_entropy", 0, ("label_smoothing",)),
+    "sigmoid_binary_cross_entropy": _elementwise("sigmoid_cross_entropy", "label_smoothing"),
+    "binary_cross_entropy": _elementwise("cross_entropy", "label_smoothing"),
+    "softmax_focal_cross_entropy": Lowered("categorical_focal_cross_entropy", 1, _FOCAL),
+    "categorical_focal_cross_entropy": Lowered("categorical_focal_cross_entropy", 0, _FOCAL),
+    "sigmoid_focal_cross_entropy": _elementwise("sigmoid_focal", *_FOCAL, "apply_class_balancing"),
+    "binary_focal_cross_entropy": _elementwise("focal", *_FOCAL, "apply_class_balancing"),
+    "mean_squared_error": Lowered("mean_squared_error"),
+    "mean_absolute_error": _elementwise("absolute"),
+    "mean_absolute_percentage_error": _elementwise("percentage"),
+    "mean_squared_logarithmic_error": _elementwise("logarithmic"),
+    "huber": _elementwise("huber", "delta"),
+    "log_cosh": _elementwise("log_cosh"),
+    "pinball": _elementwise("pinball"),
+    "poisson": _elementwise("poisson"),
+    "gaussian_nll": Lowered("gaussian_nll", 0, ("eps", "full")),
+    "hinge": _elementwise("hinge"),
+    "squared_hinge": _elementwise("squared_hinge"),
+    "categorical_hinge": Lowered("categorical_hinge"),
+    "perceptron": _elementwise("perceptron"),
+    "kl_divergence": _elementwise("kl_divergence"),
+    "cosine_similarity": Lowered("cosine_similarity"),
+}
 
 
 def _rowwise(where: str, x: ArrayLike, y_out: Array | None) -> Array:
@@ -152,23 +193,71 @@ def _ids(where: str, target: ArrayLike, classes: int, rows: int) -> NDArray[np.i
     return _checks.as_class_ids(found, where, "target", classes, rows)
 
 
-def _loss(where: str, argument: str, y: ArrayLike, target: ArrayLike, sample_weight: ArrayLike | None,
-          rows_out: Array | None, gradient_out: Array | None, classes: bool) -> tuple[float, Array]:
-    """Run a loss kernel: (B, O) predictions, class ids or (B, O) targets, optional (B,) weights."""
+def loss(
+    where: str,
+    y: ArrayLike,
+    target: ArrayLike,
+    sample_weight: ArrayLike | None,
+    rows_out: Array | None,
+    gradient_out: Array | None,
+    *,
+    argument: str = "y_pred",
+    classes: bool = False,
+    quantiles: ArrayLike | None = None,
+    class_weight: ArrayLike | None = None,
+    halves: bool = False,
+    **scalars: float,
+) -> tuple[float, Array]:
+    """Run a loss kernel.
+
+    Parameters
+    ----------
+    where : str
+        The kernel.
+    y, target, sample_weight, rows_out, gradient_out : array_like
+        (B, C) predictions, (B, C) targets, (B,) weights or None; outputs.
+    argument : str
+        What the predictions are called.
+    classes : bool
+        Whether targets may be class ids (B,).
+    quantiles : array_like, shape (Q,), optional
+        With them y is (B, O * Q).
+    class_weight : array_like, shape (C,), optional
+        Weights of the classes.
+    halves : bool
+        Whether y is (B, 2 * O).
+    **scalars
+        The kernel's.
+    """
     ids: NDArray[np.int64] | None = None
     dense: Any = target
     if classes:
         (y,) = arrays(where, **{argument: (y, 2)})
         ids = _ids(where, target, y.shape[1], y.shape[0])
         dense = None if ids is not None else target
-    named = "target" if ids is None else "class_target"  # there is no dense target beside class ids
-    y, dense, weight = arrays(
-        where, **{argument: (y, 2), named: (dense, None), "sample_weight": (sample_weight, None)}
-    )
+    given: dict[str, tuple[ArrayLike | None, int | None]] = {
+        argument: (y, 2),
+        "target" if ids is None else "class_target": (dense, None),  # no dense target beside class ids
+        "sample_weight": (sample_weight, None),
+    }
+    if quantiles is not None:
+        given["quantiles"] = (quantiles, 1)
+    if class_weight is not None:
+        given["class_weight"] = (class_weight, 1)
+    y, dense, weight, *others = arrays(where, **given)
     rows, columns = y.shape
-    if dense is not None and dense.shape != y.shape:
-        if not (columns == 1 and dense.shape == (rows,)):
-            raise ValueError(f"{where}: {argument} has shape {y.shape} but target has shape {dense.shape}")
+    each = 1  # outputs of a target
+    if halves or quantiles is not None:
+        each = 2 if halves else len(others[0])
+    wanted = (rows, columns // each if each and columns % each == 0 else -1)
+    if dense is not None and dense.shape != wanted:
+        if not (columns == each and dense.shape == (rows,)):
+            ending = f" and quantiles has shape {others[0].shape}" if quantiles is not None else ""
+            raise ValueError(f"{where}: {argument} has shape {y.shape} but target has shape {dense.shape}{ending}")
+    if class_weight is not None and len(others[0]) != columns:
+        raise ValueError(
+            f"{where}: class_weight must hold one weight per class, shape ({columns},), got shape {others[0].shape}"
+        )
     if weight is not None and weight.shape != (rows,):
         raise ValueError(
             f"{where}: sample_weight must hold one weight per row, shape ({rows},), got shape {weight.shape}"
@@ -177,10 +266,13 @@ def _loss(where: str, argument: str, y: ArrayLike, target: ArrayLike, sample_wei
         raise ValueError(
             f"{where}: {argument} has shape {y.shape}, but a mean needs at least one row and one column"
         )
-    outputs = Outputs(where, y.dtype, (y, dense, weight))
+    outputs = Outputs(where, y.dtype, (y, dense, weight, *others))
     per_row = outputs.array("rows_out", rows_out, (rows,))
     gradient = outputs.array(f"d{argument}_out", gradient_out, y.shape)
-    run(where, rows, (y, dense, weight, per_row, gradient, ids), (columns,), dtype=y.dtype)
+    kernel, kind, names = LOWERED[where]
+    operands = (y, dense, weight, per_row, gradient, *(others or [ids]))
+    values = tuple([float(scalars[name]) for name in names]) if names else ()
+    run(kernel, rows, operands, (columns, each, kind), values, dtype=y.dtype)
     total = np.empty(1)
     run("sum", rows, (per_row, total), dtype=y.dtype)
     outputs.finish(per_row)
@@ -193,6 +285,7 @@ def softmax_cross_entropy(
     sample_weight: ArrayLike | None = None,
     rows_out: Array | None = None,
     dlogits_out: Array | None = None,
+    label_smoothing: float = 0.0,
 ) -> tuple[float, Array]:
     """Cross-entropy of softmax outputs, with its gradient: ``loss = mean(w * -sum(t * log_softmax(z)))``.
 
@@ -209,6 +302,8 @@ def softmax_cross_entropy(
         Where the weighted losses of the rows go.
     dlogits_out : ndarray, shape (B, C), optional
         Where the gradient goes.
+    label_smoothing : float
+        Targets (class ids as one-hot) become ``t * (1 - label_smoothing) + label_smoothing / C``.
 
     Returns
     -------
@@ -227,9 +322,8 @@ def softmax_cross_entropy(
     array([[-0.25,  0.25],
            [ 0.  ,  0.  ]], dtype=float32)
     """
-    return _loss(
-        "softmax_cross_entropy", "logits", logits, target, sample_weight, rows_out, dlogits_out, True
-    )
+    smoothing = _checks.real(label_smoothing, "softmax_cross_entropy", "label_smoothing", 0, 1)
+    return loss("softmax_cross_entropy", logits, target, sample_weight, rows_out, dlogits_out, argument="logits", classes=True, label_smoothing=smoothing)
 
 
 def categorical_cross_entropy(
@@ -238,6 +332,7 @@ def categorical_cross_entropy(
     sample_weight: ArrayLike | None = None,
     rows_out: Array | None = None,
     dy_pred_out: Array | None = None,
+    label_smoothing: float = 0.0,
 ) -> tuple[float, Array]:
     """Cross-entropy of probabilities, with its gradient: ``loss = mean(w * -sum(t * log(q)))``.
 
@@ -248,7 +343,7 @@ def categorical_cross_entropy(
     ----------
     y_pred : array_like, shape (B, C)
         Probabilities.
-    target, sample_weight, rows_out : array_like
+    target, sample_weight, rows_out, label_smoothing
         As of `softmax_cross_entropy`.
     dy_pred_out : ndarray, shape (B, C), optional
         Where the gradient goes.
@@ -266,9 +361,8 @@ def categorical_cross_entropy(
     >>> round(loss, 4)
     0.2877
     """
-    return _loss(
-        "categorical_cross_entropy", "y_pred", y_pred, target, sample_weight, rows_out, dy_pred_out, True
-    )
+    smoothing = _checks.real(label_smoothing, "categorical_cross_entropy", "label_smoothing", 0, 1)
+    return loss("categorical_cross_entropy", y_pred, target, sample_weight, rows_out, dy_pred_out, classes=True, label_smoothing=smoothing)
 
 
 def sigmoid_binary_cross_entropy(
@@ -277,6 +371,7 @@ def sigmoid_binary_cross_entropy(
     sample_weight: ArrayLike | None = None,
     rows_out: Array | None = None,
     dlogits_out: Array | None = None,
+    label_smoothing: float = 0.0,
 ) -> tuple[float, Array]:
     """Cross-entropy of sigmoid outputs, with its gradient.
 
@@ -294,6 +389,8 @@ def sigmoid_binary_cross_entropy(
         Where the weighted losses of the rows go.
     dlogits_out : ndarray, shape (B, O), optional
         Where the gradient goes.
+    label_smoothing : float
+        Targets become ``t * (1 - label_smoothing) + label_smoothing / 2``.
 
     Returns
     -------
@@ -310,9 +407,8 @@ def sigmoid_binary_cross_entropy(
     >>> dlogits
     array([[-0.25,  0.  ]], dtype=float32)
     """
-    return _loss(
-        "sigmoid_binary_cross_entropy", "logits", logits, target, sample_weight, rows_out, dlogits_out, False
-    )
+    smoothing = _checks.real(label_smoothing, "sigmoid_binary_cross_entropy", "label_smoothing", 0, 1)
+    return loss("sigmoid_binary_cross_entropy", logits, target, sample_weight, rows_out, dlogits_out, argument="logits", label_smoothing=smoothing)
 
 
 def binary_cross_entropy(
@@ -321,6 +417,7 @@ def binary_cross_entropy(
     sample_weight: ArrayLike | None = None,
     rows_out: Array | None = None,
     dy_pred_out: Array | None = None,
+    label_smoothing: float = 0.0,
 ) -> tuple[float, Array]:
     """Cross-entropy of independent probabilities, with its gradient.
 
@@ -331,7 +428,7 @@ def binary_cross_entropy(
     ----------
     y_pred : array_like, shape (B, O)
         Probabilities.
-    target, sample_weight, rows_out : array_like
+    target, sample_weight, rows_out, label_smoothing
         As of `sigmoid_binary_cross_entropy`.
     dy_pred_out : ndarray, shape (B, O), optional
         Where the gradient goes.
@@ -349,9 +446,8 @@ def binary_cross_entropy(
     >>> round(loss, 4)
     0.4904
     """
-    return _loss(
-        "binary_cross_entropy", "y_pred", y_pred, target, sample_weight, rows_out, dy_pred_out, False
-    )
+    smoothing = _checks.real(label_smoothing, "binary_cross_entropy", "label_smoothing", 0, 1)
+    return loss("binary_cross_entropy", y_pred, target, sample_weight, rows_out, dy_pred_out, label_smoothing=smoothing)
 
 
 def mean_squared_error(
@@ -388,4 +484,4 @@ def mean_squared_error(
     >>> nn.kernels.mean_squared_error([[1.0, 2.0]], [[1.0, 4.0]])
     (2.0, array([[ 0., -2.]], dtype=float32))
     """
-    return _loss("mean_squared_error", "y_pred", y_pred, target, sample_weight, rows_out, dy_pred_out, False)
+    return loss("mean_squared_error", y_pred, target, sample_weight, rows_out, dy_pred_out)

@@ -62,6 +62,7 @@ class Layer:
     """
 
     kinds: ClassVar[dict[str, type[Layer]]] = {}
+    takes_integers: ClassVar[bool] = False  # whether ids may come in; those in NumPy are given what there is
 
     def __init_subclass__(cls) -> None:
         """Make the class known to `load_model`."""

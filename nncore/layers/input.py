@@ -85,6 +85,6 @@ class Input(graph.Tensor):
     def __init__(self, shape: Sequence[int], batch_size: int | None = None, dtype: DTypeLike | None = None,
                  name: str | None = None) -> None:
         if batch_size is not None:
-            raise ValueError(f"Input: batch_size must be None, as a model takes batches of any size, got {batch_size!r}")
+            raise ValueError(f"Input: batch_size must be None: a model takes batches of any size, got {batch_size!r}")
         layer = InputLayer(shape, name, dtype)
         super().__init__((None, *layer.shape), layer)

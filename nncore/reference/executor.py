@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nncore import reference
+from nncore import _merging, reference
 from nncore.executor import LAST_AXIS, RunError, caller
 from nncore.optimizers import ops
 from nncore.program import Op, Program
@@ -36,7 +36,7 @@ class Executor:
         self.arrays = [np.zeros((batch_size, *buffer.shape) if buffer.per_row else buffer.shape, buffer.dtype)
                        if buffer.value is None else buffer.value for buffer in program.buffers]
         self.done = np.zeros(1, np.int64)
-        self.sums = dict.fromkeys(program.totals, 0.0)
+        self.sums: dict[str, Any] = dict.fromkeys(program.totals, 0.0)
 
     def run(
         self,
@@ -53,7 +53,8 @@ class Executor:
         last: int | None = None,
         step: int = 0,
         rates: NDArray[np.float64] | None = None,
-    ) -> dict[str, float]:
+        go_on: bool | None = None,
+    ) -> dict[str, Any]:
         """Run the program over all batches; parameters as of `nncore.executor`, without threads."""
         batch_size = batch_size or self.batch_size
         kept = [(buffer.variable, array) for buffer, array in zip(self.program.buffers, self.arrays, strict=True)
@@ -61,7 +62,7 @@ class Executor:
         for variable, array in kept:
             array[...] = variable.numpy()
         self.done[0] = first
-        if first == 0:
+        if not (first if go_on is None else go_on):
             self.sums = dict.fromkeys(self.program.totals, 0.0)
         sums, last = self.sums, samples if last is None else min(last, samples)
         for begin in range(first, last, batch_size):
@@ -70,7 +71,8 @@ class Executor:
             arrays = [array[:n_rows] if buffer.per_row else array
                       for array, buffer in zip(self.arrays, self.program.buffers, strict=True)]
             for number, source in feeds.items():
-                arrays[number][...] = source[rows] if order is None else source[order[rows]]
+                with np.errstate(over="ignore"):
+                    arrays[number][...] = source[rows] if order is None else source[order[rows]]
             number = begin // batch_size
             scalars = {**(attributes or {}), "step": step + number}
             if rates is not None:
@@ -81,7 +83,9 @@ class Executor:
             for name, parts in self.program.totals.items():
                 for number, scale in parts:
                     per_row = self.program.buffers[number].per_row
-                    sums[name] += scale * (self._sum(arrays[number]) * (1 if per_row else n_rows))
+                    columns = self.program.columns(name)
+                    total = arrays[number].sum(axis=0, dtype=np.float64) if columns else self._sum(arrays[number])
+                    sums[name] = sums[name] + scale * (total * (1 if per_row else n_rows))
             for number, to in (results or {}).items():
                 to[rows] = arrays[number]
             for variable, array in kept:
@@ -89,8 +93,8 @@ class Executor:
             self.done[0] = rows.stop
             if watch is not None and not np.isfinite(sums[watch]):
                 raise RunError(watch, sums[watch], rows.stop)
-            if on_pause is not None:
-                on_pause(rows.stop)
+            if on_pause is not None and on_pause(rows.stop):
+                break
         return dict(sums)
 
     def _sum(self, values: NDArray[Any]) -> float:
@@ -101,6 +105,10 @@ class Executor:
         """Return a copy of what a buffer holds."""
         return self.arrays[number].copy()
 
+    def set_totals(self, totals: Mapping[str, Any]) -> None:
+        """Set what a run that goes on with earlier ones begins from."""
+        self.sums = dict(totals)
+
     def bind(self, feeds: Mapping[int, NDArray[Any]],
              results: Mapping[int, NDArray[Any]] | None = None,
              in_place: bool = False) -> Callable[..., dict[str, float]]:
@@ -108,16 +116,16 @@ class Executor:
         def run(samples: int, order: NDArray[np.int64] | None = None, batch_size: int | None = None,
                 watch: str | None = None, attributes: Mapping[str, float] | None = None,
                 on_pause: Callable[[int], object] | None = None, n_threads: int = 0, first: int = 0,
-                last: int | None = None, step: int = 0,
-                rates: NDArray[np.float64] | None = None) -> dict[str, float]:
+                last: int | None = None, step: int = 0, rates: NDArray[np.float64] | None = None,
+                go_on: bool | None = None) -> dict[str, Any]:
             return self.run(
                 feeds, samples, order, batch_size, results, watch, attributes, on_pause, n_threads, first, last,
-                step, rates
+                step, rates, go_on
             )
 
         return run
 
-    def _call(self, op: Op, arrays: list[NDArray[Any]], attributes: Mapping[str, float]) -> None:
+    def _call(self, op: Op, arrays: list[NDArray[Any]], attributes: Mapping[str, Any]) -> None:
         """Run one op: ``twin(*inputs, *outputs, **attributes)``, or a user's function."""
         if op.kernel == "python":
             rows = next((len(arrays[n]) for n in op.inputs if n is not None), 0)
@@ -138,7 +146,7 @@ class Executor:
         with np.errstate(
             all="ignore"
         ):  # overflow and nan are the run's business, as in the compiled executor
-            getattr(reference, op.kernel)(*operands, **scalars)
+            getattr(reference, op.kernel)(*_merging.arguments(op, operands), **scalars)
 
 
 def as_rows(array: NDArray[Any] | None) -> NDArray[Any] | None:

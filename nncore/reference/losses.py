@@ -12,6 +12,7 @@ from nncore.reference.activations import log_softmax, sigmoid_forward, softmax
 __all__ = [
     "binary_cross_entropy",
     "categorical_cross_entropy",
+    "loss_weights",
     "mean_squared_error",
     "sigmoid_binary_cross_entropy",
     "softmax_cross_entropy",
@@ -20,7 +21,7 @@ __all__ = [
 EPSILON = 1e-7  # Keras clips probabilities this far from 0 and 1
 
 
-def _finish(
+def finish(
     rows: Array,
     gradient: Array,
     sample_weight: Array | None,
@@ -34,10 +35,20 @@ def _finish(
     return loss, filled(gradient_out, gradient * (weight / len(rows))[:, None])
 
 
-def _clip(p: Array) -> tuple[Array, Array]:
+def like(target: Array, y: Array) -> Array:
+    """Return targets in the dtype and the shape of what was predicted."""
+    return target.astype(y.dtype, copy=False).reshape(y.shape)
+
+
+def clip(p: Array) -> tuple[Array, Array]:
     """Return the clipped probabilities, and where the clip lets a gradient through (a nan passes)."""
     low, high = p.dtype.type(EPSILON), p.dtype.type(1 - EPSILON)
     return np.clip(p, low, high), ~((p < low) | (p > high))
+
+
+def smooth(t: Array, label_smoothing: float, classes: int) -> Array:
+    """Return targets moved towards the same weight for every class."""
+    return t * t.dtype.type(1 - label_smoothing) + t.dtype.type(label_smoothing / classes)
 
 
 def softmax_cross_entropy(
@@ -46,6 +57,7 @@ def softmax_cross_entropy(
     sample_weight: Array | None = None,
     rows_out: Array | None = None,
     dlogits_out: Array | None = None,
+    label_smoothing: float = 0.0,
 ) -> tuple[float, Array]:
     """Cross-entropy of the softmax of the logits: ``-log softmax(logits)[target]`` for each row.
 
@@ -59,6 +71,7 @@ def softmax_cross_entropy(
     sample_weight : ndarray, shape (B,), optional
     rows_out : ndarray, shape (B,), optional
     dlogits_out : ndarray, shape (B, C), optional
+    label_smoothing : float
 
     Returns
     -------
@@ -75,17 +88,19 @@ def softmax_cross_entropy(
            [ 0.25, -0.25]])
     """
     p, log_p = softmax(logits), log_softmax(logits)
-    if target.ndim == 1:
+    if target.ndim == 1 and label_smoothing == 0:
         index = np.arange(len(target)), target
         rows = -log_p[index]
         gradient = p.copy()
         gradient[index] -= 1
     else:
-        t = target.astype(logits.dtype, copy=False)
+        if target.ndim == 1:
+            target = np.arange(logits.shape[1]) == target[:, None]  # class ids become rows of one-hot
+        t = smooth(like(target, logits), label_smoothing, logits.shape[1])
         # where t is 0 the class does not count, even if its log probability is -inf
         rows = -np.where(t == 0, 0, t * log_p).sum(axis=1)
         gradient = row_sum(t) * p - t
-    return _finish(rows, gradient, sample_weight, rows_out, dlogits_out)
+    return finish(rows, gradient, sample_weight, rows_out, dlogits_out)
 
 
 def sigmoid_binary_cross_entropy(
@@ -94,6 +109,7 @@ def sigmoid_binary_cross_entropy(
     sample_weight: Array | None = None,
     rows_out: Array | None = None,
     dlogits_out: Array | None = None,
+    label_smoothing: float = 0.0,
 ) -> tuple[float, Array]:
     """Binary cross-entropy of the sigmoid of the logits z, mean over the outputs of each row.
 
@@ -106,6 +122,7 @@ def sigmoid_binary_cross_entropy(
     sample_weight : ndarray, shape (B,), optional
     rows_out : ndarray, shape (B,), optional
     dlogits_out : ndarray, shape (B, O), optional
+    label_smoothing : float
 
     Returns
     -------
@@ -117,10 +134,10 @@ def sigmoid_binary_cross_entropy(
     >>> sigmoid_binary_cross_entropy(np.array([[-10000.0]]), np.array([[1.0]]))
     (10000.0, array([[-1.]]))
     """
-    z, t = logits, target.astype(logits.dtype, copy=False)
+    z, t = logits, smooth(like(target, logits), label_smoothing, 2)
     rows = (np.maximum(z, 0) - z * t + np.log1p(np.exp(-np.abs(z)))).mean(axis=1)
     gradient = (sigmoid_forward(z) - t) / z.shape[1]
-    return _finish(rows, gradient, sample_weight, rows_out, dlogits_out)
+    return finish(rows, gradient, sample_weight, rows_out, dlogits_out)
 
 
 def categorical_cross_entropy(
@@ -129,6 +146,7 @@ def categorical_cross_entropy(
     sample_weight: Array | None = None,
     rows_out: Array | None = None,
     dy_pred_out: Array | None = None,
+    label_smoothing: float = 0.0,
 ) -> tuple[float, Array]:
     """Cross-entropy of probabilities: ``-sum(t * log q)`` for each row, as in Keras.
 
@@ -142,6 +160,7 @@ def categorical_cross_entropy(
     sample_weight : ndarray, shape (B,), optional
     rows_out : ndarray, shape (B,), optional
     dy_pred_out : ndarray, shape (B, C), optional
+    label_smoothing : float
 
     Returns
     -------
@@ -158,14 +177,14 @@ def categorical_cross_entropy(
     """
     if target.ndim == 1:
         target = np.arange(y_pred.shape[1]) == target[:, None]  # class ids become rows of one-hot
-    t = target.astype(y_pred.dtype, copy=False)
+    t = smooth(like(target, y_pred), label_smoothing, y_pred.shape[1])
     inverse = 1 / row_sum(y_pred)
     u = y_pred * inverse
-    q, inside = _clip(u)
+    q, inside = clip(u)
     rows = -np.where(t == 0, 0, t * np.log(q)).sum(axis=1)
     v = np.where(inside, t / q, 0)
     gradient = (row_sum(v * u) - v) * inverse
-    return _finish(rows, gradient, sample_weight, rows_out, dy_pred_out)
+    return finish(rows, gradient, sample_weight, rows_out, dy_pred_out)
 
 
 def binary_cross_entropy(
@@ -174,6 +193,7 @@ def binary_cross_entropy(
     sample_weight: Array | None = None,
     rows_out: Array | None = None,
     dy_pred_out: Array | None = None,
+    label_smoothing: float = 0.0,
 ) -> tuple[float, Array]:
     """Binary cross-entropy of probabilities, mean over the outputs of each row.
 
@@ -186,6 +206,7 @@ def binary_cross_entropy(
     sample_weight : ndarray, shape (B,), optional
     rows_out : ndarray, shape (B,), optional
     dy_pred_out : ndarray, shape (B, O), optional
+    label_smoothing : float
 
     Returns
     -------
@@ -198,11 +219,11 @@ def binary_cross_entropy(
     >>> round(loss, 4), dy_pred
     (0.6931, array([[-2.]]))
     """
-    t = target.astype(y_pred.dtype, copy=False)
-    q, inside = _clip(y_pred)
+    t = smooth(like(target, y_pred), label_smoothing, 2)
+    q, inside = clip(y_pred)
     rows = -(t * np.log(q) + (1 - t) * np.log1p(-q)).mean(axis=1)
     gradient = np.where(inside, (q - t) / (q * (1 - q)), 0) / q.shape[1]
-    return _finish(rows, gradient, sample_weight, rows_out, dy_pred_out)
+    return finish(rows, gradient, sample_weight, rows_out, dy_pred_out)
 
 
 def mean_squared_error(
@@ -233,5 +254,50 @@ def mean_squared_error(
     >>> mean_squared_error(np.array([[1.0, 5.0]]), np.array([[1.0, 2.0]]))
     (4.5, array([[0., 3.]]))
     """
-    d = y_pred - target.astype(y_pred.dtype, copy=False)
-    return _finish((d * d).mean(axis=1), 2 * d / d.shape[1], sample_weight, rows_out, dy_pred_out)
+    d = y_pred - like(target, y_pred)
+    return finish((d * d).mean(axis=1), 2 * d / d.shape[1], sample_weight, rows_out, dy_pred_out)
+
+
+def loss_weights(
+    sample_weight: Array | None,
+    target: Array | None,
+    weights_out: Array,
+    ids_out: Array | None = None,
+    reduction: str = "mean",
+    ignore_class: int | None = None,
+) -> None:
+    """Make weights with which the mean over the batch of ``weight * loss`` is what a reduction wants.
+
+    Rows of the class that is ignored get a weight of 0. "mean" divides by the number of the others, "sum" not at
+    all, "mean_with_sample_weight" by the sum of the weights; where that is 0 all weights are 0.
+
+    Parameters
+    ----------
+    sample_weight : ndarray, shape (B,), or None
+    target : ndarray of int, shape (B,), or None
+        Class ids, where some are ignored.
+    weights_out : ndarray, shape (B,)
+    ids_out : ndarray of int, shape (B,), optional
+        Class ids with 0 in place of the ignored ones, which may be anything.
+    reduction : {"mean", "sum", "mean_with_sample_weight"}
+    ignore_class : int, optional
+
+    Examples
+    --------
+    >>> weights = np.empty(3)
+    >>> loss_weights(np.array([1.0, 3.0, 5.0]), None, weights, reduction="sum")
+    >>> weights
+    array([ 3.,  9., 15.])
+    """
+    weights_out[...] = 1 if sample_weight is None else sample_weight
+    total = float(len(weights_out))
+    if target is not None and ids_out is not None:
+        ignored = target == ignore_class
+        weights_out[ignored] = 0
+        ids_out[...] = np.where(ignored, 0, target)
+        total = float((~ignored).sum())
+    if reduction == "mean_with_sample_weight":
+        total = float(weights_out.sum(dtype=np.float64))
+    if reduction == "sum":
+        total = 1.0
+    weights_out *= weights_out.dtype.type(len(weights_out) / total if total else 0.0)

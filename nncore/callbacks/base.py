@@ -1,18 +1,14 @@
-"""Callbacks, with Keras 3's names: what `fit`, `evaluate` and `predict` call while they run.
-
-A run of native layers stays outside of Python for a whole epoch. It comes back for every batch only where a
-callback has its own version of a batch's hook.
-"""
+"""What every callback is, and the list of them that a run calls."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
     from nncore.training import Trainable
 
-__all__ = ["Callback", "CallbackList", "LambdaCallback"]
+__all__ = ["HOOKS", "Callback", "CallbackList", "Logs"]
 
 Logs = dict[str, Any]
 
@@ -33,6 +29,10 @@ class Callback:
         The model that runs.
     params : dict
         What the run was asked for: "verbose", "epochs" and "steps".
+    peers : sequence of Callback
+        All callbacks of the run, in the order in which they are called.
+    last : bool
+        Whether it is called after all callbacks that are not; set on the class.
 
     Examples
     --------
@@ -49,6 +49,14 @@ class Callback:
     """
 
     model: Any = None
+    peers: Sequence[Callback] = ()
+    last: ClassVar[bool] = False
+
+    def __init_subclass__(cls) -> None:
+        """Take Keras's older names of the hooks of a batch, on_batch_begin and on_batch_end."""
+        for when in ("begin", "end"):
+            if f"on_batch_{when}" in vars(cls) and f"on_train_batch_{when}" not in vars(cls):
+                setattr(cls, f"on_train_batch_{when}", vars(cls)[f"on_batch_{when}"])
 
     def __init__(self) -> None:
         self.params: dict[str, Any] = {}
@@ -60,6 +68,16 @@ class Callback:
     def set_model(self, model: Trainable) -> None:
         """Take the model that runs."""
         self.model = model
+
+    def get_state(self) -> dict[str, Any]:
+        """Return what an interrupted run must remember of this callback: see `BackupAndRestore`.
+
+        Numbers, strings, None, arrays, and lists and dicts of these.
+        """
+        return {}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Take what `get_state` returned; called after `on_train_begin` where an interrupted run goes on."""
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
         """Run when `fit` begins."""
@@ -81,6 +99,12 @@ class Callback:
 
     def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         """Run after each batch of `fit`, with the means of loss and metrics over the epoch up to here."""
+
+    def on_train_pause(self, logs: Logs | None = None) -> None:
+        """Run some 20 times a second between two batches of `fit`, without bringing it back for every batch.
+
+        `model.stop_training` set here ends training after the batch that was last finished.
+        """
 
     def on_test_begin(self, logs: Logs | None = None) -> None:
         """Run when `evaluate`, or the validation of `fit`, begins."""
@@ -110,36 +134,6 @@ class Callback:
 HOOKS = tuple(name for name in vars(Callback) if name.startswith("on_"))
 
 
-class LambdaCallback(Callback):
-    """A callback made of functions.
-
-    Parameters
-    ----------
-    **hooks : callable
-        A function for each hook wanted, by the hook's name. ``on_epoch_begin=``, ``on_epoch_end=`` and those
-        of batches take ``(number, logs)``, all others ``(logs)``.
-
-    Examples
-    --------
-    >>> import nncore as nn
-    >>> losses = []
-    >>> note = nn.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: losses.append(logs["loss"]))
-    >>> model = nn.Sequential([nn.Input((1,)), nn.layers.Dense(1)])
-    >>> model.compile("sgd", "mse")
-    >>> history = model.fit([[1.0]], [1.0], epochs=2, verbose=0, callbacks=note)
-    >>> losses == history.history["loss"]
-    True
-    """
-
-    def __init__(self, **hooks: Callable[..., object] | None) -> None:
-        super().__init__()
-        for name, function in hooks.items():
-            if name not in HOOKS:
-                raise TypeError(f"LambdaCallback: {name} is no hook; there are {', '.join(HOOKS)}")
-            if function is not None:
-                setattr(self, name, function)
-
-
 class CallbackList:
     """Callbacks that are called one after the other.
 
@@ -153,7 +147,8 @@ class CallbackList:
     Examples
     --------
     >>> import nncore as nn
-    >>> hooks = nn.callbacks.CallbackList([LambdaCallback(on_epoch_begin=lambda epoch, logs: print(epoch))])
+    >>> hooks = nn.callbacks.CallbackList(
+    ...     [nn.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: print(epoch))])
     >>> hooks("on_epoch_begin", 3, {})
     3
     >>> "on_epoch_begin" in hooks, "on_train_batch_end" in hooks
@@ -175,6 +170,7 @@ class CallbackList:
                 raise TypeError(
                     f"{where}: callbacks must be objects of nncore.callbacks.Callback, got {callback!r}"
                 )
+        found.sort(key=lambda callback: callback.last)
         self.callbacks: list[Callback] = found
         own = {name: [getattr(callback, name) for callback in found if _overrides(callback, name)]
                for name in (HOOKS if found else ())}
@@ -185,6 +181,7 @@ class CallbackList:
         for callback in self.callbacks:
             callback.set_model(model)
             callback.set_params(params)
+            callback.peers = self.callbacks
 
     def __contains__(self, hook: str) -> bool:
         """Whether a callback has its own version of a hook."""
