@@ -175,28 +175,45 @@ def as_class_ids(
     return np.ascontiguousarray(found, dtype=np.int64)
 
 
-def as_ids(x: ArrayLike, where: str, name: str) -> NDArray[np.int64]:
-    """Return whole numbers as a C-contiguous int64 array of their shape.
+def as_ids(x: ArrayLike, where: str, name: str, rows: int | None = None) -> NDArray[np.int64]:
+    """Return whole numbers, such as ids of a table's rows, as a C-contiguous int64 array of their shape.
+
+    Parameters
+    ----------
+    x : array_like, any shape
+        Integers of any width, bools, or floats that hold whole numbers.
+    where, name : str
+        The function and the argument, for the message.
+    rows : int, optional
+        The ids must be smaller than this, and not negative; by default any will do.
 
     Examples
     --------
-    >>> as_ids([[1.0, 2.0]], "predict", "x")
-    array([[1, 2]])
+    >>> as_ids([[0.0], [2.0]], "predict", "x", rows=3)
+    array([[0],
+           [2]])
+    >>> as_ids([[0, 3]], "predict", "x", rows=3)
+    Traceback (most recent call last):
+    ValueError: predict: x[0, 1] is 3, but ids must lie in 0 ... 2, the rows of the table
     """
     found = _as_number_array(x, where, name)
     if found.dtype.kind == "f":
-        _refuse_first(~(np.isfinite(found) & (np.trunc(found) == found) & (np.abs(found) < 2**53)).reshape(-1),
-                      found.reshape(-1), where, name, "it takes whole numbers")
+        whole = np.isfinite(found) & (np.trunc(found) == found) & (np.abs(found) < 2**53)
+        _refuse_first(~whole, found, where, name, "it takes whole numbers")
     elif found.dtype.kind == "u" and found.size and found.max() >= 2**63:
         raise ValueError(f"{where}: {name} holds {found.max()}, but takes whole numbers below 2**63")
-    return np.ascontiguousarray(found, dtype=np.int64)
+    ids = np.require(np.asarray(found, dtype=np.int64, order="C"), requirements="A")
+    if rows is not None and ids.size and not (ids.min() >= 0 and ids.max() < rows):
+        _refuse_first((ids < 0) | (ids >= rows), ids, where, name,
+                      f"ids must lie in 0 ... {rows - 1}, the rows of the table")
+    return ids
 
 
 def _refuse_first(bad: NDArray[np.bool_], x: NDArray[Any], where: str, name: str, wanted: str) -> None:
-    """Raise for the first element of `x` (N,) that is marked in `bad`."""
+    """Raise for the first element of `x` that is marked in `bad`."""
     if bad.any():
-        first = int(bad.argmax())
-        raise ValueError(f"{where}: {name}[{first}] is {x[first]:g}, but {wanted}")
+        place = [int(i) for i in np.unravel_index(bad.argmax(), bad.shape)]
+        raise ValueError(f"{where}: {name}{place if place else ''} is {x[tuple(place)]:g}, but {wanted}")
 
 
 def as_dense_target(

@@ -574,8 +574,10 @@ _RANDOM = (
 )
 
 from nncore import (  # noqa: E402
+    _rows_embedding,
     _rows_losses,  # noqa: E402  - it wants what is above
     _rows_merging,  # noqa: E402  (its rows are of the class above)
+    _rows_noise,
 )
 
 KERNELS: tuple[Kernel, ...] = (
@@ -588,6 +590,8 @@ KERNELS: tuple[Kernel, ...] = (
     *_OPTIMIZERS,
     *_METRICS,
     *_RANDOM,
+    *_rows_noise.ROWS,
+    *_rows_embedding.ROWS,
     *_rows_merging.ROWS,
     *_rows_normalization.rows(),
     *_rows_activations.rows(),

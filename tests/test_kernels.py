@@ -51,7 +51,9 @@ def run(module, row, arguments, like=None):
     known = {**arguments, **given}
     if isinstance(first(result), float):
         known["loss"] = first(result)
-    if not outs and result is not None:
+    if not outs and isinstance(result, tuple):
+        known |= {f"result[{i}]": value for i, value in enumerate(result)}
+    elif not outs and result is not None:
         known["result"] = result
     return {name: value for name, value in known.items() if isinstance(value, (np.ndarray, float, list))}
 
@@ -137,6 +139,8 @@ def exact(row, arguments):
     if isinstance(result, float):
         return {"loss": result}
     outs = [p for p in inspect.signature(getattr(reference, name)).parameters if p.endswith("_out")]
+    if not outs and isinstance(result, tuple):
+        return {f"result[{i}]": value for i, value in enumerate(result)}
     if "rows_out" in outs[:-1]:
         return dict(zip(("rows_out", "loss", outs[-1]), result, strict=True))
     return dict(zip(outs, result if isinstance(result, tuple) else (result,), strict=True))

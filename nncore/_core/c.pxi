@@ -14,6 +14,7 @@ cdef extern from "simd.h" nogil:
     int nn_openmp()
     const char* nn_compiler()
     int nn_debug()
+    void nn_copy(char* to, const char* source, Py_ssize_t n_bytes)
     void nn_share(Py_ssize_t n, Py_ssize_t grain, int thread, int n_threads, Py_ssize_t* begin,
                   Py_ssize_t* end)
 
@@ -24,6 +25,11 @@ cdef extern from "rng.h" nogil:
     enum: NN_PHILOX_BLOCKS
     void nn_philox4x32(const uint32_t* counter, uint64_t seed, uint32_t* out)
     void nn_philox_blocks(const uint32_t* counter, uint64_t seed, uint32_t* out)
+    void nn_philox_lanes(const uint32_t* counter, uint64_t seed, uint32_t* out)
+
+cdef extern from "normal.h" nogil:
+    void nn_normals_f32(const uint32_t* words, float* z)
+    void nn_normals_f64(const uint32_t* words, double* z)
 
 cdef extern from "tile.h" nogil:
     enum: NN_START_ZERO

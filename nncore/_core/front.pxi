@@ -20,6 +20,8 @@ KERNELS = ("dense_forward", "dense_backward_input", "dense_backward_params", "bi
            "glu_backward",
            "elementwise_loss", "gaussian_nll", "categorical_hinge", "cosine_similarity",
            "categorical_focal_cross_entropy", "loss_weights",
+           "dropout", "gaussian",
+           "embedding_forward", "embedding_backward", "embedding_index", "embedding_sums", "embedding_squares",
            "merge", "sum_arrays", "extremum_backward", "concatenate", "slice", "repeat", "axis_sum",
            "factorization_machine_forward", "factorization_machine_backward_input",
            "factorization_machine_backward_params", "fm_interaction_forward", "fm_interaction_backward",

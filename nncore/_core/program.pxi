@@ -53,6 +53,13 @@ cdef enum Kernel:
     K_COSINE_SIMILARITY
     K_CATEGORICAL_FOCAL_CROSS_ENTROPY
     K_LOSS_WEIGHTS
+    K_DROPOUT
+    K_GAUSSIAN
+    K_EMBEDDING_FORWARD
+    K_EMBEDDING_BACKWARD
+    K_EMBEDDING_INDEX
+    K_EMBEDDING_SUMS
+    K_EMBEDDING_SQUARES
     K_MERGE
     K_SUM_ARRAYS
     K_EXTREMUM_BACKWARD
@@ -161,6 +168,8 @@ cdef void run_op_typed(const Op* op, const Batch* batch, void* scratch, int thre
         binary_accuracy(p0, p1, p2, p3, B, n0, s0, thread, n_threads)
     elif kernel == K_ABSOLUTE_ERROR:
         absolute_error(p0, p1, p2, p3, B, n0, scratch, thread, n_threads)
+    elif (kernel == K_SGD_UPDATE or kernel == K_ADAM_UPDATE) and op.p[7] != NULL:
+        update_rows(op, batch.rate, n0, thread, n_threads, unused)
     elif kernel == K_SGD_UPDATE or kernel == K_ADAM_UPDATE:
         update(op, batch.rate, p0, p1, p2, p3, p4, n0, thread, n_threads)
     elif kernel == K_ADAM_STEP and thread == 0:
@@ -196,6 +205,25 @@ cdef void run_op_typed(const Op* op, const Batch* batch, void* scratch, int thre
                                         n_threads)
     elif kernel == K_LOSS_WEIGHTS and thread == 0:
         loss_weights(<int>op.n[2], p0, <const int64_t*>op.p[1], p2, <int64_t*>op.p[3], B, op.n[3])
+    elif kernel == K_DROPOUT:
+        dropout(p0, p1, B, n0, op.n[1], op.n[2], op.n[3] != 0, op.s[0], <floating>op.s[1], <floating>op.s[2],
+                <floating>op.s[3], op.n[4], op.n[5], batch.step, thread, n_threads)
+    elif kernel == K_GAUSSIAN:
+        gaussian(p0, p1, B, n0, op.n[3] != 0, s0, op.n[4], op.n[5], batch.step, thread, n_threads)
+    elif kernel == K_EMBEDDING_FORWARD:
+        embedding_forward(<const int64_t*>op.p[0], p1, p2, B, n1, n0, op.n[2], op.n[3], op.n[4] != 0, thread,
+                          n_threads)
+    elif kernel == K_EMBEDDING_BACKWARD:
+        embedding_backward(p0, <const int64_t*>op.p[1], p2, B * n1, n0, op.n[2], op.n[3], op.n[4] != 0, thread,
+                           n_threads)
+    elif kernel == K_EMBEDDING_INDEX and thread == 0:
+        embedding_index(<const int64_t*>op.p[0], <int64_t*>op.p[1], <int64_t*>op.p[2], <int64_t*>op.p[3],
+                        <int64_t*>op.p[4], <int32_t*>op.p[5], B * n1, op.n[2], op.n[3], op.n[4] != 0)
+    elif kernel == K_EMBEDDING_SUMS:
+        embedding_sums(p0, <const int64_t*>op.p[1], <const int64_t*>op.p[2], <const int64_t*>op.p[3], p4, n0,
+                       thread, n_threads)
+    elif kernel == K_EMBEDDING_SQUARES and thread == 0:
+        embedding_squares(p0, <const int64_t*>op.p[1], <double*>op.p[2] + n1, n0)
     elif kernel == K_MERGE:
         nn_share(B, ROW_GRAIN, thread, n_threads, &begin, &end)
         merge(op, p0, begin * n0, end * n0)
@@ -322,12 +350,22 @@ cdef double op_work(const Op* op, Py_ssize_t B) noexcept nogil:
     cdef int64_t kernel = op.kernel
     if kernel == K_DENSE_FORWARD or kernel == K_DENSE_BACKWARD_INPUT or kernel == K_DENSE_BACKWARD_PARAMS:
         return <double>B * op.n[0] * op.n[1] / GRAIN_MULTIPLY_ADDS
+    if (kernel == K_SGD_UPDATE or kernel == K_ADAM_UPDATE) and op.p[7] != NULL:  # of some rows
+        return <double>B * op.n[0] * op.n[1] / (GRAIN_ELEMENTS // 4)
     if kernel == K_SGD_UPDATE or kernel == K_SQUARE_SUMS:
         return <double>op.n[0] / GRAIN_ELEMENTS
     if kernel == K_ADAM_UPDATE:
         return <double>op.n[0] / (GRAIN_ELEMENTS // 4)  # a root and a division take as long as all else
     if kernel == K_LOSS_WEIGHTS:
         return 0
+    if K_EMBEDDING_FORWARD <= kernel <= K_EMBEDDING_SUMS:
+        return <double>B * op.n[0] * op.n[1] / GRAIN_ELEMENTS if kernel != K_EMBEDDING_INDEX else 0
+    if kernel == K_EMBEDDING_SQUARES:
+        return 0
+    if kernel == K_DROPOUT:
+        return <double>B * op.n[0] * op.n[1] * op.n[2] / GRAIN_ELEMENTS
+    if kernel == K_GAUSSIAN:
+        return <double>B * op.n[0] / (GRAIN_ELEMENTS // 4)
     if kernel == K_SUM_ARRAYS:
         return <double>op.n[0] * op.n[1] / GRAIN_ELEMENTS
     if K_MERGE <= kernel <= K_FM_INTERACTION_BACKWARD:

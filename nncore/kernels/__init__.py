@@ -12,6 +12,8 @@ from nncore.kernels.classification_losses import *  # noqa: F403
 from nncore.kernels.classification_losses import __all__ as _classification_losses
 from nncore.kernels.dense import *  # noqa: F403
 from nncore.kernels.dense import __all__ as _dense
+from nncore.kernels.embedding import *  # noqa: F403
+from nncore.kernels.embedding import __all__ as _embedding
 from nncore.kernels.factorization import *  # noqa: F403
 from nncore.kernels.factorization import __all__ as _factorization
 from nncore.kernels.losses import *  # noqa: F403
@@ -20,6 +22,8 @@ from nncore.kernels.merging import *  # noqa: F403
 from nncore.kernels.merging import __all__ as _merging
 from nncore.kernels.metrics import *  # noqa: F403
 from nncore.kernels.metrics import __all__ as _metrics
+from nncore.kernels.noise import *  # noqa: F403
+from nncore.kernels.noise import __all__ as _noise
 from nncore.kernels.normalization import *  # noqa: F403
 from nncore.kernels.normalization import __all__ as _normalization
 from nncore.kernels.optimizers import *  # noqa: F403
@@ -40,10 +44,12 @@ __all__ = sorted(
         *_activations,
         *_classification_losses,
         *_dense,
+        *_embedding,
         *_factorization,
         *_losses,
         *_merging,
         *_metrics,
+        *_noise,
         *_normalization,
         *_optimizers,
         *_piecewise,

@@ -50,6 +50,14 @@ from nncore.reference.classification_losses import (
     squared_hinge,
 )
 from nncore.reference.dense import dense_backward_input, dense_backward_params, dense_forward
+from nncore.reference.embedding import (
+    embedding_backward,
+    embedding_backward_rows,
+    embedding_forward,
+    embedding_index,
+    embedding_squares,
+    embedding_sums,
+)
 from nncore.reference.factorization import (
     factorization_machine_backward_input,
     factorization_machine_backward_params,
@@ -93,6 +101,15 @@ from nncore.reference.metrics import (
     sparse_top_k_categorical_accuracy,
     squared_error,
     top_k_categorical_accuracy,
+)
+from nncore.reference.noise import (
+    alpha_dropout_backward,
+    alpha_dropout_forward,
+    dropout_backward,
+    dropout_forward,
+    gaussian_dropout_backward,
+    gaussian_dropout_forward,
+    gaussian_noise_forward,
 )
 from nncore.reference.normalization import (
     batch_normalization,
@@ -141,6 +158,8 @@ __all__ = [
     "adam_step",
     "adam_update",
     "add_forward",
+    "alpha_dropout_backward",
+    "alpha_dropout_forward",
     "batch_normalization",
     "batch_normalization_backward",
     "batch_normalization_backward_params",
@@ -163,8 +182,16 @@ __all__ = [
     "dense_backward_input",
     "dense_backward_params",
     "dense_forward",
+    "dropout_backward",
+    "dropout_forward",
     "elu_backward",
     "elu_forward",
+    "embedding_backward",
+    "embedding_backward_rows",
+    "embedding_forward",
+    "embedding_index",
+    "embedding_squares",
+    "embedding_sums",
     "exponential_backward",
     "exponential_forward",
     "extremum_backward",
@@ -174,6 +201,9 @@ __all__ = [
     "fm_interaction_backward",
     "fm_interaction_forward",
     "gaussian_nll",
+    "gaussian_dropout_backward",
+    "gaussian_dropout_forward",
+    "gaussian_noise_forward",
     "gelu_backward",
     "gelu_forward",
     "gradient_sum",
