@@ -17,7 +17,7 @@ KERNELS = ("dense_forward", "dense_backward_input", "dense_backward_params", "bi
            "categorical_accuracy", "binary_accuracy", "absolute_error", "sgd_update", "adam_update",
            "adam_step", "square_sums", "clip_scale",
            "prelu_forward", "prelu_backward", "sparsemax", "sparsemax_backward", "glu_forward",
-           "glu_backward",
+           "glu_backward", "move_axis",
            "elementwise_loss", "gaussian_nll", "categorical_hinge", "cosine_similarity",
            "categorical_focal_cross_entropy", "loss_weights",
            "dropout", "gaussian",

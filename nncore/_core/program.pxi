@@ -47,6 +47,7 @@ cdef enum Kernel:
     K_SPARSEMAX_BACKWARD
     K_GLU_FORWARD
     K_GLU_BACKWARD
+    K_MOVE_AXIS
     K_ELEMENTWISE_LOSS
     K_GAUSSIAN_NLL
     K_CATEGORICAL_HINGE
@@ -191,6 +192,8 @@ cdef void run_op_typed(const Op* op, const Batch* batch, void* scratch, int thre
         glu_forward(p0, p1, B, n0, thread, n_threads)
     elif kernel == K_GLU_BACKWARD:
         glu_backward(p0, p1, p2, B, n0, thread, n_threads)
+    elif kernel == K_MOVE_AXIS:
+        move_axis(p0, p1, B, n0, n1, thread, n_threads)
     elif kernel == K_ELEMENTWISE_LOSS:
         elementwise_loss(<int>op.n[2], p0, p1, p2, p5, p3, p4, B, n0, max(n1, <Py_ssize_t>1), op.s, scratch,
                          thread, n_threads)
@@ -370,6 +373,8 @@ cdef double op_work(const Op* op, Py_ssize_t B) noexcept nogil:
         return <double>op.n[0] * op.n[1] / GRAIN_ELEMENTS
     if K_MERGE <= kernel <= K_FM_INTERACTION_BACKWARD:
         return merge_work(op, B)
+    if kernel == K_MOVE_AXIS:
+        return <double>B * op.n[0] * op.n[1] / GRAIN_ELEMENTS
     if kernel == K_ADAM_STEP or kernel == K_CLIP_SCALE or K_GATHER <= kernel <= K_PYTHON:
         return 0
     return <double>B * op.n[0] / GRAIN_ELEMENTS

@@ -1,6 +1,6 @@
 """Layers, with Keras 3's names: one short file each."""
 
-from nncore.layers.activation import Activation
+from nncore.layers.activation import ELU, Activation, LeakyReLU, ReLU, Softmax
 from nncore.layers.base import Layer
 from nncore.layers.batch_normalization import BatchNormalization
 from nncore.layers.dense import Dense
@@ -30,6 +30,7 @@ from nncore.layers.normalization import Normalization, Rescaling
 from nncore.layers.reshaping import Flatten, GlobalAveragePooling1D, RepeatVector, Reshape
 
 __all__ = [
+    "ELU",
     "Activation",
     "Add",
     "Average",
@@ -46,14 +47,17 @@ __all__ = [
     "Lambda",
     "Layer",
     "LayerNormalization",
+    "LeakyReLU",
     "Maximum",
     "Minimum",
     "Multiply",
     "Normalization",
     "RMSNormalization",
+    "ReLU",
     "RepeatVector",
     "Rescaling",
     "Reshape",
+    "Softmax",
     "Subtract",
     "add",
     "average",
