@@ -27,6 +27,7 @@ from nncore.layers.merging import (
     subtract,
 )
 from nncore.layers.normalization import Normalization, Rescaling
+from nncore.layers.prelu import PReLU
 from nncore.layers.reshaping import Flatten, GlobalAveragePooling1D, RepeatVector, Reshape
 
 __all__ = [
@@ -52,6 +53,7 @@ __all__ = [
     "Minimum",
     "Multiply",
     "Normalization",
+    "PReLU",
     "RMSNormalization",
     "ReLU",
     "RepeatVector",
