@@ -22,6 +22,7 @@ KERNELS = ("dense_forward", "dense_backward_input", "dense_backward_params", "bi
            "lion_update", "ftrl_update", "lamb_moments", "lamb_ratio", "lamb_step", "nadam_step",
            "accumulate_gradient", "average_update", "penalty_sums", "penalty_value", "penalty_gradient",
            "norm_constraint", "non_negative",
+           "move_axis",
            "elementwise_loss", "gaussian_nll", "categorical_hinge", "cosine_similarity",
            "categorical_focal_cross_entropy", "loss_weights",
            "dropout", "gaussian",

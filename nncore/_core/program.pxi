@@ -65,6 +65,7 @@ cdef enum Kernel:
     K_PENALTY_GRADIENT
     K_NORM_CONSTRAINT
     K_NON_NEGATIVE
+    K_MOVE_AXIS
     K_ELEMENTWISE_LOSS
     K_GAUSSIAN_NLL
     K_CATEGORICAL_HINGE
@@ -235,6 +236,8 @@ cdef void run_op_typed(const Op* op, const Batch* batch, void* scratch, int thre
         norm_constraint(p0, n0, n1, n2, op.n[3] != 0, op.s[0], op.s[1], op.s[2], thread, n_threads)
     elif kernel == K_NON_NEGATIVE:
         non_negative(p0, n0, thread, n_threads)
+    elif kernel == K_MOVE_AXIS:
+        move_axis(p0, p1, B, n0, n1, thread, n_threads)
     elif kernel == K_ELEMENTWISE_LOSS:
         elementwise_loss(<int>op.n[2], p0, p1, p2, p5, p3, p4, B, n0, max(n1, <Py_ssize_t>1), op.s, scratch,
                          thread, n_threads)
@@ -419,6 +422,9 @@ cdef double op_work(const Op* op, Py_ssize_t B) noexcept nogil:
     if K_MERGE <= kernel <= K_FM_INTERACTION_BACKWARD:
         return merge_work(op, B)
     if K_GATHER <= kernel <= K_PYTHON:
+    if kernel == K_MOVE_AXIS:
+        return <double>B * op.n[0] * op.n[1] / GRAIN_ELEMENTS
+    if kernel == K_ADAM_STEP or kernel == K_CLIP_SCALE or K_GATHER <= kernel <= K_PYTHON:
         return 0
     return <double>B * op.n[0] / GRAIN_ELEMENTS
 
