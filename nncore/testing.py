@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from nncore import _rows_normalization
+from nncore import _rows_losses, _rows_normalization
 
 __all__ = ["KERNELS", "Case", "Draw", "Kernel", "check_backward", "hostile_arrays"]
 
@@ -573,7 +573,6 @@ _RANDOM = (
 )
 
 from nncore import _rows_merging  # noqa: E402  (its rows are of the class above)
-from nncore import _rows_losses  # noqa: E402  - it wants what is above
 
 KERNELS: tuple[Kernel, ...] = (
     *_rows_losses.rows(),

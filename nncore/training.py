@@ -22,6 +22,7 @@ from nncore._core import core
 from nncore.callbacks import Callback, CallbackList
 from nncore.executor import Bound, Executor, RunError, short_call
 from nncore.history import History
+from nncore.losses.functions import is_pair
 from nncore.program import Program
 from nncore.progress import Progress
 from nncore.variables import ALIGNMENT, Variable, arrange
@@ -463,6 +464,10 @@ class Trainable:
         found = []
         for number, name, metric, weighted in self._resolve_metrics():
             target, weight = targets[number]
+            shape, of_target = program.buffers[outputs[number]].shape, program.buffers[target].shape
+            if metric.target_kind == "dense" and not isinstance(metric, metrics.MeanMetricWrapper) and shape != of_target:
+                raise ValueError(f"metric {name!r} compares outputs with as many targets, but the loss takes targets of "
+                                 f"shape {(None, *of_target)} for outputs of shape {(None, *shape)}")
             arguments = (program, outputs[number], target, weight if weighted else None)
             sums = {}
             for part, buffer in metric.emit(*arguments).items():
@@ -1073,7 +1078,7 @@ def _mapped(given: Any, make: Callable[[Any], Any]) -> Any:
     """Return what `compile` was given, alone or in a list or dict, with names replaced by objects."""
     if given is None:
         return None
-    if isinstance(given, (list, tuple)) and not losses.is_pair(given):
+    if isinstance(given, (list, tuple)) and not is_pair(given):
         return [None if part is None else make(part) for part in given]
     if isinstance(given, Mapping) and set(given) != {"class_name", "config"}:
         return {name: None if part is None else make(part) for name, part in given.items()}

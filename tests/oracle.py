@@ -434,6 +434,6 @@ def sum_of_squares(elementary, x):
     return total
 
 
+from oracle_losses import *  # noqa: E402, F403
 from oracle_merging import *  # noqa: E402, F403
 from oracle_normalization import *  # noqa: E402, F403
-from oracle_losses import *  # noqa: E402, F403  - it wants what is above

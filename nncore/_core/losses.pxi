@@ -111,8 +111,8 @@ cdef void block_sum(
 ) noexcept nogil:
     """s := sum over C, in virtual lanes
 
-    Lanes without an element are left out. That lanes begin with +0 shows only where all elements are -0: it is
-    added at the end instead."""
+    Lanes without an element are left out. That lanes begin with +0 shows only where all elements are -0: it
+    is added at the end instead."""
     cdef floating[MOST * MOST] acc
     cdef Py_ssize_t V = virtual_lanes(e), used = min(V, C), c, v, half
     memcpy(acc, e, used * LINE)

@@ -18,8 +18,8 @@ cdef void categorical_accuracy(
     for b from begin <= b < end by V:
         rows = min(V, end - b)
         if ids != NULL:
-            for r in range(V):
-                wanted[r] = <int32_t>ids[b + r] if r < rows else 0
+            for r in range(V):  # a class that the loss ignores may be none of the outputs
+                wanted[r] = <int32_t>ids[b + r] if r < rows and 0 <= ids[b + r] < C else -1
         else:
             load_block(target + b * C, p, C, rows, flat)
             for r in range(V):
@@ -29,7 +29,8 @@ cdef void categorical_accuracy(
                     wanted[r] = <int32_t>c if p[c * V + r] > p[wanted[r] * V + r] else wanted[r]
         load_block(y_pred + b * C, p, C, rows, flat)
         for r in range(V):
-            top[r], right[r] = p[wanted[r] * V + r], 1
+            right[r] = <floating>0 if wanted[r] < 0 else <floating>1
+            top[r] = p[max(wanted[r], 0) * V + r]
         for c in range(C):
             for r in range(LINE // <Py_ssize_t>sizeof(floating)):
                 before = (p[c * V + r] < top[r]) | ((p[c * V + r] == top[r]) & (wanted[r] <= <int32_t>c))
