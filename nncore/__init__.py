@@ -54,6 +54,7 @@ __all__ = [
     "losses",
     "metrics",
     "optimizers",
+    "plot_model",
     "program",
     "random",
     "reference",
@@ -65,7 +66,11 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    """Import `reference` and `testing` when they are first used: nobody pays for them at import."""
+    """Import `reference`, `testing` and `plot_model` when they are first used: nobody pays for them at import."""
+    if name == "plot_model":
+        from nncore.plotting import plot_model
+
+        return plot_model
     if name in ("reference", "testing"):
         from importlib import import_module
 

@@ -175,28 +175,45 @@ def as_class_ids(
     return np.ascontiguousarray(found, dtype=np.int64)
 
 
-def as_ids(x: ArrayLike, where: str, name: str) -> NDArray[np.int64]:
-    """Return whole numbers as a C-contiguous int64 array of their shape.
+def as_ids(x: ArrayLike, where: str, name: str, rows: int | None = None) -> NDArray[np.int64]:
+    """Return whole numbers, such as ids of a table's rows, as a C-contiguous int64 array of their shape.
+
+    Parameters
+    ----------
+    x : array_like, any shape
+        Integers of any width, bools, or floats that hold whole numbers.
+    where, name : str
+        The function and the argument, for the message.
+    rows : int, optional
+        The ids must be smaller than this, and not negative; by default any will do.
 
     Examples
     --------
-    >>> as_ids([[1.0, 2.0]], "predict", "x")
-    array([[1, 2]])
+    >>> as_ids([[0.0], [2.0]], "predict", "x", rows=3)
+    array([[0],
+           [2]])
+    >>> as_ids([[0, 3]], "predict", "x", rows=3)
+    Traceback (most recent call last):
+    ValueError: predict: x[0, 1] is 3, but ids must lie in 0 ... 2, the rows of the table
     """
     found = _as_number_array(x, where, name)
     if found.dtype.kind == "f":
-        _refuse_first(~(np.isfinite(found) & (np.trunc(found) == found) & (np.abs(found) < 2**53)).reshape(-1),
-                      found.reshape(-1), where, name, "it takes whole numbers")
+        whole = np.isfinite(found) & (np.trunc(found) == found) & (np.abs(found) < 2**53)
+        _refuse_first(~whole, found, where, name, "it takes whole numbers")
     elif found.dtype.kind == "u" and found.size and found.max() >= 2**63:
         raise ValueError(f"{where}: {name} holds {found.max()}, but takes whole numbers below 2**63")
-    return np.ascontiguousarray(found, dtype=np.int64)
+    ids = np.require(np.asarray(found, dtype=np.int64, order="C"), requirements="A")
+    if rows is not None and ids.size and not (ids.min() >= 0 and ids.max() < rows):
+        _refuse_first((ids < 0) | (ids >= rows), ids, where, name,
+                      f"ids must lie in 0 ... {rows - 1}, the rows of the table")
+    return ids
 
 
 def _refuse_first(bad: NDArray[np.bool_], x: NDArray[Any], where: str, name: str, wanted: str) -> None:
-    """Raise for the first element of `x` (N,) that is marked in `bad`."""
+    """Raise for the first element of `x` that is marked in `bad`."""
     if bad.any():
-        first = int(bad.argmax())
-        raise ValueError(f"{where}: {name}[{first}] is {x[first]:g}, but {wanted}")
+        place = [int(i) for i in np.unravel_index(bad.argmax(), bad.shape)]
+        raise ValueError(f"{where}: {name}{place if place else ''} is {x[tuple(place)]:g}, but {wanted}")
 
 
 def as_dense_target(
@@ -255,8 +272,8 @@ def as_sample_weight(
     return found.reshape(-1)
 
 
-def check_finite(x: NDArray[np.floating], where: str, name: str) -> None:
-    """Raise when `x` holds nan or inf, naming the first place.
+def check_finite(x: NDArray[np.floating], where: str, name: str, dtype: DTypeLike | None = None) -> None:
+    """Raise when `x`, or what it becomes in another dtype, holds nan or inf, naming the first place.
 
     Examples
     --------
@@ -267,12 +284,16 @@ def check_finite(x: NDArray[np.floating], where: str, name: str) -> None:
     rows = x.reshape(1) if x.ndim == 0 else x
     step = max(1, _CHUNK // max(1, math.prod(rows.shape[1:])))
     for start in range(0, len(rows), step):
-        finite = np.isfinite(rows[start : start + step])
+        part = rows[start : start + step]
+        if dtype is not None and x.dtype != dtype:
+            with np.errstate(over="ignore"):
+                part = part.astype(dtype)
+        finite = np.isfinite(part)
         if not finite.all():
             row, *rest = (int(i) for i in np.unravel_index(finite.argmin(), finite.shape))
-            row += start
+            value = part[(row, *rest)]
             raise ValueError(
-                f"{where}: {name} holds {rows[(row, *rest)]} at {_place(row, rest)}, but wants finite numbers"
+                f"{where}: {name} holds {value} at {_place(row + start, rest)}, but wants finite numbers"
             )
 
 

@@ -46,6 +46,12 @@ def _size(program: Program, number: int | None) -> int:
     return program.buffers[number].row_size
 
 
+def _units(program: Program, number: int | None) -> int:
+    """Return how many of the program's numbers an element of a buffer takes: what only moves may be integers."""
+    assert number is not None
+    return program.buffers[number].dtype.itemsize // program.dtype.itemsize
+
+
 def _axis(program: Program, number: int | None, op: Op) -> tuple[int, int, int]:
     """Return the sizes before, along and behind the axis of an op in a row of a buffer."""
     assert number is not None
@@ -71,10 +77,15 @@ def _extremum_backward(program: Program, op: Op) -> Lowered:
     return op.kernel, (dx, *op.inputs), (_size(program, dx), len(op.inputs) - 2), ()
 
 
+def _reshape(program: Program, op: Op) -> Lowered:
+    (y,) = op.outputs
+    return "merge", (y, *op.inputs), (_size(program, y) * _units(program, y), 1, core.MERGE_KINDS.index("add")), ()
+
+
 def _concatenate(program: Program, op: Op) -> Lowered:
     (y,) = op.outputs
     outer, _, _ = _axis(program, y, op)
-    widths = [_size(program, number) // max(outer, 1) for number in op.inputs]
+    widths = [_size(program, number) // max(outer, 1) * _units(program, number) for number in op.inputs]
     sizes = (*widths, *[0] * (core.MOST_MERGED - len(widths)), outer)
     return "concatenate", (y, *op.inputs), sizes, (float(sum(widths)), 0.0)
 
@@ -109,6 +120,7 @@ LOWERED: dict[str, Callable[[Program, Op], Lowered]] = {
     "extremum_backward": _extremum_backward,
     "concatenate_forward": _concatenate,
     "concatenate_backward": _slice,
+    "reshape_forward": _reshape,
     "repeat_forward": _repeat,
     "sum_forward": _axis_sum,
     **dict.fromkeys(("factorization_machine_forward", "factorization_machine_backward_input",
@@ -173,6 +185,10 @@ def _concatenate_rule(program: Program, op: Op, dy: int, reached: set[int]) -> d
         program, number, "concatenate_backward", (dy,), axis=axis, start=sum(sizes[:at]), size=sizes[at]))
 
 
+def _reshape_rule(program: Program, op: Op, dy: int, reached: set[int]) -> dict[int, int]:
+    return _each(program, op, reached, lambda at, number: _emitted(program, number, "reshape_forward", (dy,)))
+
+
 def _repeat_rule(program: Program, op: Op, dy: int, reached: set[int]) -> dict[int, int]:
     return _each(program, op, reached, lambda at, number: _emitted(
         program, number, "sum_forward", (dy,), axis=op.attributes.get("axis", -1)))
@@ -203,6 +219,7 @@ RULES: dict[str, Callable[[Program, Op, int, set[int]], dict[int, int]]] = {
     "maximum_forward": _extremum_rule,
     "minimum_forward": _extremum_rule,
     "concatenate_forward": _concatenate_rule,
+    "reshape_forward": _reshape_rule,
     "repeat_forward": _repeat_rule,
     "sum_forward": _sum_rule,
     "factorization_machine_forward": _factors_rule,

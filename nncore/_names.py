@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, Protocol, TypeVar
 
@@ -89,3 +90,14 @@ def representation(thing: Configurable) -> str:
     """
     arguments = ", ".join(f"{key}={value!r}" for key, value in thing.get_config().items())
     return f"{type(thing).__name__}({arguments})"
+
+
+def snake_case(name: str) -> str:
+    """Return a class's name in lower case, its words apart.
+
+    Examples
+    --------
+    >>> snake_case("MeanSquaredError"), snake_case("R2Score"), snake_case("AUC")
+    ('mean_squared_error', 'r2_score', 'auc')
+    """
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()

@@ -166,6 +166,17 @@ _JOINTS = (
         ulps=0,
     ),
     Kernel(
+        "reshape_forward",
+        lambda draw, B, T, F: {"x": draw.normal(B, T, F), "shape": (F, T)},
+        _BOXES,
+        _BIG_BOX,
+        differentiable=("x",),
+        gradient=lambda kernels, dy, y, a: (kernels.reshape_forward(dy, shape=a["x"].shape[1:]),),
+        rowwise=True,
+        moved=lambda B, T, F: 2 * B * T * F,
+        ulps=0,
+    ),
+    Kernel(
         "repeat_forward",
         lambda draw, B, T, F: {"x": draw.normal(B, 1, F), "axis": 1, "repeats": T},
         _BOXES,
@@ -218,7 +229,7 @@ _FACTORS: tuple[Shape, ...] = (
     (1, 7, 4), (11, 16, 8), (13, 1, 12), (12, 35, 1), (27, 65, 2), (16, 13, 3), (17, 131, 5), (32, 12, 7),
     (33, 5, 16), (67, 27, 9), (65, 17, 11), (64, 31, 15), (15, 33, 10), (513, 14, 6), (1027, 18, 4), (2, 515, 20),
 )  # fmt: skip
-_BIG_FACTORS = (1031, 79, 16)
+_BIG_FACTORS = (2063, 157, 16)
 # (B, F, K): F fields of K.
 _FIELDS: tuple[Shape, ...] = (
     (1, 7, 4), (11, 16, 8), (13, 1, 12), (12, 35, 1), (27, 65, 2), (16, 13, 3), (17, 39, 16), (32, 12, 31),

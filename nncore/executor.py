@@ -13,9 +13,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from nncore import _merging
+from nncore import _activation_ops, _merging, _normalization
 from nncore._core import core
 from nncore.custom import Caller
+from nncore.kernels import noise
 from nncore.kernels._front import ACTIVATION, DEFAULT_ALPHA, KERNEL
 from nncore.kernels.losses import LOWERED
 from nncore.program import FUSED, Op, Program
@@ -68,7 +69,11 @@ class Executor:
         self.program, self.batch_size = program, batch_size
         self.arrays = _allocate(program, batch_size)
         self.fusions = _fusions(program)
-        self.sums = np.zeros(len(program.totals))
+        self.places: dict[str, int] = {}  # total -> where it begins in the sums
+        size = 0
+        for name in program.totals:
+            self.places[name], size = size, size + max(1, program.columns(name))
+        self.sums = np.zeros(size)
         self.done = np.zeros(1, np.int64)  # rows that the last run finished, also where it ended with an error
         self.scratch = aligned_empty(0)
         self.pace: dict[int, float] = {}  # threads -> seconds a row took when they were last tried
@@ -92,7 +97,7 @@ class Executor:
         n_threads: int = 0,
         step: int = 0,
         rates: NDArray[np.float64] | None = None,
-    ) -> dict[str, float]:
+    ) -> dict[str, Any]:
         """Run the program over all batches: `bind` and one call of what it returns."""
         return self.bind(feeds, results)(samples, order, batch_size, watch, attributes, on_pause, n_threads,
                                          step=step, rates=rates)
@@ -104,9 +109,18 @@ class Executor:
             return self.arrays[number].copy()
         return from_panels(self.arrays[number], buffer.shape)
 
-    def set_totals(self, totals: Mapping[str, float]) -> None:
+    def get_totals(self) -> dict[str, Any]:
+        """Return the totals of the runs so far: numbers, and arrays of those with columns."""
+        found = {}
+        for name, place in self.places.items():
+            columns = self.program.columns(name)
+            found[name] = self.sums[place : place + columns].copy() if columns else float(self.sums[place])
+        return found
+
+    def set_totals(self, totals: Mapping[str, Any]) -> None:
         """Set what a run that goes on with earlier ones begins from."""
-        self.sums[...] = [totals[name] for name in self.program.totals]
+        for name, place in self.places.items():
+            self.sums[place : place + max(1, self.program.columns(name))] = totals[name]
 
     def scratch_of(self, n_bytes: int) -> NDArray[np.uint8]:
         """Return scratch for all threads: made once, so that a run allocates nothing."""
@@ -184,7 +198,7 @@ class Bound:
                  watch: str | None = None, attributes: Mapping[str, float] | None = None,
                  on_pause: Callable[[int], object] | None = None, n_threads: int = 0, first: int = 0,
                  last: int | None = None, step: int = 0, rates: NDArray[np.float64] | None = None,
-                 go_on: bool | None = None) -> dict[str, float]:
+                 go_on: bool | None = None) -> dict[str, Any]:
         """Run the program over all batches, or over some of them.
 
         Parameters
@@ -217,7 +231,7 @@ class Bound:
         Returns
         -------
         dict
-            The sum over the rows of each of the program's totals.
+            The sum over the rows of each of the program's totals: a float, or an array of one per column.
 
         Raises
         ------
@@ -228,14 +242,14 @@ class Bound:
             finished, here and after Ctrl-C.
         """
         executor, done = self.executor, self.executor.done
-        names, sums = list(executor.program.totals), executor.sums
+        sums = executor.sums
         if not (first if go_on is None else go_on):
             sums[...] = 0
         done[0] = first
         last = samples if last is None else min(last, samples)
         if attributes and attributes != self.attributes:
             self._set_attributes(attributes)
-        watched = None if watch is None else sums[names.index(watch) : names.index(watch) + 1]
+        watched = None if watch is None else sums[executor.places[watch] :][:1]
         batch_size = batch_size or executor.batch_size
         if not 0 <= samples <= self.rows or not 0 < batch_size <= executor.batch_size:
             raise ValueError(f"run: at most {self.rows} samples in batches of at most {executor.batch_size}, "
@@ -254,7 +268,7 @@ class Bound:
                 raise RunError(str(watch), float(watched[0]), int(done[0]))
             if on_pause is not None and on_pause(int(done[0])):
                 break
-        return dict(zip(names, sums.tolist(), strict=True))
+        return executor.get_totals()
 
     def _piece(self, order: NDArray[np.int64] | None, last: int, batch_size: int,
                watched: NDArray[np.float64] | None, step: int, rates: NDArray[np.float64] | None,
@@ -337,8 +351,8 @@ class Bound:
             if source.shape[1:] != to.shape[1:] or not gatherable(source, to.dtype):
                 raise ValueError(_wanted("feeds", number, source, to))
             code = 1 if source.dtype == to.dtype else NUMBERS[source.dtype.str[1:]]
-            sizes = (int(np.prod(to.shape[1:])), source.strides[0], code, to.dtype == np.int64)
-            lines.append(("gather", to.dtype == np.float64, [source, to], sizes, (), 1, 1))
+            numbers = (int(np.prod(to.shape[1:])), source.strides[0], code, int(to.dtype == np.int64))
+            lines.append(("gather", to.dtype == np.float64, [source, to], numbers, (), 1, 1))
         python: list[int] = []
 
         def add(number: int) -> None:
@@ -351,21 +365,26 @@ class Bound:
             if _SCALARS.get(op.kernel):
                 self.tunable.append((len(lines), op))
             places[number] = len(lines)
-            kernel, operands, sizes, scalars = lowered(program, fusions.replaced.get(number, op))
-            arrays = [None if buffer is None else moving.get(buffer, buffers[buffer]) for buffer in operands]
+            op = fusions.replaced.get(number, op)
+            kernel, operands, sizes, scalars = lowered(program, op)
+            lines.append((kernel, is_double, placed(operands), sizes, scalars, rows_per(program, op), op.every))
+
+        def placed(operands: tuple[int | None, ...]) -> list[NDArray[Any] | None]:
+            """Return the arrays of the next line's operands; note those that it walks along."""
             for slot, buffer in enumerate(operands):
                 if buffer in moving:
                     moves[len(lines), slot] = moving[buffer]
                     self.moves.append((len(lines), slot, buffer))
-            lines.append((kernel, is_double, arrays, sizes, scalars, rows_per(program, op), op.every))
+            return [None if buffer is None else moving.get(buffer, buffers[buffer]) for buffer in operands]
 
         for number in _schedule(program):
             if number not in fusions.skipped:
                 add(number)
-        for place, parts in enumerate(program.totals.values()):
+        for name, parts in program.totals.items():
             for number, scale in parts:
                 double, per_row = buffers[number].dtype == np.float64, program.buffers[number].per_row
-                lines.append(("accumulate", double, [buffers[number], sums[place:]], (not per_row,), (scale,), 1, 1))
+                operands = [*placed((number,)), sums[self.executor.places[name] :]]
+                lines.append(("accumulate", double, operands, (not per_row, program.columns(name)), (scale,), 1, 1))
         for number, to in results.items():
             source = buffers[number]
             if not _same(to, source):
@@ -460,7 +479,8 @@ def _meetings(lines: list[tuple[str, int]]) -> list[int]:
     apart = ("gather",), ("dense_backward_params", "accumulate"), ("store",)
     meetings = []
     for (kernel, per), (after, per_after) in zip(lines, [*lines[1:], ("", 0)], strict=True):
-        if not after or any(kernel in group and after in group for group in apart):
+        if not after or any(kernel in group and after in group for group in apart) or (
+                kernel == after and kernel in FUSED_UPDATES):
             meetings.append(0)
         else:
             meetings.append(2 if kernel in _BY_ROW and after in _BY_ROW and per == per_after else 3)
@@ -501,18 +521,26 @@ def _fusions(program: Program) -> Fusions:
     # An exception in a user's op leaves the weights as of the last batch: updates come after all of them.
     user = any(op.kernel == "python" for op in program.ops)
     for at, op in enumerate(program.ops):
+        name, _, direction = op.kernel.rpartition("_")
+        if direction == "backward" and name in FUSED and len(op.inputs) == 2 and at not in found.skipped:
+            after = only_reader(op.outputs[0])
+            if after is not None and program.ops[after].kernel == "batch_normalization_backward" and (
+                    program.ops[after].inputs[0] == op.outputs[0]):
+                dy, saved = op.inputs
+                found.replaced[at] = program.ops[after]._replace(
+                    inputs=(dy, *program.ops[after].inputs[1:], saved), attributes=_fused(name, op)
+                )
+                found.skipped.add(after)
+                found.unwritten.add(op.outputs[0])  # type: ignore[arg-type]
         if op.kernel == "dense_backward_input":
             after = only_reader(op.outputs[0])
             if after is None or program.ops[after].inputs[0] != op.outputs[0]:
                 continue
             name, _, direction = program.ops[after].kernel.rpartition("_")
             if direction == "backward" and name in FUSED and len(program.ops[after].inputs) == 2:
-                attributes: dict[str, Any] = {"activation": name}
-                if program.ops[after].attributes:
-                    (attributes["alpha"],) = program.ops[after].attributes.values()
                 inputs = (*op.inputs, program.ops[after].inputs[1])
                 found.replaced[at] = op._replace(
-                    inputs=inputs, outputs=program.ops[after].outputs, attributes=attributes
+                    inputs=inputs, outputs=program.ops[after].outputs, attributes=_fused(name, program.ops[after])
                 )
                 found.skipped.add(after)
                 found.unwritten.add(op.outputs[0])  # type: ignore[arg-type]
@@ -528,6 +556,11 @@ def _fusions(program: Program) -> Fusions:
                 found.skipped.update(update for update in updates if update is not None)
                 found.unwritten.add(op.outputs[0])  # type: ignore[arg-type]
     return found
+
+
+def _fused(name: str, op: Op) -> dict[str, Any]:
+    """Return the attributes of an op that also does an activation, from those of the activation's op."""
+    return {"activation": name, **dict(zip(("alpha",), op.attributes.values(), strict=False))}
 
 
 def _read_between(program: Program, first: int, update: int) -> bool:
@@ -625,14 +658,17 @@ _SCALARS: dict[str, tuple[str, ...]] = {  # of the optimizer's ops, in the core'
 # Kernels of the core whose rows stand alone, and the step of Adam's powers, which none of them reads.
 _BY_ROW = frozenset(core.KERNELS) - {
     "dense_backward_params", "sgd_update", "adam_update", "square_sums", "clip_scale", "accumulate", "sum", "python",
-    "sum_arrays", "factorization_machine_backward_params",
-    "loss_weights",
+    "sum_arrays", "factorization_machine_backward_params", "loss_weights", *_normalization.BY_COLUMN, "prelu_backward",
 }
 # Kernels that take an array of any rank as rows of its last axis.
 LAST_AXIS = frozenset(("dense_forward", "dense_backward_input", "dense_backward_params", "softmax", "softmax_backward",
-                        "log_softmax", "log_softmax_backward"))
+                        "log_softmax", "log_softmax_backward", *_normalization.LAST_AXIS))
 _ROWWISE = ("softmax", "softmax_backward", "log_softmax", "log_softmax_backward")
+_COUNTS = ("confusion_counts", "class_counts", "regression_moments")  # metrics with several columns per row
 _METRICS = {
+    "accuracy": "accuracy",
+    "sparse_top_k_categorical_accuracy": "categorical_accuracy",
+    "top_k_categorical_accuracy": "categorical_accuracy",
     "sparse_categorical_accuracy": "categorical_accuracy",
     "categorical_accuracy": "categorical_accuracy",
     "binary_accuracy": "binary_accuracy",
@@ -644,6 +680,8 @@ _REDUCTIONS = ("mean", "sum", "mean_with_sample_weight")
 
 def rows_per(program: Program, op: Op) -> int:
     """Return how many rows an op that works along the last axis sees of each row of the batch."""
+    if op.kernel in _activation_ops.LOWERED:
+        return _activation_ops.rows_per(program, op)
     if op.kernel not in LAST_AXIS:
         return 1
     number = op.inputs[0]
@@ -667,6 +705,10 @@ def lowered(
 
     operands = (*op.inputs, *op.outputs)
     sizes: tuple[int, ...]
+    if op.kernel in noise.__all__:
+        assert op.inputs[0] is not None
+        kernel, sizes, scalars = noise.lowered(op.kernel, program.buffers[op.inputs[0]].shape, op.attributes)
+        return kernel, operands, sizes, scalars
     values = tuple(float(value) for value in op.attributes.values() if not isinstance(value, str))
     if op.kernel == "dense_forward":
         name = op.attributes.get("activation", "linear")
@@ -705,6 +747,13 @@ def lowered(
         dense = None if is_ids(target) else target
         operands = (y, dense, *(weight or [None]), rows, *(gradient or [None]), ids)
         return _METRICS[op.kernel], operands, (width(y),), values
+    if op.kernel in _COUNTS:
+        operands = (*op.inputs[:3], *op.outputs, *op.inputs[3:])
+        sizes = (width(op.inputs[0]), "threshold" not in op.attributes)
+        if len(op.inputs) > 3:  # thresholds
+            columns = (op.attributes.get("top_k", 0), op.attributes.get("class_id", -1))
+            sizes = (width(op.inputs[0]), width(op.inputs[3]), *columns)
+        return op.kernel, operands, sizes, (float(op.attributes.get("threshold", 0)),)
     if op.kernel in _SCALARS:
         assert op.inputs[0] is not None
         if op.kernel == "sgd_update":
@@ -712,8 +761,12 @@ def lowered(
             operands = (w, dw, velocity, None, None, None, *scale)
         sizes = (program.buffers[op.inputs[0]].row_size, op.attributes.get("first", 0))
         return op.kernel, operands, sizes, tuple(float(op.attributes[name]) for name in _SCALARS[op.kernel])
+    if op.kernel in _activation_ops.LOWERED:
+        return _activation_ops.LOWERED[op.kernel](program, op)
     if op.kernel in _merging.LOWERED:
         return _merging.LOWERED[op.kernel](program, op)
+    if op.kernel in _normalization.LOWERED:
+        return _normalization.LOWERED[op.kernel](program, op)
     name, direction = op.kernel.rsplit("_", 1)
     assert op.inputs[0] is not None
     sizes = (program.buffers[op.inputs[0]].row_size, 0, ACTIVATION[name])

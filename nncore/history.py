@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from nncore.progress import formatted
+
 __all__ = ["History"]
 
 
@@ -13,8 +15,9 @@ class History:
 
     Attributes
     ----------
-    history : dict of str to list of float
-        One value per epoch under "loss", the metrics' names, and these with "val_" before them.
+    history : dict of str to list
+        One value per epoch under "loss", the metrics' names, and these with "val_" before them: numbers, and
+        arrays of metrics that have several.
     epoch : list of int
         The epochs' numbers, from 0.
     params : dict
@@ -32,11 +35,11 @@ class History:
     """
 
     def __init__(self, params: Mapping[str, Any] | None = None) -> None:
-        self.history: dict[str, list[float]] = {}
+        self.history: dict[str, list[Any]] = {}
         self.epoch: list[int] = []
         self.params: dict[str, Any] = dict(params or {})
 
-    def append(self, epoch: int, logs: Mapping[str, float]) -> None:
+    def append(self, epoch: int, logs: Mapping[str, Any]) -> None:
         """Add an epoch's values."""
         self.epoch.append(epoch)
         for name, value in logs.items():
@@ -45,5 +48,5 @@ class History:
     def __repr__(self) -> str:
         """Return the number of epochs and the last values."""
         n = len(self.epoch)
-        last = "".join(f", {name}: {values[-1]:.4f}" for name, values in self.history.items())
+        last = "".join(f", {name}: {formatted(values[-1])}" for name, values in self.history.items())
         return f"History({n} epoch{'s' * (n != 1)}{last})"

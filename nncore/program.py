@@ -134,9 +134,14 @@ class Program:
         """Add to a total of the run: `scale` times the sum of a buffer's values.
 
         A buffer of shape (batch,) gives one value per row; one of shape (1,), without a batch, counts for every
-        row of the batch.
+        row of the batch. Of shape (batch, K) it makes a total of K sums, one for each column.
         """
         self.totals.setdefault(name, []).append((buffer, scale))
+
+    def columns(self, total: str) -> int:
+        """Return how many sums a total has; 0 where it is a single number."""
+        buffer = self.buffers[self.totals[total][0][0]]
+        return buffer.row_size if buffer.per_row and buffer.shape else 0
 
     def array(
         self, shape: tuple[int, ...], role: str = "gradient", dtype: np.dtype[Any] | None = None
@@ -172,7 +177,7 @@ class Program:
         return (op for op in self.ops if buffer in op.inputs)
 
     def optimize(self) -> None:
-        """Drop ops that nobody needs and fuse an activation into the dense product before it."""
+        """Drop ops that nobody needs and fuse an activation into the product or the normalization before it."""
         self._drop_unread()
         self._fuse_activations()
 
@@ -195,13 +200,14 @@ class Program:
         for op in self.ops:
             before = self.producer(op.inputs[0]) if op.inputs[0] is not None else None
             name = op.kernel.removesuffix("_forward")
-            if (before in ops and before is not None and before.kernel == "dense_forward" and name in FUSED
+            if (before in ops and before is not None and before.kernel in FUSING and name in FUSED
                     and op.kernel != name and op.inputs[0] not in self.wanted
                     and len(list(self.readers(before.outputs[0]))) == 1):  # type: ignore[arg-type]
                 fused = {"activation": name}
                 if op.attributes:
                     (fused["alpha"],) = op.attributes.values()
-                ops[ops.index(before)] = before._replace(outputs=op.outputs, attributes=fused)
+                ops[ops.index(before)] = before._replace(outputs=(*op.outputs, *before.outputs[1:]),
+                                                         attributes={**before.attributes, **fused})
             else:
                 ops.append(op)
         self.ops = ops
@@ -217,6 +223,7 @@ class Program:
         return "\n".join(lines)
 
 
+FUSING = ("dense_forward", "batch_normalization_forward", "batch_normalization")  # kernels with an activation
 FUSED = frozenset(
     (
         "sigmoid",
@@ -229,5 +236,21 @@ FUSED = frozenset(
         "softplus",
         "gelu",
         "silu",
+        "relu6",
+        "celu",
+        "selu",
+        "softsign",
+        "hard_tanh",
+        "hard_shrink",
+        "soft_shrink",
+        "log_sigmoid",
+        "squareplus",
+        "sparse_plus",
+        "sparse_sigmoid",
+        "gelu_tanh",
+        "mish",
+        "hard_silu",
+        "tanh_shrink",
+        "sign",
     )
 )

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from nncore import _rows_losses, _rows_normalization
+from nncore import _rows_activations, _rows_metrics, _rows_normalization, activations
 
 __all__ = ["KERNELS", "Case", "Draw", "Kernel", "check_backward", "hostile_arrays"]
 
@@ -273,6 +273,25 @@ _NAMED = (
     {"activation": "softplus"},
     {"activation": "gelu"},
     {"activation": "silu"},
+    {"activation": "relu6"},
+    {"activation": "celu", "alpha": 0.7},
+    {"activation": "celu"},
+    {"activation": "selu"},
+    {"activation": "softsign"},
+    {"activation": "log_sigmoid"},
+    {"activation": "squareplus", "alpha": 0.7},
+    {"activation": "squareplus"},
+    {"activation": "gelu_tanh"},
+    {"activation": "mish"},
+    {"activation": "tanh_shrink"},
+    {"activation": "hard_tanh"},
+    {"activation": "hard_shrink", "alpha": 0.7},
+    {"activation": "soft_shrink", "alpha": 0.7},
+    {"activation": "hard_shrink"},
+    {"activation": "soft_shrink"},
+    {"activation": "sparse_plus"},
+    {"activation": "sparse_sigmoid"},
+    {"activation": "hard_silu"},
 )
 
 
@@ -281,9 +300,9 @@ def _through(kernels: Any, dy: Array, z: Array, y: Array, a: dict[str, Any]) -> 
     name, alpha = a.get("activation", "linear"), a.get("alpha")
     if name == "linear":
         return dy
-    saved = z if name in ("gelu", "silu") else y
-    parameter = () if alpha is None else (None, alpha)
-    dz: Array = getattr(kernels, f"{name}_backward")(dy, saved, *parameter)
+    needs, scalars = activations.DERIVATIVES[name]
+    parameter = {} if alpha is None or not scalars else {scalars[0]: alpha}
+    dz: Array = getattr(kernels, f"{name}_backward")(dy, z if needs == "x" else y, **parameter)
     return dz
 
 
@@ -540,25 +559,7 @@ _OPTIMIZERS = (
 )
 
 
-def _metric(name: str, prediction: Callable[..., Any], target: Callable[..., Any], **scalars: Any) -> Kernel:
-    return Kernel(
-        name,
-        lambda draw, B, C: {"y_pred": prediction(draw, B, C), "target": target(draw, B, C), **scalars},
-        _ROWS,
-        _BIG_ROWS,
-        ulps=32,
-        rowwise=True,
-        moved=lambda B, C: B * C if target is Draw.classes else 2 * B * C,
-    )
-
-
-_METRICS = (
-    _metric("sparse_categorical_accuracy", _probabilities, Draw.classes),
-    _metric("categorical_accuracy", _probabilities, Draw.soft),
-    _metric("binary_accuracy", _probabilities, Draw.bits, threshold=0.3),
-    _metric("squared_error", Draw.normal, Draw.normal),
-    _metric("absolute_error", Draw.normal, Draw.normal),
-)
+_METRICS = _rows_metrics.rows()
 
 _RANDOM = (
     Kernel(
@@ -572,7 +573,12 @@ _RANDOM = (
     ),
 )
 
-from nncore import _rows_merging  # noqa: E402  (its rows are of the class above)
+from nncore import (  # noqa: E402
+    _rows_embedding,
+    _rows_losses,  # noqa: E402  - it wants what is above
+    _rows_merging,  # noqa: E402  (its rows are of the class above)
+    _rows_noise,
+)
 
 KERNELS: tuple[Kernel, ...] = (
     *_rows_losses.rows(),
@@ -584,8 +590,11 @@ KERNELS: tuple[Kernel, ...] = (
     *_OPTIMIZERS,
     *_METRICS,
     *_RANDOM,
+    *_rows_noise.ROWS,
+    *_rows_embedding.ROWS,
     *_rows_merging.ROWS,
     *_rows_normalization.rows(),
+    *_rows_activations.rows(),
 )
 """One row per public kernel (two where a kernel takes two kinds of target)."""
 

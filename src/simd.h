@@ -172,6 +172,17 @@ static inline const char *nn_compiler(void)
 #endif
 }
 
+/* A few bytes, apart: a call of memcpy takes as long as the copy of a short row. */
+NN_INLINE void nn_copy(char *restrict to, const char *restrict source, ptrdiff_t n_bytes)
+{
+    typedef uint64_t vector __attribute__((vector_size(NN_VECTOR_BYTES), aligned(1), may_alias));
+    ptrdiff_t i = 0;
+    for (; i + NN_VECTOR_BYTES <= n_bytes; i += NN_VECTOR_BYTES) *(vector *)(to + i) = *(const vector *)(source + i);
+    for (; i + 16 <= n_bytes; i += 16) memcpy(to + i, source + i, 16);
+    for (; i + 8 <= n_bytes; i += 8) memcpy(to + i, source + i, 8);
+    for (; i + 4 <= n_bytes; i += 4) memcpy(to + i, source + i, 4);
+}
+
 /* One thread's share [*begin, *end) of n items, in pieces of `grain` items: of its arguments only. */
 static inline void nn_share(ptrdiff_t n, ptrdiff_t grain, int thread, int n_threads, ptrdiff_t *begin,
                             ptrdiff_t *end)

@@ -70,6 +70,11 @@ def concatenate_backward(elementary, dy, axis=-1, start=0, size=1):
     return np.moveaxis(np.moveaxis(dy, axis, 0)[start : start + size], 0, axis)
 
 
+def reshape_forward(elementary, x, shape=None):
+    """No arithmetic."""
+    return x.reshape(len(x), *((-1,) if shape is None else shape))
+
+
 def repeat_forward(elementary, x, axis=-1, repeats=2):
     """No arithmetic."""
     return np.concatenate([x] * repeats, axis)

@@ -11,8 +11,8 @@ __all__ = [
     "layer_normalization_backward_input",
     "layer_normalization_backward_params",
     "layer_normalization_forward",
-    "normalization",
-    "rescaling",
+    "normalization_forward",
+    "rescaling_forward",
     "rms_normalization_backward_input",
     "rms_normalization_backward_params",
     "rms_normalization_forward",
@@ -85,7 +85,7 @@ def batch_normalization_backward_params(elementary, dy, x, mean, variance, epsil
     return products * _inverse(variance.astype(np.float64), epsilon, x.dtype), dbeta
 
 
-def normalization(elementary, x, mean, variance, index=None, invert=False):
+def normalization_forward(elementary, x, mean, variance, index=None, invert=False):
     """There, and back."""
     one = x.dtype.type
     root = np.sqrt(variance)
@@ -97,7 +97,7 @@ def normalization(elementary, x, mean, variance, index=None, invert=False):
     return fma(x, spread, mean) if invert else fma(x - mean, one(1) / spread, one(0))
 
 
-def rescaling(elementary, x, scale, offset=None):
+def rescaling_forward(elementary, x, scale, offset=None):
     """One fma."""
     offset = np.zeros_like(scale) if offset is None else offset
     return fma(x, scale.reshape(x.shape[1:]), offset.reshape(x.shape[1:]))

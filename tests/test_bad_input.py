@@ -177,7 +177,7 @@ REFUSED = {
     "metric": (
         lambda m: m.compile("sgd", "mse", metrics=["mea"]),
         ValueError,
-        "unknown metric 'mea': did you mean 'mse' or 'mae'",
+        "unknown metric 'mea': did you mean 'mean', 'mse' or 'mae'",
     ),
     "metric of another loss": (
         lambda m: m.compile("sgd", "mse", metrics=["sparse_categorical_accuracy"]),

@@ -51,7 +51,9 @@ def run(module, row, arguments, like=None):
     known = {**arguments, **given}
     if isinstance(first(result), float):
         known["loss"] = first(result)
-    if not outs and result is not None:
+    if not outs and isinstance(result, tuple):
+        known |= {f"result[{i}]": value for i, value in enumerate(result)}
+    elif not outs and result is not None:
         known["result"] = result
     return {name: value for name, value in known.items() if isinstance(value, (np.ndarray, float, list))}
 
@@ -122,7 +124,9 @@ def exact(row, arguments):
     name = row.name
     formula = getattr(oracle, name, None)
     stem, _, direction = name.rpartition("_")
-    alpha = a.pop("negative_slope", None) if "negative_slope" in a else a.get("alpha")
+    alpha = a.get("alpha")
+    if formula is None and "negative_slope" in a:
+        alpha = a.pop("negative_slope")
     if direction == "forward" and formula is None:
         return {"y_out": oracle.activate(stem, a["x"], elementary, alpha)}
     if direction == "backward" and formula is None:
@@ -135,6 +139,8 @@ def exact(row, arguments):
     if isinstance(result, float):
         return {"loss": result}
     outs = [p for p in inspect.signature(getattr(reference, name)).parameters if p.endswith("_out")]
+    if not outs and isinstance(result, tuple):
+        return {f"result[{i}]": value for i, value in enumerate(result)}
     if "rows_out" in outs[:-1]:
         return dict(zip(("rows_out", "loss", outs[-1]), result, strict=True))
     return dict(zip(outs, result if isinstance(result, tuple) else (result,), strict=True))
@@ -166,8 +172,6 @@ def test_the_oracle_covers_what_the_contract_names():
     named = {row.name for row in KERNELS if exact(row, next(row.cases("float32")).arguments) is not None}
     assert {row.name for row in KERNELS} - named == {
         "philox4x32",
-        "sparse_categorical_accuracy",
-        "categorical_accuracy",
     }
 
 
@@ -319,7 +323,7 @@ def test_a_row_has_the_same_bits_alone_and_in_a_batch(row, dtype):
 @each_dtype
 @pytest.mark.parametrize(
     "row",
-    [row for row in KERNELS if "sample_weight" in inspect.signature(getattr(kernels, row.name)).parameters],
+    [row for row in KERNELS if "rows_out" in inspect.signature(getattr(kernels, row.name)).parameters],
     ids=lambda row: row.id,
 )
 def test_a_row_of_a_loss_has_the_same_bits_alone(row, dtype):

@@ -30,6 +30,9 @@ class Recorder:
     def width(self, buffer):
         return self.widths[buffer]
 
+    def like(self, buffer, role="gradient"):
+        return self.rows(self.widths[buffer], role=role)
+
     def emit(self, kernel, inputs, outputs, **attributes):
         self.ops.append(SimpleNamespace(kernel=kernel, inputs=inputs, outputs=outputs, attributes=attributes))
 
@@ -223,27 +226,30 @@ def test_refused(make, error, message):
         make()
 
 
-@pytest.mark.parametrize("name", sorted(activations.TABLE))
+FORMULAS = {
+    "linear": lambda x: x,
+    "sigmoid": lambda x: 1 / (1 + np.exp(-x)),
+    "tanh": np.tanh,
+    "relu": lambda x: np.maximum(x, 0),
+    "leaky_relu": lambda x: np.where(x > 0, x, 0.2 * x),
+    "elu": lambda x: np.where(x > 0, x, np.expm1(x)),
+    "exponential": np.exp,
+    "hard_sigmoid": lambda x: np.clip(x / 6 + 0.5, 0, 1),
+    "softplus": lambda x: np.log1p(np.exp(x)),
+    "gelu": lambda x: (
+        x * np.array([0.5 * math.erfc(-v / math.sqrt(2)) for v in x.ravel()]).reshape(x.shape)
+    ),
+    "silu": lambda x: x / (1 + np.exp(-x)),
+    "softmax": lambda x: np.exp(x) / np.exp(x).sum(axis=-1, keepdims=True),
+    "log_softmax": lambda x: x - np.log(np.exp(x).sum(axis=-1, keepdims=True)),
+}
+
+
+@pytest.mark.parametrize("name", FORMULAS)
 def test_activation_functions_are_their_kernels(name):
     function = getattr(activations, name)
     x = np.array([[-2.5, -0.5, 0.25, 3.0]])
-    expected = {
-        "linear": lambda x: x,
-        "sigmoid": lambda x: 1 / (1 + np.exp(-x)),
-        "tanh": np.tanh,
-        "relu": lambda x: np.maximum(x, 0),
-        "leaky_relu": lambda x: np.where(x > 0, x, 0.2 * x),
-        "elu": lambda x: np.where(x > 0, x, np.expm1(x)),
-        "exponential": np.exp,
-        "hard_sigmoid": lambda x: np.clip(x / 6 + 0.5, 0, 1),
-        "softplus": lambda x: np.log1p(np.exp(x)),
-        "gelu": lambda x: (
-            x * np.array([0.5 * math.erfc(-v / math.sqrt(2)) for v in x.ravel()]).reshape(x.shape)
-        ),
-        "silu": lambda x: x / (1 + np.exp(-x)),
-        "softmax": lambda x: np.exp(x) / np.exp(x).sum(axis=-1, keepdims=True),
-        "log_softmax": lambda x: x - np.log(np.exp(x).sum(axis=-1, keepdims=True)),
-    }[name](x)
+    expected = FORMULAS[name](x)
     np.testing.assert_allclose(function(x), expected, rtol=1e-13)
     np.testing.assert_allclose(function(x[0]), expected[0], rtol=1e-13)
     np.testing.assert_allclose(function(x[None]), expected[None], rtol=1e-13)
@@ -251,14 +257,15 @@ def test_activation_functions_are_their_kernels(name):
     assert activations.serialize(function) == name
 
 
-@pytest.mark.parametrize("name", sorted(activations.TABLE))
-def test_the_table_says_what_the_backward_kernels_take(name):
-    activation = activations.TABLE[name]
-    backward = list(inspect.signature(getattr(reference, f"{activation.kernel}_backward")).parameters)
-    needs = [] if activation.needs is None else [activation.needs]
-    assert backward == ["dy", *needs, "dx_out", *activation.parameters]
+@pytest.mark.parametrize("activation", activations.KERNEL_ROWS, ids=lambda row: row.kernel)
+def test_the_table_says_what_the_kernels_take(activation):
     forward = list(inspect.signature(getattr(reference, activation.forward)).parameters)
-    assert forward == ["x", "y_out", *activation.parameters]
+    assert forward == ["x", "y_out", *activation.scalars]
+    if activation.kernel != "sign":
+        needs, scalars = activations.DERIVATIVES[activation.kernel]
+        backward = list(inspect.signature(getattr(reference, f"{activation.kernel}_backward")).parameters)
+        assert needs == activation.needs
+        assert backward == ["dy", *([] if needs is None else [needs]), "dx_out", *scalars]
 
 
 def test_activation_parameters():
@@ -286,8 +293,8 @@ def test_emit_of_linear_adds_nothing_and_softmax_has_no_suffix():
     ("identifier", "error", "message"),
     [
         ("sigmod", ValueError, "unknown activation 'sigmod': did you mean 'sigmoid'"),
-        (3, TypeError, "activation must be a name or a function of nncore.activations, got 3"),
-        (np.tanh, TypeError, "activation must be a name"),
+        (3, TypeError, "activation must be a name or a function of nncore.activations, .*, got 3"),
+        (np.ndarray, TypeError, "activation must be a name"),
         (functools.partial(activations.relu, alpha=1), TypeError, "alpha is not one of its parameters"),
         (functools.partial(activations.elu, alpha=-1), ValueError, "elu: alpha must be"),
     ],

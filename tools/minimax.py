@@ -1,4 +1,4 @@
-"""Make every polynomial coefficient of ``src/vmath_f32.h`` and ``src/vmath_f64.h``.
+"""Make every polynomial coefficient of ``src/vmath_f32.h``, ``src/vmath_f64.h`` and ``src/normal.h``.
 
 Run ``python tools/minimax.py`` (all tables) or ``python tools/minimax.py EXP_F32 ...`` and paste the C
 arrays; the comment above each array says what it approximates and the largest error of the *rounded*
@@ -256,6 +256,23 @@ def erf_even(t):
     return mp.erf(x) / x - 1 if t else 2 / mp.sqrt(mp.pi) - 1
 
 
+def sin_even(t):
+    """(sin(x)/x - 1)/x^2 as a function of t = x^2."""
+    x = mp.sqrt(t)
+    return (mp.sin(x) / x - 1) / t if t else -mp.mpf(1) / 6
+
+
+def cos_even(t):
+    """(cos(x) - 1)/x^2 as a function of t = x^2."""
+    return (mp.cos(mp.sqrt(t)) - 1) / t if t else mp.mpf(-0.5)
+
+
+def tanh_shrink_even(t):
+    """(x - tanh(x)) / x^3 as a function of t = x^2."""
+    x = mp.sqrt(t)
+    return (x - mp.tanh(x)) / x**3 if t > mp.mpf("1e-12") else mp.mpf(1) / 3 - 2 * t / 15
+
+
 LN2_2 = mp.log(2) / 2 * mp.mpf("1.0002")  # a little more than half of log 2: rint is of a rounded product
 
 TABLES = {
@@ -284,6 +301,20 @@ TABLES = {
     "ERF_HIGH_F64": Poly("erfc(a) = e^p(a), 1 <= a <= 5.95; error relative to erf(a)",
                          lambda a: mp.log(mp.erfc(a)), lambda a: mp.erfc(a) / mp.erf(a),
                          1, mp.mpf("5.95"), 20, 53),
+    "SIN_F32": Poly("sin(x) = x + x^3 p(x^2), |x| <= pi/4; relative error",
+                    sin_even, lambda t: t / (1 + t * sin_even(t)), 0, (mp.pi / 4) ** 2, 2, 24),
+    "COS_F32": Poly("cos(x) = 1 + x^2 p(x^2), |x| <= pi/4; relative error",
+                    cos_even, lambda t: t / (1 + t * cos_even(t)), 0, (mp.pi / 4) ** 2, 2, 24),
+    "SIN_F64": Poly("sin(x) = x + x^3 p(x^2), |x| <= pi/4; relative error",
+                    sin_even, lambda t: t / (1 + t * sin_even(t)), 0, (mp.pi / 4) ** 2, 5, 53),
+    "COS_F64": Poly("cos(x) = 1 + x^2 p(x^2), |x| <= pi/4; relative error",
+                    cos_even, lambda t: t / (1 + t * cos_even(t)), 0, (mp.pi / 4) ** 2, 6, 53),
+    "TANH_SHRINK_F32": Poly("x - tanh(x) = x^3 p(x^2), |x| <= 1; the last entry is the low part of the first;\n"
+                            "   relative error", tanh_shrink_even, lambda t: 1 / tanh_shrink_even(t), 0, 1, 8, 24,
+                            split=True),
+    "TANH_SHRINK_F64": Poly("x - tanh(x) = x^3 p(x^2), |x| <= 1; the last entry is the low part of the first;\n"
+                            "   relative error", tanh_shrink_even, lambda t: 1 / tanh_shrink_even(t), 0, 1, 18, 53,
+                            split=True),
     "MILLS_F32": mills_poly(mp.mpf(3) / 8, "14.7", 10, 24),
     "MILLS_F64": mills_poly(mp.mpf(19) / 64, "38.8", 23, 53),
 }

@@ -14,6 +14,7 @@ cdef extern from "simd.h" nogil:
     int nn_openmp()
     const char* nn_compiler()
     int nn_debug()
+    void nn_copy(char* to, const char* source, Py_ssize_t n_bytes)
     void nn_share(Py_ssize_t n, Py_ssize_t grain, int thread, int n_threads, Py_ssize_t* begin,
                   Py_ssize_t* end)
 
@@ -24,6 +25,11 @@ cdef extern from "rng.h" nogil:
     enum: NN_PHILOX_BLOCKS
     void nn_philox4x32(const uint32_t* counter, uint64_t seed, uint32_t* out)
     void nn_philox_blocks(const uint32_t* counter, uint64_t seed, uint32_t* out)
+    void nn_philox_lanes(const uint32_t* counter, uint64_t seed, uint32_t* out)
+
+cdef extern from "normal.h" nogil:
+    void nn_normals_f32(const uint32_t* words, float* z)
+    void nn_normals_f64(const uint32_t* words, double* z)
 
 cdef extern from "tile.h" nogil:
     enum: NN_START_ZERO
@@ -94,6 +100,16 @@ cdef extern from "vmath.h" nogil:
     double nn_silu_f64(double x)
     float nn_silu_grad_f32(float x)
     double nn_silu_grad_f64(double x)
+    float nn_gelu_tanh_f32(float x)
+    double nn_gelu_tanh_f64(double x)
+    float nn_gelu_tanh_grad_f32(float x)
+    double nn_gelu_tanh_grad_f64(double x)
+    float nn_mish_f32(float x)
+    double nn_mish_f64(double x)
+    float nn_mish_grad_f32(float x)
+    double nn_mish_grad_f64(double x)
+    float nn_tanh_shrink_f32(float x)
+    double nn_tanh_shrink_f64(double x)
 
 
 cdef inline int lanes(const floating* unused) noexcept nogil:
@@ -208,3 +224,23 @@ cdef inline floating silu(floating x) noexcept nogil:
 
 cdef inline floating silu_grad(floating x) noexcept nogil:
     return nn_silu_grad_f32(x) if floating is float else nn_silu_grad_f64(x)
+
+
+cdef inline floating gelu_tanh(floating x) noexcept nogil:
+    return nn_gelu_tanh_f32(x) if floating is float else nn_gelu_tanh_f64(x)
+
+
+cdef inline floating gelu_tanh_grad(floating x) noexcept nogil:
+    return nn_gelu_tanh_grad_f32(x) if floating is float else nn_gelu_tanh_grad_f64(x)
+
+
+cdef inline floating mish(floating x) noexcept nogil:
+    return nn_mish_f32(x) if floating is float else nn_mish_f64(x)
+
+
+cdef inline floating mish_grad(floating x) noexcept nogil:
+    return nn_mish_grad_f32(x) if floating is float else nn_mish_grad_f64(x)
+
+
+cdef inline floating tanh_shrink(floating x) noexcept nogil:
+    return nn_tanh_shrink_f32(x) if floating is float else nn_tanh_shrink_f64(x)

@@ -103,7 +103,7 @@ cdef inline void scale_columns(floating* factor, const floating* gamma, Py_ssize
             factor[c] = factor[c] * gamma[c]
 
 
-cdef inline void copy_columns(floating* to, const floating* source, Py_ssize_t m) noexcept nogil:
+cdef inline void copy_or_zero(floating* to, const floating* source, Py_ssize_t m) noexcept nogil:
     """to := source, or 0 where that is NULL"""
     if source != NULL:
         memcpy(to, source, m * sizeof(floating))
@@ -200,7 +200,7 @@ cdef void batch_normalization_forward(
         for c in range(m):
             new_variance[c0 + c] = <floating>fma(rest, variance[c], momentum * moving_variance[c0 + c])
         scale_columns(factor, gamma + c0 if gamma != NULL else gamma, m)
-        copy_columns(offset, beta + c0 if beta != NULL else beta, m)
+        copy_or_zero(offset, beta + c0 if beta != NULL else beta, m)
         affine(kind, x + c0, y + c0, shift, factor, offset, B, C,
                m, alpha)
 
@@ -298,7 +298,7 @@ cdef inline void take_columns(floating* to, const floating* source, const int64_
     """to := the elements of source for columns c0 to c0 + m, or 0 where it is NULL"""
     cdef Py_ssize_t c
     if source == NULL or index == NULL:
-        copy_columns(to, source + c0 if source != NULL else source, m)
+        copy_or_zero(to, source + c0 if source != NULL else source, m)
     else:
         for c in range(m):
             to[c] = source[index[c0 + c]]
@@ -507,7 +507,7 @@ cdef void layer_normalization_backward_params(
             memset(q, 0, m * sizeof(floating))
             for b from b0 <= b < b1 by NN_NORM_ROWS:
                 rows, at = min(<Py_ssize_t>NN_NORM_ROWS, b1 - b), b * C + c0
-                copy_columns(<floating*>k, mean + b if mean != NULL else mean, rows)
+                copy_or_zero(<floating*>k, mean + b if mean != NULL else mean, rows)
                 if floating is float:
                     nn_row_slopes_f32(<int>rows, dy + at, x + at, C, m, k, inverse + b, s, q)
                 else:

@@ -41,12 +41,25 @@ cdef enum Kernel:
     K_ADAM_STEP
     K_SQUARE_SUMS
     K_CLIP_SCALE
+    K_PRELU_FORWARD
+    K_PRELU_BACKWARD
+    K_SPARSEMAX
+    K_SPARSEMAX_BACKWARD
+    K_GLU_FORWARD
+    K_GLU_BACKWARD
     K_ELEMENTWISE_LOSS
     K_GAUSSIAN_NLL
     K_CATEGORICAL_HINGE
     K_COSINE_SIMILARITY
     K_CATEGORICAL_FOCAL_CROSS_ENTROPY
     K_LOSS_WEIGHTS
+    K_DROPOUT
+    K_GAUSSIAN
+    K_EMBEDDING_FORWARD
+    K_EMBEDDING_BACKWARD
+    K_EMBEDDING_INDEX
+    K_EMBEDDING_SUMS
+    K_EMBEDDING_SQUARES
     K_MERGE
     K_SUM_ARRAYS
     K_EXTREMUM_BACKWARD
@@ -65,6 +78,10 @@ cdef enum Kernel:
     K_LAYER_NORMALIZATION_FORWARD
     K_LAYER_NORMALIZATION_BACKWARD_INPUT
     K_LAYER_NORMALIZATION_BACKWARD_PARAMS
+    K_ACCURACY
+    K_CONFUSION_COUNTS
+    K_CLASS_COUNTS
+    K_REGRESSION_MOMENTS
     K_GATHER
     K_STORE
     K_ACCUMULATE
@@ -126,11 +143,11 @@ cdef void run_op_typed(const Op* op, const Batch* batch, void* scratch, int thre
         dense_backward_params(p0, p1, p2, p3, B, n0, n1, op.n[3] != 0, <const Op*>op.p[4],
                               <const Op*>op.p[5], batch.rate, scratch, thread, n_threads)
     elif kernel == K_BIAS_ACTIVATION_FORWARD:
-        bias_activation_forward(<int>op.n[2], p0, p1, p2, B, n0, s0, thread, n_threads)
+        bias_activation_forward(<int>op.n[2], p0, p1, p2, B, n0, op.s, thread, n_threads)
     elif kernel == K_ACTIVATION_FORWARD:
-        activation_forward(<int>op.n[2], p0, p1, B, n0, s0, thread, n_threads)
+        activation_forward(<int>op.n[2], p0, p1, B, n0, op.s, thread, n_threads)
     elif kernel == K_ACTIVATION_BACKWARD:
-        activation_backward(<int>op.n[2], p0, p1, p2, B, n0, s0, thread, n_threads)
+        activation_backward(<int>op.n[2], p0, p1, p2, B, n0, op.s, thread, n_threads)
     elif kernel == K_SOFTMAX:
         softmax(p0, p1, B, n0, scratch, thread, n_threads)
     elif kernel == K_SOFTMAX_BACKWARD:
@@ -146,11 +163,13 @@ cdef void run_op_typed(const Op* op, const Batch* batch, void* scratch, int thre
     elif kernel == K_MEAN_SQUARED_ERROR:
         elementwise_loss(L_SQUARED, p0, p1, p2, NULL, p3, p4, B, n0, 1, op.s, scratch, thread, n_threads)
     elif kernel == K_CATEGORICAL_ACCURACY:
-        categorical_accuracy(p0, ids, p1, p3, B, n0, scratch, thread, n_threads)
+        categorical_accuracy(p0, ids, p1, p2, p3, B, n0, <Py_ssize_t>op.s[0], thread, n_threads)
     elif kernel == K_BINARY_ACCURACY:
-        binary_accuracy(p0, p1, p3, B, n0, s0, thread, n_threads)
+        binary_accuracy(p0, p1, p2, p3, B, n0, s0, thread, n_threads)
     elif kernel == K_ABSOLUTE_ERROR:
-        absolute_error(p0, p1, p3, B, n0, scratch, thread, n_threads)
+        absolute_error(p0, p1, p2, p3, B, n0, scratch, thread, n_threads)
+    elif (kernel == K_SGD_UPDATE or kernel == K_ADAM_UPDATE) and op.p[7] != NULL:
+        update_rows(op, batch.rate, n0, thread, n_threads, unused)
     elif kernel == K_SGD_UPDATE or kernel == K_ADAM_UPDATE:
         update(op, batch.rate, p0, p1, p2, p3, p4, n0, thread, n_threads)
     elif kernel == K_ADAM_STEP and thread == 0:
@@ -160,6 +179,18 @@ cdef void run_op_typed(const Op* op, const Batch* batch, void* scratch, int thre
         square_sums(p0, <double*>op.p[1] + n1, n0, thread, n_threads)
     elif kernel == K_CLIP_SCALE and thread == 0:
         clip_scale(<const double*>op.p[0], <double*>op.p[1], n0, op.s[0])
+    elif kernel == K_PRELU_FORWARD:
+        prelu_forward(p0, p1, p2, B, n0, n1, op.n[2], op.n[3], scratch, thread, n_threads)
+    elif kernel == K_PRELU_BACKWARD:
+        prelu_backward(p0, p1, p2, p3, p4, B, n0, n1, op.n[2], op.n[3], scratch, thread, n_threads)
+    elif kernel == K_SPARSEMAX:
+        sparsemax(p0, p1, B, n0, scratch, thread, n_threads)
+    elif kernel == K_SPARSEMAX_BACKWARD:
+        sparsemax_backward(p0, p1, p2, B, n0, scratch, thread, n_threads)
+    elif kernel == K_GLU_FORWARD:
+        glu_forward(p0, p1, B, n0, thread, n_threads)
+    elif kernel == K_GLU_BACKWARD:
+        glu_backward(p0, p1, p2, B, n0, thread, n_threads)
     elif kernel == K_ELEMENTWISE_LOSS:
         elementwise_loss(<int>op.n[2], p0, p1, p2, p5, p3, p4, B, n0, max(n1, <Py_ssize_t>1), op.s, scratch,
                          thread, n_threads)
@@ -174,6 +205,25 @@ cdef void run_op_typed(const Op* op, const Batch* batch, void* scratch, int thre
                                         n_threads)
     elif kernel == K_LOSS_WEIGHTS and thread == 0:
         loss_weights(<int>op.n[2], p0, <const int64_t*>op.p[1], p2, <int64_t*>op.p[3], B, op.n[3])
+    elif kernel == K_DROPOUT:
+        dropout(p0, p1, B, n0, op.n[1], op.n[2], op.n[3] != 0, op.s[0], <floating>op.s[1], <floating>op.s[2],
+                <floating>op.s[3], op.n[4], op.n[5], batch.step, thread, n_threads)
+    elif kernel == K_GAUSSIAN:
+        gaussian(p0, p1, B, n0, op.n[3] != 0, s0, op.n[4], op.n[5], batch.step, thread, n_threads)
+    elif kernel == K_EMBEDDING_FORWARD:
+        embedding_forward(<const int64_t*>op.p[0], p1, p2, B, n1, n0, op.n[2], op.n[3], op.n[4] != 0, thread,
+                          n_threads)
+    elif kernel == K_EMBEDDING_BACKWARD:
+        embedding_backward(p0, <const int64_t*>op.p[1], p2, B * n1, n0, op.n[2], op.n[3], op.n[4] != 0, thread,
+                           n_threads)
+    elif kernel == K_EMBEDDING_INDEX and thread == 0:
+        embedding_index(<const int64_t*>op.p[0], <int64_t*>op.p[1], <int64_t*>op.p[2], <int64_t*>op.p[3],
+                        <int64_t*>op.p[4], <int32_t*>op.p[5], B * n1, op.n[2], op.n[3], op.n[4] != 0)
+    elif kernel == K_EMBEDDING_SUMS:
+        embedding_sums(p0, <const int64_t*>op.p[1], <const int64_t*>op.p[2], <const int64_t*>op.p[3], p4, n0,
+                       thread, n_threads)
+    elif kernel == K_EMBEDDING_SQUARES and thread == 0:
+        embedding_squares(p0, <const int64_t*>op.p[1], <double*>op.p[2] + n1, n0)
     elif kernel == K_MERGE:
         nn_share(B, ROW_GRAIN, thread, n_threads, &begin, &end)
         merge(op, p0, begin * n0, end * n0)
@@ -218,6 +268,14 @@ cdef void run_op_typed(const Op* op, const Batch* batch, void* scratch, int thre
         layer_normalization_backward_input(p0, p1, p2, p3, p4, p5, B, n0, thread, n_threads)
     elif kernel == K_LAYER_NORMALIZATION_BACKWARD_PARAMS:
         layer_normalization_backward_params(p0, p1, p2, p3, p4, p5, B, n0, scratch, thread, n_threads)
+    elif kernel == K_ACCURACY:
+        accuracy(p0, p1, p2, p3, B, n0, thread, n_threads)
+    elif kernel == K_CONFUSION_COUNTS:
+        confusion_counts(p0, p1, p2, p4, p3, B, n0, n1, op.n[2], op.n[3], thread, n_threads)
+    elif kernel == K_CLASS_COUNTS:
+        class_counts(p0, p1, p2, p3, B, n0, n1 != 0, s0, thread, n_threads)
+    elif kernel == K_REGRESSION_MOMENTS:
+        regression_moments(p0, p1, p2, <double*>op.p[3], B, n0, thread, n_threads)
     elif kernel == K_GATHER:
         if op.n[2] == 0:
             gather(<const char*>op.p[0], <char*>op.p[1], n0, batch, thread, n_threads)
@@ -230,9 +288,12 @@ cdef void run_op_typed(const Op* op, const Batch* batch, void* scratch, int thre
     elif kernel == K_STORE:
         store(<const char*>op.p[0], <char*>op.p[1], n0, batch, thread, n_threads)
     elif kernel == K_ACCUMULATE and thread == 0:
-        (<double*>op.p[1])[0] += op.s[0] * (B * <double>p0[0] if n0 else batch_sum(p0, B))
+        if n0:  # the same for every row
+            (<double*>op.p[1])[0] += op.s[0] * (B * <double>p0[0])
+        else:
+            column_sums(p0, <double*>op.p[1], B, max(n1, 1), op.s[0], True)
     elif kernel == K_SUM and thread == 0:
-        (<double*>op.p[1])[0] = batch_sum(p0, B)
+        column_sums(p0, <double*>op.p[1], B, max(n0, 1), 1, False)
 
 
 cdef inline void run_op(const Op* op, const Batch* batch, void* scratch, int thread,
@@ -289,12 +350,22 @@ cdef double op_work(const Op* op, Py_ssize_t B) noexcept nogil:
     cdef int64_t kernel = op.kernel
     if kernel == K_DENSE_FORWARD or kernel == K_DENSE_BACKWARD_INPUT or kernel == K_DENSE_BACKWARD_PARAMS:
         return <double>B * op.n[0] * op.n[1] / GRAIN_MULTIPLY_ADDS
+    if (kernel == K_SGD_UPDATE or kernel == K_ADAM_UPDATE) and op.p[7] != NULL:  # of some rows
+        return <double>B * op.n[0] * op.n[1] / (GRAIN_ELEMENTS // 4)
     if kernel == K_SGD_UPDATE or kernel == K_SQUARE_SUMS:
         return <double>op.n[0] / GRAIN_ELEMENTS
     if kernel == K_ADAM_UPDATE:
         return <double>op.n[0] / (GRAIN_ELEMENTS // 4)  # a root and a division take as long as all else
     if kernel == K_LOSS_WEIGHTS:
         return 0
+    if K_EMBEDDING_FORWARD <= kernel <= K_EMBEDDING_SUMS:
+        return <double>B * op.n[0] * op.n[1] / GRAIN_ELEMENTS if kernel != K_EMBEDDING_INDEX else 0
+    if kernel == K_EMBEDDING_SQUARES:
+        return 0
+    if kernel == K_DROPOUT:
+        return <double>B * op.n[0] * op.n[1] * op.n[2] / GRAIN_ELEMENTS
+    if kernel == K_GAUSSIAN:
+        return <double>B * op.n[0] / (GRAIN_ELEMENTS // 4)
     if kernel == K_SUM_ARRAYS:
         return <double>op.n[0] * op.n[1] / GRAIN_ELEMENTS
     if K_MERGE <= kernel <= K_FM_INTERACTION_BACKWARD:
@@ -328,6 +399,10 @@ cdef Py_ssize_t op_scratch(const Op* op) noexcept nogil:
         return loss_scratch(op.n[0])
     if K_SOFTMAX <= op.kernel <= K_ABSOLUTE_ERROR:
         return block_scratch(op.n[0])
+    if op.kernel == K_SPARSEMAX:
+        return block_scratch(op.n[0])
+    if K_PRELU_FORWARD <= op.kernel <= K_SPARSEMAX_BACKWARD:
+        return 2 * (op.n[0] + MOST) * size
     if op.kernel == K_AXIS_SUM:
         return block_scratch(op.n[1]) if op.n[0] == 1 else 0
     if K_FACTORIZATION_MACHINE_FORWARD <= op.kernel <= K_FM_INTERACTION_BACKWARD:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import warnings
-from typing import Any
+
+import numpy as np
 
 from nncore import _checks
 from nncore.callbacks.base import Callback, Logs
@@ -72,9 +73,8 @@ class MonitorCallback(Callback):
         if name == "loss" or name.endswith("_loss"):
             return -1
         for _, known, metric, _ in self.model._resolve_metrics():
-            direction = getattr(metric, "direction", None) or _DIRECTIONS.get(type(metric).__name__)
-            if known == name and direction is not None:
-                return 1 if direction == "up" else -1
+            if known == name and metric.direction is not None:
+                return 1 if metric.direction == "up" else -1
         raise ValueError(f"{type(self).__name__}: whether more or less of {self.monitor!r} is better is not known: "
                          "give mode='max' or mode='min'")
 
@@ -86,6 +86,9 @@ class MonitorCallback(Callback):
         value = (logs or {}).get(self.monitor)
         if value is not None:
             self._seen = True
+            if np.ndim(value):
+                where = type(self).__name__
+                raise ValueError(f"{where}: {self.monitor!r} is {np.size(value)} numbers, but one is wanted")
             return float(value)
         if not self._seen:
             self._seen = True
@@ -98,8 +101,3 @@ class MonitorCallback(Callback):
             )
         return None
 
-
-_DIRECTIONS = {
-    "SparseCategoricalAccuracy": "up", "CategoricalAccuracy": "up", "BinaryAccuracy": "up",
-    "MeanSquaredError": "down", "MeanAbsoluteError": "down",
-}  # fmt: skip

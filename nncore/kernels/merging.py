@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
+import numpy as np
 from numpy.typing import ArrayLike
 
 from nncore import _checks
@@ -20,6 +22,7 @@ __all__ = [
     "minimum_forward",
     "multiply_forward",
     "repeat_forward",
+    "reshape_forward",
     "scale_forward",
     "subtract_forward",
     "sum_forward",
@@ -385,6 +388,46 @@ def concatenate_backward(dy: ArrayLike, dx_out: Array | None = None, axis: int =
     return outputs.finish(dx)
 
 
+def reshape_forward(x: ArrayLike, y_out: Array | None = None, shape: Sequence[int] | None = None) -> Array:
+    """Copy rows into another shape.
+
+    Parameters
+    ----------
+    x : array_like, shape (B, ...)
+        The rows.
+    y_out : ndarray, shape (B, ...), optional
+        Where the result goes.
+    shape : tuple of int, optional
+        The new shape of a row; by default that of `y_out`, or one axis.
+
+    Returns
+    -------
+    ndarray
+
+    Examples
+    --------
+    >>> import nncore as nn
+    >>> nn.kernels.reshape_forward([[1.0, 2.0, 3.0, 4.0]], shape=(2, 2))
+    array([[[1., 2.],
+            [3., 4.]]], dtype=float32)
+    """
+    where = "reshape_forward"
+    (x,) = arrays(where, x=(x, None))
+    if x.ndim < 1:
+        raise ValueError(f"{where}: x must have a batch, got a number")
+    row = math.prod(x.shape[1:])
+    if shape is None:
+        shape = y_out.shape[1:] if isinstance(y_out, np.ndarray) else (row,)
+    shape = tuple(_checks.integer(size, where, "shape", low=0) for size in shape)
+    if math.prod(shape) != row:
+        raise ValueError(f"{where}: x has rows of shape {x.shape[1:]}, which do not fit into shape {shape}")
+    outputs = Outputs(where, x.dtype, (x,))
+    y = outputs.array("y_out", y_out, (len(x), *shape))
+    if y.size:
+        run("merge", len(x), (y, x), (row, 1, 0), dtype=x.dtype)
+    return outputs.finish(y)
+
+
 def repeat_forward(x: ArrayLike, y_out: Array | None = None, axis: int = -1, repeats: int = 2) -> Array:
     """Repeat an array along an axis of length 1; its gradient is `sum_forward`.
 
@@ -455,6 +498,8 @@ def sum_forward(x: ArrayLike, y_out: Array | None = None, axis: int = -1) -> Arr
     at, outer, inner = _axis(where, axis, x.shape, "x")
     outputs = Outputs(where, x.dtype, (x,))
     y = outputs.array("y_out", y_out, (*x.shape[:at], 1, *x.shape[at + 1 :]))
-    if y.size:
+    if x.size == 0:
+        y[...] = 0
+    elif y.size:
         run("axis_sum", len(x), (x, y), (inner, x.shape[at], outer), dtype=x.dtype)
     return outputs.finish(y)

@@ -19,8 +19,8 @@ __all__ = [
     "layer_normalization_backward_input",
     "layer_normalization_backward_params",
     "layer_normalization_forward",
-    "normalization",
-    "rescaling",
+    "normalization_forward",
+    "rescaling_forward",
     "rms_normalization_backward_input",
     "rms_normalization_backward_params",
     "rms_normalization_forward",
@@ -309,11 +309,11 @@ def batch_normalization(
     return _scaled(where, operands, y_out, "inverse", least, kind, scale)
 
 
-def normalization(x: ArrayLike, mean: ArrayLike | None, variance: ArrayLike, index: ArrayLike | None = None,
-                  y_out: Array | None = None, invert: bool = False) -> Array:
+def normalization_forward(x: ArrayLike, mean: ArrayLike | None, variance: ArrayLike, index: ArrayLike | None = None,
+                          y_out: Array | None = None, invert: bool = False) -> Array:
     """Columns brought to mean 0 and spread 1: ``y = (x - mean) / max(sqrt(variance), 1e-7)``, or back again.
 
-    The gradient of x is the same operation without an offset: ``normalization(dy, None, variance, index,
+    The gradient of x is the same operation without an offset: ``normalization_forward(dy, None, variance, index,
     invert=invert)``.
 
     Parameters
@@ -337,14 +337,14 @@ def normalization(x: ArrayLike, mean: ArrayLike | None, variance: ArrayLike, ind
     Examples
     --------
     >>> import nncore as nn
-    >>> nn.kernels.normalization([[5.0, 1.0]], [1.0, 1.0], [4.0, 0.0])
+    >>> nn.kernels.normalization_forward([[5.0, 1.0]], [1.0, 1.0], [4.0, 0.0])
     array([[2., 0.]], dtype=float32)
-    >>> nn.kernels.normalization([[2.0, 0.0]], [1.0, 1.0], [4.0, 0.0], invert=True)
+    >>> nn.kernels.normalization_forward([[2.0, 0.0]], [1.0, 1.0], [4.0, 0.0], invert=True)
     array([[5., 1.]], dtype=float32)
-    >>> nn.kernels.normalization([[5.0, 1.0, 3.0]], [1.0], [4.0], [0, 0, 0])
+    >>> nn.kernels.normalization_forward([[5.0, 1.0, 3.0]], [1.0], [4.0], [0, 0, 0])
     array([[2., 0., 1.]], dtype=float32)
     """
-    where = "normalization"
+    where = "normalization_forward"
     back = _checks.boolean(invert, where, "invert")
     given = {"x": (x, None), "mean": (mean, 1), "variance": (variance, 1)}
     if mean is None:
@@ -367,10 +367,11 @@ def _row_width(where: str, x: Array) -> int:
     return int(np.prod(x.shape[1:]))
 
 
-def rescaling(x: ArrayLike, scale: ArrayLike, offset: ArrayLike | None = None, y_out: Array | None = None) -> Array:
+def rescaling_forward(x: ArrayLike, scale: ArrayLike, offset: ArrayLike | None = None,
+                      y_out: Array | None = None) -> Array:
     """Scale and offset for each column: ``y = x * scale + offset``.
 
-    The gradient of x is the same operation without an offset: ``rescaling(dy, scale)``.
+    The gradient of x is the same operation without an offset: ``rescaling_forward(dy, scale)``.
 
     Parameters
     ----------
@@ -389,10 +390,10 @@ def rescaling(x: ArrayLike, scale: ArrayLike, offset: ArrayLike | None = None, y
     Examples
     --------
     >>> import nncore as nn
-    >>> nn.kernels.rescaling([[255.0, 51.0]], [1 / 255, 1 / 51], [0.0, 1.0])
+    >>> nn.kernels.rescaling_forward([[255.0, 51.0]], [1 / 255, 1 / 51], [0.0, 1.0])
     array([[1., 2.]], dtype=float32)
     """
-    where = "rescaling"
+    where = "rescaling_forward"
     given = {"x": (x, None), "scale": (scale, 1)} | ({} if offset is None else {"offset": (offset, 1)})
     found = dict(zip(given, arrays(where, **given), strict=True))
     width = _row_width(where, found["x"])

@@ -2,7 +2,65 @@
 
 from nncore.layers.activation import Activation
 from nncore.layers.base import Layer
+from nncore.layers.batch_normalization import BatchNormalization
 from nncore.layers.dense import Dense
+from nncore.layers.factorization import FactorizationMachine, FMInteraction
 from nncore.layers.input import Input, InputLayer
+from nncore.layers.lambda_layer import Lambda
+from nncore.layers.layer_normalization import LayerNormalization, RMSNormalization
+from nncore.layers.merging import (
+    Add,
+    Average,
+    Concatenate,
+    Dot,
+    Maximum,
+    Minimum,
+    Multiply,
+    Subtract,
+    add,
+    average,
+    concatenate,
+    dot,
+    maximum,
+    minimum,
+    multiply,
+    subtract,
+)
+from nncore.layers.normalization import Normalization, Rescaling
+from nncore.layers.reshaping import Flatten, GlobalAveragePooling1D, RepeatVector, Reshape
 
-__all__ = ["Activation", "Dense", "Input", "InputLayer", "Layer"]
+__all__ = [
+    "Activation",
+    "Add",
+    "Average",
+    "BatchNormalization",
+    "Concatenate",
+    "Dense",
+    "Dot",
+    "FMInteraction",
+    "FactorizationMachine",
+    "Flatten",
+    "GlobalAveragePooling1D",
+    "Input",
+    "InputLayer",
+    "Lambda",
+    "Layer",
+    "LayerNormalization",
+    "Maximum",
+    "Minimum",
+    "Multiply",
+    "Normalization",
+    "RMSNormalization",
+    "RepeatVector",
+    "Rescaling",
+    "Reshape",
+    "Subtract",
+    "add",
+    "average",
+    "concatenate",
+    "dot",
+    "maximum",
+    "minimum",
+    "multiply",
+    "subtract",
+]

@@ -62,6 +62,7 @@ class Layer:
     """
 
     kinds: ClassVar[dict[str, type[Layer]]] = {}
+    takes_integers: ClassVar[bool] = False  # whether ids may come in; those in NumPy are given what there is
 
     def __init_subclass__(cls) -> None:
         """Make the class known to `load_model`."""
@@ -318,7 +319,7 @@ def _last(shape: Any) -> Any:
 
 def default_name(layer: Layer, taken: set[str]) -> str:
     """Return a name for a layer that has none: dense, dense_1, ..."""
-    base = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", type(layer).__name__).lower()
+    base = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", type(layer).__name__).lower()
     name, number = base, 0
     while name in taken:
         number += 1

@@ -50,6 +50,14 @@ from nncore.reference.classification_losses import (
     squared_hinge,
 )
 from nncore.reference.dense import dense_backward_input, dense_backward_params, dense_forward
+from nncore.reference.embedding import (
+    embedding_backward,
+    embedding_backward_rows,
+    embedding_forward,
+    embedding_index,
+    embedding_squares,
+    embedding_sums,
+)
 from nncore.reference.factorization import (
     factorization_machine_backward_input,
     factorization_machine_backward_params,
@@ -75,16 +83,33 @@ from nncore.reference.merging import (
     minimum_forward,
     multiply_forward,
     repeat_forward,
+    reshape_forward,
     scale_forward,
     subtract_forward,
     sum_forward,
 )
 from nncore.reference.metrics import (
     absolute_error,
+    accuracy,
     binary_accuracy,
     categorical_accuracy,
+    class_counts,
+    column_sums,
+    confusion_counts,
+    regression_moments,
     sparse_categorical_accuracy,
+    sparse_top_k_categorical_accuracy,
     squared_error,
+    top_k_categorical_accuracy,
+)
+from nncore.reference.noise import (
+    alpha_dropout_backward,
+    alpha_dropout_forward,
+    dropout_backward,
+    dropout_forward,
+    gaussian_dropout_backward,
+    gaussian_dropout_forward,
+    gaussian_noise_forward,
 )
 from nncore.reference.normalization import (
     batch_normalization,
@@ -94,8 +119,8 @@ from nncore.reference.normalization import (
     layer_normalization_backward_input,
     layer_normalization_backward_params,
     layer_normalization_forward,
-    normalization,
-    rescaling,
+    normalization_forward,
+    rescaling_forward,
     rms_normalization_backward_input,
     rms_normalization_backward_params,
     rms_normalization_forward,
@@ -108,6 +133,8 @@ from nncore.reference.optimizers import (
     square_sums,
     sum_of_squares,
 )
+from nncore.reference.piecewise import *  # noqa: F403
+from nncore.reference.piecewise import __all__ as _piecewise
 from nncore.reference.random import permutation, philox4x32, random_words
 from nncore.reference.regression_losses import (
     cosine_similarity,
@@ -120,12 +147,19 @@ from nncore.reference.regression_losses import (
     pinball,
     poisson,
 )
+from nncore.reference.row_activations import *  # noqa: F403
+from nncore.reference.row_activations import __all__ as _row_activations
+from nncore.reference.smooth import *  # noqa: F403
+from nncore.reference.smooth import __all__ as _smooth
 
 __all__ = [
     "absolute_error",
+    "accuracy",
     "adam_step",
     "adam_update",
     "add_forward",
+    "alpha_dropout_backward",
+    "alpha_dropout_forward",
     "batch_normalization",
     "batch_normalization_backward",
     "batch_normalization_backward_params",
@@ -136,17 +170,28 @@ __all__ = [
     "binary_focal_cross_entropy",
     "categorical_accuracy",
     "categorical_cross_entropy",
+    "class_counts",
     "categorical_focal_cross_entropy",
     "categorical_hinge",
     "clip_scale",
+    "column_sums",
     "concatenate_backward",
     "concatenate_forward",
+    "confusion_counts",
     "cosine_similarity",
     "dense_backward_input",
     "dense_backward_params",
     "dense_forward",
+    "dropout_backward",
+    "dropout_forward",
     "elu_backward",
     "elu_forward",
+    "embedding_backward",
+    "embedding_backward_rows",
+    "embedding_forward",
+    "embedding_index",
+    "embedding_squares",
+    "embedding_sums",
     "exponential_backward",
     "exponential_forward",
     "extremum_backward",
@@ -156,6 +201,9 @@ __all__ = [
     "fm_interaction_backward",
     "fm_interaction_forward",
     "gaussian_nll",
+    "gaussian_dropout_backward",
+    "gaussian_dropout_forward",
+    "gaussian_noise_forward",
     "gelu_backward",
     "gelu_forward",
     "gradient_sum",
@@ -182,17 +230,19 @@ __all__ = [
     "mean_squared_logarithmic_error",
     "minimum_forward",
     "multiply_forward",
-    "normalization",
+    "normalization_forward",
     "perceptron",
     "permutation",
     "philox4x32",
     "pinball",
     "poisson",
     "random_words",
+    "regression_moments",
     "relu_backward",
     "relu_forward",
     "repeat_forward",
-    "rescaling",
+    "rescaling_forward",
+    "reshape_forward",
     "rms_normalization_backward_input",
     "rms_normalization_backward_params",
     "rms_normalization_forward",
@@ -211,6 +261,7 @@ __all__ = [
     "softplus_backward",
     "softplus_forward",
     "sparse_categorical_accuracy",
+    "sparse_top_k_categorical_accuracy",
     "square_sums",
     "squared_error",
     "squared_hinge",
@@ -219,4 +270,6 @@ __all__ = [
     "sum_of_squares",
     "tanh_backward",
     "tanh_forward",
+    "top_k_categorical_accuracy",
 ]
+__all__ += [*_piecewise, *_row_activations, *_smooth]

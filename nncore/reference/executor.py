@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nncore import _merging, reference
-from nncore.executor import LAST_AXIS, RunError, caller
+from nncore.executor import _SCALARS, LAST_AXIS, RunError, caller
 from nncore.program import Op, Program
 
 __all__ = ["Executor"]
@@ -35,7 +35,7 @@ class Executor:
         self.arrays = [np.zeros((batch_size, *buffer.shape) if buffer.per_row else buffer.shape, buffer.dtype)
                        if buffer.value is None else buffer.value for buffer in program.buffers]
         self.done = np.zeros(1, np.int64)
-        self.sums = dict.fromkeys(program.totals, 0.0)
+        self.sums: dict[str, Any] = dict.fromkeys(program.totals, 0.0)
 
     def run(
         self,
@@ -53,7 +53,7 @@ class Executor:
         step: int = 0,
         rates: NDArray[np.float64] | None = None,
         go_on: bool | None = None,
-    ) -> dict[str, float]:
+    ) -> dict[str, Any]:
         """Run the program over all batches; parameters as of `nncore.executor`, without threads."""
         batch_size = batch_size or self.batch_size
         kept = [(buffer.variable, array) for buffer, array in zip(self.program.buffers, self.arrays, strict=True)
@@ -82,7 +82,8 @@ class Executor:
             for name, parts in self.program.totals.items():
                 for number, scale in parts:
                     per_row = self.program.buffers[number].per_row
-                    sums[name] += scale * float(arrays[number].sum(dtype=np.float64) * (1 if per_row else n_rows))
+                    total = arrays[number].sum(axis=0, dtype=np.float64) * (1 if per_row else n_rows)
+                    sums[name] = sums[name] + scale * (total if self.program.columns(name) else float(total))
             for number, to in (results or {}).items():
                 to[rows] = arrays[number]
             for variable, array in kept:
@@ -98,7 +99,11 @@ class Executor:
         """Return a copy of what a buffer holds."""
         return self.arrays[number].copy()
 
-    def set_totals(self, totals: Mapping[str, float]) -> None:
+    def get_totals(self) -> dict[str, Any]:
+        """Return the sums over the rows so far of each of the program's totals."""
+        return dict(self.sums)
+
+    def set_totals(self, totals: Mapping[str, Any]) -> None:
         """Set what a run that goes on with earlier ones begins from."""
         self.sums = dict(totals)
 
@@ -110,7 +115,7 @@ class Executor:
                 watch: str | None = None, attributes: Mapping[str, float] | None = None,
                 on_pause: Callable[[int], object] | None = None, n_threads: int = 0, first: int = 0,
                 last: int | None = None, step: int = 0, rates: NDArray[np.float64] | None = None,
-                go_on: bool | None = None) -> dict[str, float]:
+                go_on: bool | None = None) -> dict[str, Any]:
             return self.run(
                 feeds, samples, order, batch_size, results, watch, attributes, on_pause, n_threads, first, last,
                 step, rates, go_on
@@ -118,7 +123,7 @@ class Executor:
 
         return run
 
-    def _call(self, op: Op, arrays: list[NDArray[Any]], attributes: Mapping[str, float]) -> None:
+    def _call(self, op: Op, arrays: list[NDArray[Any]], attributes: Mapping[str, Any]) -> None:
         """Run one op: ``twin(*inputs, *outputs, **attributes)``, or a user's function."""
         if op.kernel == "python":
             rows = next((len(arrays[n]) for n in op.inputs if n is not None), 0)
@@ -128,7 +133,8 @@ class Executor:
         if op.kernel in LAST_AXIS:
             operands = [as_rows(array) if number is not None and self.program.buffers[number].per_row else array
                         for number, array in zip((*op.inputs, *op.outputs), operands, strict=True)]
-        scalars = {name: attributes.get(name, value) for name, value in op.attributes.items()}
+        replaced = attributes if op.kernel in _SCALARS else {"step": attributes["step"]}  # the optimizer's are tunable
+        scalars = {name: replaced.get(name, value) for name, value in op.attributes.items()}
         if op.kernel == "adam_update":  # what a program keeps in buffers are scalars of these kernels
             scalars["beta_1_power"], scalars["beta_2_power"] = operands.pop(5).tolist()  # type: ignore[union-attr]
         if len(operands) > {"sgd_update": 3, "adam_update": 5}.get(op.kernel, len(operands)):

@@ -17,6 +17,7 @@ __all__ = [
     "minimum_forward",
     "multiply_forward",
     "repeat_forward",
+    "reshape_forward",
     "scale_forward",
     "subtract_forward",
     "sum_forward",
@@ -240,6 +241,31 @@ def concatenate_backward(
     array([[2., 3.]])
     """
     return filled(dx_out, dy.take(range(start, start + size), axis))
+
+
+def reshape_forward(x: Array, y_out: Array | None = None, shape: Sequence[int] | None = None) -> Array:
+    """Copy rows into another shape.
+
+    Parameters
+    ----------
+    x : ndarray, shape (B, ...)
+    y_out : ndarray, shape (B, ...), optional
+    shape : tuple of int, optional
+        The new shape of a row; by default that of `y_out`, or one axis.
+
+    Returns
+    -------
+    ndarray
+
+    Examples
+    --------
+    >>> reshape_forward(np.array([[1.0, 2.0, 3.0, 4.0]]), shape=(2, 2))
+    array([[[1., 2.],
+            [3., 4.]]])
+    """
+    if shape is None:
+        shape = (int(np.prod(x.shape[1:])),) if y_out is None else y_out.shape[1:]
+    return filled(y_out, x.reshape(len(x), *shape).copy())
 
 
 def repeat_forward(x: Array, y_out: Array | None = None, axis: int = -1, repeats: int = 2) -> Array:

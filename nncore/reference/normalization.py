@@ -17,8 +17,8 @@ __all__ = [
     "layer_normalization_backward_input",
     "layer_normalization_backward_params",
     "layer_normalization_forward",
-    "normalization",
-    "rescaling",
+    "normalization_forward",
+    "rescaling_forward",
     "rms_normalization_backward_input",
     "rms_normalization_backward_params",
     "rms_normalization_forward",
@@ -200,8 +200,8 @@ def batch_normalization(
     return filled(y_out, bias_activation_forward(z, _vector(beta, 0, x), None, activation, alpha))
 
 
-def normalization(x: Array, mean: Array | None, variance: Array, index: Array | None = None,
-                  y_out: Array | None = None, invert: bool = False) -> Array:
+def normalization_forward(x: Array, mean: Array | None, variance: Array, index: Array | None = None,
+                          y_out: Array | None = None, invert: bool = False) -> Array:
     """Columns brought to mean 0 and spread 1: ``y = (x - mean) / max(sqrt(variance), 1e-7)``, or back again.
 
     Parameters
@@ -220,18 +220,18 @@ def normalization(x: Array, mean: Array | None, variance: Array, index: Array | 
 
     Examples
     --------
-    >>> normalization(np.array([[5.0, 3.0]]), np.array([1.0]), np.array([4.0]), np.array([0, 0]))
+    >>> normalization_forward(np.array([[5.0, 3.0]]), np.array([1.0]), np.array([4.0]), np.array([0, 0]))
     array([[2., 1.]])
     """
     mean = np.zeros_like(variance) if mean is None else mean
-    spread = np.maximum(np.sqrt(variance), x.dtype.type(1e-7))
+    mean, spread = mean.ravel(), np.maximum(np.sqrt(variance), x.dtype.type(1e-7)).ravel()
     if index is not None:
         mean, spread = mean[index], spread[index]
     mean, spread = mean.reshape(x.shape[1:]), spread.reshape(x.shape[1:])
     return filled(y_out, x * spread + mean if invert else (x - mean) / spread)
 
 
-def rescaling(x: Array, scale: Array, offset: Array | None = None, y_out: Array | None = None) -> Array:
+def rescaling_forward(x: Array, scale: Array, offset: Array | None = None, y_out: Array | None = None) -> Array:
     """Scale and offset for each column: ``y = x * scale + offset``.
 
     Parameters
@@ -247,7 +247,7 @@ def rescaling(x: Array, scale: Array, offset: Array | None = None, y_out: Array 
 
     Examples
     --------
-    >>> rescaling(np.array([[2.0, 3.0]]), np.array([0.5, 1.0]), np.array([0.0, -1.0]))
+    >>> rescaling_forward(np.array([[2.0, 3.0]]), np.array([0.5, 1.0]), np.array([0.0, -1.0]))
     array([[1., 2.]])
     """
     offset = np.zeros_like(scale) if offset is None else offset

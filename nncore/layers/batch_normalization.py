@@ -1,0 +1,142 @@
+"""Batch normalization."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from numpy.typing import DTypeLike
+
+from nncore import _checks, initializers
+from nncore.layers.base import Layer, Shape
+from nncore.program import Program
+
+__all__ = ["BatchNormalization", "last_axis"]
+
+
+class BatchNormalization(Layer):
+    """Bring each feature to mean 0 and variance 1 over the batch, then scale and shift it.
+
+    In training ``y = (x - mean) / sqrt(variance + epsilon) * gamma + beta`` with mean and (biased) variance of each
+    feature, the last axis, over the batch and all axes between; and ``moving = momentum * moving + (1 - momentum) *
+    batch``. In inference, and where the layer is frozen (``trainable=False``), the moving mean and variance take the
+    batch's place: a row's output then does not depend on the others. Sample weights do not enter mean and variance.
+
+    Parameters
+    ----------
+    axis : int
+        The axis of the features: the last one.
+    momentum : float
+        How much of the moving mean and variance is kept in a step.
+    epsilon : float
+        Added to the variance.
+    center, scale : bool
+        Whether there is beta, whether there is gamma.
+    beta_initializer, gamma_initializer : str or Initializer
+        First values of beta and gamma.
+    moving_mean_initializer, moving_variance_initializer : str or Initializer
+        First values of the moving mean and variance.
+    name, dtype, trainable : optional
+        As of every layer.
+
+    Notes
+    -----
+    The weights are, in this order, gamma, beta, moving_mean and moving_variance.
+
+    Examples
+    --------
+    >>> import nncore as nn
+    >>> model = nn.Sequential([nn.Input((1,)), nn.layers.BatchNormalization(momentum=0.5, epsilon=0)])
+    >>> model([[1], [3]], training=True).ravel()
+    array([-1.,  1.], dtype=float32)
+    >>> [weight.item() for weight in model.get_weights()[2:]]
+    [1.0, 1.0]
+    >>> model([[1], [3]]).ravel()
+    array([0., 2.], dtype=float32)
+    """
+
+    def __init__(
+        self,
+        axis: int = -1,
+        momentum: float = 0.99,
+        epsilon: float = 0.001,
+        center: bool = True,
+        scale: bool = True,
+        beta_initializer: Any = "zeros",
+        gamma_initializer: Any = "ones",
+        moving_mean_initializer: Any = "zeros",
+        moving_variance_initializer: Any = "ones",
+        *,
+        name: str | None = None,
+        dtype: DTypeLike | None = None,
+        trainable: bool = True,
+    ) -> None:
+        super().__init__(name, dtype, trainable)
+        where = type(self).__name__
+        self.axis = axis_number(axis, where)
+        self.momentum = _checks.real(momentum, where, "momentum", low=0.0, high=1.0)
+        self.epsilon = _checks.real(epsilon, where, "epsilon", low=0.0)
+        self.center = _checks.boolean(center, where, "center")
+        self.scale = _checks.boolean(scale, where, "scale")
+        self.beta_initializer = initializers.get(beta_initializer)
+        self.gamma_initializer = initializers.get(gamma_initializer)
+        self.moving_mean_initializer = initializers.get(moving_mean_initializer)
+        self.moving_variance_initializer = initializers.get(moving_variance_initializer)
+
+    def build(self, input_shape: Any) -> None:
+        """Make gamma, beta, the moving mean and the moving variance, all (C,)."""
+        shape = last_axis(self, input_shape, self.axis)[-1:]
+        self.gamma = self.add_weight(shape, self.gamma_initializer, name="gamma") if self.scale else None
+        self.beta = self.add_weight(shape, self.beta_initializer, name="beta") if self.center else None
+        self.moving_mean = self.add_weight(shape, self.moving_mean_initializer, False, "moving_mean")
+        self.moving_variance = self.add_weight(shape, self.moving_variance_initializer, False, "moving_variance")
+
+    def compute_output_shape(self, input_shape: Any) -> Shape:
+        """Return the input's shape."""
+        return last_axis(self, input_shape, self.axis)
+
+    def emit(self, program: Program, x: Any) -> int:
+        """Append the op of training or that of inference."""
+        moving = program.parameter(self.moving_mean), program.parameter(self.moving_variance)
+        scale_shift = (None if weight is None else program.parameter(weight) for weight in (self.gamma, self.beta))
+        inputs = (x, *moving, *scale_shift)
+        y = program.rows(program.buffers[x].shape)
+        if not (program.training and self.trainable):
+            program.emit("batch_normalization", inputs, (y,), epsilon=self.epsilon)
+            return y
+        saved = (program.array((program.width(x),), role="saved") for _ in range(2))  # mean, inverse deviation
+        program.emit("batch_normalization_forward", inputs, (y, *saved, *moving), momentum=self.momentum,
+                     epsilon=self.epsilon)
+        return y
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments that make an equal layer."""
+        return {
+            "axis": self.axis,
+            "momentum": self.momentum,
+            "epsilon": self.epsilon,
+            "center": self.center,
+            "scale": self.scale,
+            "beta_initializer": initializers.serialize(self.beta_initializer),
+            "gamma_initializer": initializers.serialize(self.gamma_initializer),
+            "moving_mean_initializer": initializers.serialize(self.moving_mean_initializer),
+            "moving_variance_initializer": initializers.serialize(self.moving_variance_initializer),
+            **super().get_config(),
+        }
+
+
+def axis_number(axis: Any, where: str) -> int:
+    """Return the axis of the features; a list of one is one."""
+    if isinstance(axis, (list, tuple)) and len(axis) == 1:
+        (axis,) = axis
+    return _checks.integer(axis, where, "axis", low=-64, high=64)
+
+
+def last_axis(layer: Layer, input_shape: Any, axis: int) -> Shape:
+    """Return the shape of one input whose last axis, of known length, is `axis`; refuse others."""
+    name = layer.name or type(layer).__name__
+    if isinstance(input_shape, list) or len(input_shape) < 2 or input_shape[-1] is None:
+        raise ValueError(f"layer {name!r}: wants one input of shape (batch, ..., features), got {input_shape}")
+    if axis not in (-1, len(input_shape) - 1):
+        raise ValueError(f"layer {name!r}: axis must be the last one, -1 or {len(input_shape) - 1}, of an input of "
+                         f"shape {tuple(input_shape)}, got {axis}")
+    return tuple(input_shape)
