@@ -13,10 +13,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from nncore import _activation_ops, _merging, _normalization
+from nncore import _activation_ops, _merging, _noise, _normalization
 from nncore._core import core
 from nncore.custom import Caller
-from nncore.kernels import noise
 from nncore.kernels._front import ACTIVATION, DEFAULT_ALPHA, KERNEL
 from nncore.kernels.losses import LOWERED
 from nncore.program import FUSED, Op, Program
@@ -705,10 +704,8 @@ def lowered(
 
     operands = (*op.inputs, *op.outputs)
     sizes: tuple[int, ...]
-    if op.kernel in noise.__all__:
-        assert op.inputs[0] is not None
-        kernel, sizes, scalars = noise.lowered(op.kernel, program.buffers[op.inputs[0]].shape, op.attributes)
-        return kernel, operands, sizes, scalars
+    if op.kernel in _noise.LOWERED:
+        return _noise.LOWERED[op.kernel](program, op)
     values = tuple(float(value) for value in op.attributes.values() if not isinstance(value, str))
     if op.kernel == "dense_forward":
         name = op.attributes.get("activation", "linear")
