@@ -43,11 +43,14 @@ __all__ = [
     "config",
     "config_info",
     "custom",
+    "diagnose",
+    "diagnostics",
     "data",
     "executor",
     "get_num_threads",
     "gradients",
     "initializers",
+    "inspection",
     "kernels",
     "layers",
     "load_model",
@@ -66,12 +69,16 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    """Import `reference`, `testing` and `plot_model` when they are first used: nobody pays for them at import."""
+    """Import what few programs use when it is first used: nobody else pays for it at import."""
     if name == "plot_model":
         from nncore.plotting import plot_model
 
         return plot_model
-    if name in ("reference", "testing"):
+    if name == "diagnose":
+        from nncore.diagnostics import diagnose
+
+        return diagnose
+    if name in ("diagnostics", "inspection", "reference", "testing"):
         from importlib import import_module
 
         return import_module(f"nncore.{name}")
