@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from nncore import _merging, _normalization
+from nncore import _activation_ops, _merging, _normalization
 from nncore._core import core
 from nncore.custom import Caller
 from nncore.kernels import noise
@@ -109,7 +109,7 @@ class Executor:
             return self.arrays[number].copy()
         return from_panels(self.arrays[number], buffer.shape)
 
-    def totals(self) -> dict[str, Any]:
+    def get_totals(self) -> dict[str, Any]:
         """Return the totals of the runs so far: numbers, and arrays of those with columns."""
         found = {}
         for name, place in self.places.items():
@@ -268,7 +268,7 @@ class Bound:
                 raise RunError(str(watch), float(watched[0]), int(done[0]))
             if on_pause is not None and on_pause(int(done[0])):
                 break
-        return executor.totals()
+        return executor.get_totals()
 
     def _piece(self, order: NDArray[np.int64] | None, last: int, batch_size: int,
                watched: NDArray[np.float64] | None, step: int, rates: NDArray[np.float64] | None,
@@ -351,8 +351,8 @@ class Bound:
             if source.shape[1:] != to.shape[1:] or not gatherable(source, to.dtype):
                 raise ValueError(_wanted("feeds", number, source, to))
             code = 1 if source.dtype == to.dtype else NUMBERS[source.dtype.str[1:]]
-            sizes = (int(np.prod(to.shape[1:])), source.strides[0], code, to.dtype == np.int64)
-            lines.append(("gather", to.dtype == np.float64, [source, to], sizes, (), 1, 1))
+            numbers = (int(np.prod(to.shape[1:])), source.strides[0], code, int(to.dtype == np.int64))
+            lines.append(("gather", to.dtype == np.float64, [source, to], numbers, (), 1, 1))
         python: list[int] = []
 
         def add(number: int) -> None:
@@ -365,7 +365,8 @@ class Bound:
             if _SCALARS.get(op.kernel):
                 self.tunable.append((len(lines), op))
             places[number] = len(lines)
-            kernel, operands, sizes, scalars = lowered(program, fusions.replaced.get(number, op))
+            op = fusions.replaced.get(number, op)
+            kernel, operands, sizes, scalars = lowered(program, op)
             lines.append((kernel, is_double, placed(operands), sizes, scalars, rows_per(program, op), op.every))
 
         def placed(operands: tuple[int | None, ...]) -> list[NDArray[Any] | None]:
@@ -478,7 +479,8 @@ def _meetings(lines: list[tuple[str, int]]) -> list[int]:
     apart = ("gather",), ("dense_backward_params", "accumulate"), ("store",)
     meetings = []
     for (kernel, per), (after, per_after) in zip(lines, [*lines[1:], ("", 0)], strict=True):
-        if not after or any(kernel in group and after in group for group in apart):
+        if not after or any(kernel in group and after in group for group in apart) or (
+                kernel == after and kernel in FUSED_UPDATES):
             meetings.append(0)
         else:
             meetings.append(2 if kernel in _BY_ROW and after in _BY_ROW and per == per_after else 3)
@@ -519,18 +521,26 @@ def _fusions(program: Program) -> Fusions:
     # An exception in a user's op leaves the weights as of the last batch: updates come after all of them.
     user = any(op.kernel == "python" for op in program.ops)
     for at, op in enumerate(program.ops):
+        name, _, direction = op.kernel.rpartition("_")
+        if direction == "backward" and name in FUSED and len(op.inputs) == 2 and at not in found.skipped:
+            after = only_reader(op.outputs[0])
+            if after is not None and program.ops[after].kernel == "batch_normalization_backward" and (
+                    program.ops[after].inputs[0] == op.outputs[0]):
+                dy, saved = op.inputs
+                found.replaced[at] = program.ops[after]._replace(
+                    inputs=(dy, *program.ops[after].inputs[1:], saved), attributes=_fused(name, op)
+                )
+                found.skipped.add(after)
+                found.unwritten.add(op.outputs[0])  # type: ignore[arg-type]
         if op.kernel == "dense_backward_input":
             after = only_reader(op.outputs[0])
             if after is None or program.ops[after].inputs[0] != op.outputs[0]:
                 continue
             name, _, direction = program.ops[after].kernel.rpartition("_")
             if direction == "backward" and name in FUSED and len(program.ops[after].inputs) == 2:
-                attributes: dict[str, Any] = {"activation": name}
-                if program.ops[after].attributes:
-                    (attributes["alpha"],) = program.ops[after].attributes.values()
                 inputs = (*op.inputs, program.ops[after].inputs[1])
                 found.replaced[at] = op._replace(
-                    inputs=inputs, outputs=program.ops[after].outputs, attributes=attributes
+                    inputs=inputs, outputs=program.ops[after].outputs, attributes=_fused(name, program.ops[after])
                 )
                 found.skipped.add(after)
                 found.unwritten.add(op.outputs[0])  # type: ignore[arg-type]
@@ -546,6 +556,11 @@ def _fusions(program: Program) -> Fusions:
                 found.skipped.update(update for update in updates if update is not None)
                 found.unwritten.add(op.outputs[0])  # type: ignore[arg-type]
     return found
+
+
+def _fused(name: str, op: Op) -> dict[str, Any]:
+    """Return the attributes of an op that also does an activation, from those of the activation's op."""
+    return {"activation": name, **dict(zip(("alpha",), op.attributes.values(), strict=False))}
 
 
 def _read_between(program: Program, first: int, update: int) -> bool:
@@ -643,7 +658,7 @@ _SCALARS: dict[str, tuple[str, ...]] = {  # of the optimizer's ops, in the core'
 # Kernels of the core whose rows stand alone, and the step of Adam's powers, which none of them reads.
 _BY_ROW = frozenset(core.KERNELS) - {
     "dense_backward_params", "sgd_update", "adam_update", "square_sums", "clip_scale", "accumulate", "sum", "python",
-    "sum_arrays", "factorization_machine_backward_params", "loss_weights", *_normalization.BY_COLUMN,
+    "sum_arrays", "factorization_machine_backward_params", "loss_weights", *_normalization.BY_COLUMN, "prelu_backward",
 }
 # Kernels that take an array of any rank as rows of its last axis.
 LAST_AXIS = frozenset(("dense_forward", "dense_backward_input", "dense_backward_params", "softmax", "softmax_backward",
@@ -665,6 +680,8 @@ _REDUCTIONS = ("mean", "sum", "mean_with_sample_weight")
 
 def rows_per(program: Program, op: Op) -> int:
     """Return how many rows an op that works along the last axis sees of each row of the batch."""
+    if op.kernel in _activation_ops.LOWERED:
+        return _activation_ops.rows_per(program, op)
     if op.kernel not in LAST_AXIS:
         return 1
     number = op.inputs[0]
@@ -722,8 +739,7 @@ def lowered(
         return kernel, operands, sizes, tuple(float(op.attributes.get(name, 0)) for name in names)
     if op.kernel == "loss_weights":
         weight, ids = op.inputs
-        ignored = op.attributes["ignore_class"]
-        sizes = (1, 0, _REDUCTIONS.index(op.attributes["reduction"]), 0 if ignored is None else ignored)
+        sizes = (1, 0, _REDUCTIONS.index(op.attributes["reduction"]), op.attributes.get("ignore_class", 0))
         return op.kernel, operands, sizes, ()
     if op.kernel in _METRICS:
         y, target, *weight = op.inputs
@@ -746,6 +762,8 @@ def lowered(
             operands = (w, dw, velocity, None, None, None, *scale)
         sizes = (program.buffers[op.inputs[0]].row_size, op.attributes.get("first", 0))
         return op.kernel, operands, sizes, tuple(float(op.attributes[name]) for name in _SCALARS[op.kernel])
+    if op.kernel in _activation_ops.LOWERED:
+        return _activation_ops.LOWERED[op.kernel](program, op)
     if op.kernel in _merging.LOWERED:
         return _merging.LOWERED[op.kernel](program, op)
     if op.kernel in _normalization.LOWERED:

@@ -6,6 +6,7 @@ callback has its own version of a batch's hook.
 
 from typing import TYPE_CHECKING
 
+from nncore.callbacks.backup_and_restore import BackupAndRestore
 from nncore.callbacks.base import HOOKS, Callback, CallbackList, Logs
 from nncore.callbacks.csv_logger import CSVLogger
 from nncore.callbacks.early_stopping import EarlyStopping
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "HOOKS",
+    "BackupAndRestore",
     "CSVLogger",
     "Callback",
     "CallbackList",

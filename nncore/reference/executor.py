@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nncore import _merging, reference
-from nncore.executor import LAST_AXIS, RunError, caller
+from nncore.executor import _SCALARS, LAST_AXIS, RunError, caller
 from nncore.program import Op, Program
 
 __all__ = ["Executor"]
@@ -99,6 +99,10 @@ class Executor:
         """Return a copy of what a buffer holds."""
         return self.arrays[number].copy()
 
+    def get_totals(self) -> dict[str, Any]:
+        """Return the sums over the rows so far of each of the program's totals."""
+        return dict(self.sums)
+
     def set_totals(self, totals: Mapping[str, Any]) -> None:
         """Set what a run that goes on with earlier ones begins from."""
         self.sums = dict(totals)
@@ -129,7 +133,8 @@ class Executor:
         if op.kernel in LAST_AXIS:
             operands = [as_rows(array) if number is not None and self.program.buffers[number].per_row else array
                         for number, array in zip((*op.inputs, *op.outputs), operands, strict=True)]
-        scalars = {name: attributes.get(name, value) for name, value in op.attributes.items()}
+        replaced = attributes if op.kernel in _SCALARS else {"step": attributes["step"]}  # the optimizer's are tunable
+        scalars = {name: replaced.get(name, value) for name, value in op.attributes.items()}
         if op.kernel == "adam_update":  # what a program keeps in buffers are scalars of these kernels
             scalars["beta_1_power"], scalars["beta_2_power"] = operands.pop(5).tolist()  # type: ignore[union-attr]
         if len(operands) > {"sgd_update": 3, "adam_update": 5}.get(op.kernel, len(operands)):
