@@ -53,7 +53,7 @@ def check_gradients(
     directions : int
         How many directions are tried for each weight.
     step : float
-        Of the differences.
+        Of the differences. Where most rows have a kink so near, a tenth and a hundredth of it are tried.
     tolerance : float
         The largest relative error accepted.
     seed : int
@@ -90,16 +90,21 @@ def check_gradients(
     step, tolerance = _checks.positive(step, _WHERE, "step"), _checks.positive(tolerance, _WHERE, "tolerance")
     probe = _Probe(in_float64(model), x, y, sample_weight, _checks.boolean(training, _WHERE, "training"))
     weights = {path: weight for path, weight in probe.model.weight_paths().items() if weight.trainable}
-    if not np.array_equal(probe().values, probe().values):
+    if not np.array_equal(probe().values, probe().values, equal_nan=True):
         raise AssertionError(f"{_WHERE}: the loss is not the same twice: a layer draws random numbers of its own")
     rng = np.random.default_rng(_checks.seed_value(seed, _WHERE))
-    errors, wrong, smooth, total = dict[str, float](), dict[str, tuple[float, float]](), 0, 0
+    errors, wrong = dict[str, float](), dict[str, tuple[float, float]]()
     for path, weight in weights.items():
         errors[path] = 0.0
         for _ in range(directions):
             v = rng.standard_normal(weight.shape)
-            found = _slopes(probe, path, weight, v, step, tolerance)
-            smooth, total = smooth + found.smooth, total + found.rows
+            for size in (step, step / 10, step / 100):  # a wide net has a unit near its kink in most rows
+                found = _slopes(probe, path, weight, v, size, tolerance)
+                if 2 * found.smooth >= found.rows:
+                    break
+            else:
+                raise AssertionError(f"{_WHERE}: the loss has no slope along {path!r} at "
+                                     f"{found.rows - found.smooth} of {found.rows} rows: kinks, steps or nan")
             error = abs(found.numeric - found.analytic) / (_FLOOR + found.size)
             errors[path] = max(errors[path], error)
             if not error <= tolerance and path not in wrong:  # a nan is an error too
@@ -107,8 +112,6 @@ def check_gradients(
                 errors[path] = np.inf if np.isnan(error) else errors[path]
     if wrong:
         raise AssertionError(_message(wrong, [path for path in weights if path not in wrong]))
-    if 2 * smooth < total:
-        raise AssertionError(f"{_WHERE}: no slope at {total - smooth} of {total} rows: kinks, steps or nan")
     return errors
 
 
@@ -215,7 +218,7 @@ def in_float64(model: Model) -> Model:
     other._input_specs = [spec._replace(dtype=f64) if spec.dtype.kind == "f" else spec for spec in other._input_specs]
     for loss in {id(loss): loss for _, loss, _ in other._losses(_WHERE)}.values():
         if getattr(loss, "dtype", None) is not None:
-            loss.dtype = f64  # type: ignore[attr-defined]
+            loss.dtype = f64
     other._forget()
     other._arenas = arrange(other.weights, other)
     return other

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from nncore import _checks, inspection
+from nncore import _checks, activations, inspection
 from nncore.callbacks.base import Callback, Logs
 from nncore.training import NonFiniteError, rounds_to_nearest
 
@@ -29,9 +29,10 @@ RISE = 0.1  # how far the validation loss is above its lowest value, beside the 
 GAP = 2.0  # the validation loss beside the training loss, where there are no curves
 MARGIN = 0.05  # of its range that an output is from one of the ends: saturated
 
-# Activations with two ends, both of which they come near to without a sharp bend being the point of them.
-_RANGES = {"sigmoid": (0.0, 1.0), "hard_sigmoid": (0.0, 1.0), "tanh": (-1.0, 1.0), "hard_tanh": (-1.0, 1.0),
-           "softsign": (-1.0, 1.0)}
+# Activations that flatten out at both ends.
+_RANGES = {"sigmoid": (0.0, 1.0), "hard_sigmoid": (0.0, 1.0), "sparse_sigmoid": (0.0, 1.0), "tanh": (-1.0, 1.0),
+           "hard_tanh": (-1.0, 1.0), "softsign": (-1.0, 1.0)}
+_ACTIVATIONS = {row.forward: name for name, row in activations.TABLE.items() if name != "linear"}
 _ADVICE = {
     "vanishing gradients": (
         "Layers near the input hardly learn. What usually helps: ReLU or its like instead of sigmoid and tanh, He or "
@@ -210,7 +211,8 @@ def diagnose(model: Model, x: Any, y: Any, validation_data: tuple[Any, ...] | No
     seen = inspection.look(model, "diagnose", *given)
     updates = _updates(model, given)
     layers = [_layer(model, name, seen, updates) for name in seen.outputs]
-    findings = _gradient_findings(layers, seen, model) + _dead_units(layers)
+    dead = _dead_units(layers)
+    findings = _gradient_findings(layers, seen, model, bool(dead)) + dead
     if curves is None and model.history is not None:
         curves = model.history.history
     over = _curves(curves or {})
@@ -317,8 +319,7 @@ def _updates(model: Model, given: tuple[Any, Any, Any]) -> dict[str, tuple[float
 def _layer(model: Model, name: str, seen: inspection.Look, updates: Mapping[str, tuple[float, float]]) -> LayerReport:
     """Return the row of a layer's use."""
     output = seen.outputs[name].astype(np.float64)
-    activation = seen.kernels[name].removesuffix("_forward") if seen.kernels[name].endswith("_forward") else ""
-    activation = "" if activation in ("dense", "identity") else activation
+    activation = _ACTIVATIONS.get(seen.kernels[name], "")
     saturated = dead = None
     if activation in _RANGES and output.size:
         low, high = _RANGES[activation]
@@ -348,8 +349,11 @@ def _norm(array: NDArray[Any]) -> float:
 # Verdicts ---------------------------------------------------------------------------------------------------
 
 
-def _gradient_findings(layers: Sequence[LayerReport], seen: inspection.Look, model: Model) -> list[Finding]:
-    """Compare the gradients at the layers' outputs with that at the model's."""
+def _gradient_findings(layers: Sequence[LayerReport], seen: inspection.Look, model: Model, dead: bool) -> list[Finding]:
+    """Compare the gradients at the layers' outputs with that at the model's.
+
+    Where a layer is dead, nothing at all comes through to those before it: that is its illness and not theirs.
+    """
     wild = [row.name for row in layers
             if not all(np.isfinite(value) for value in (row.mean, row.gradient_norm or 0.0, row.gradient_size or 0.0))]
     if wild:
@@ -358,7 +362,7 @@ def _gradient_findings(layers: Sequence[LayerReport], seen: inspection.Look, mod
     ends = [sizes[name] for name in _last_layers(model, list(seen.outputs)) if name in sizes]
     last = max(ends, default=0.0)
     found = []
-    small = [name for name, size in sizes.items() if size < VANISHING * last]
+    small = [name for name, size in sizes.items() if size < VANISHING * last and (size or not dead)]
     if small:
         worst = min(small, key=lambda name: sizes[name] or 0.0)
         found.append(_finding("vanishing gradients", small, f"the gradient at the output of {_named(small)} is down to "

@@ -279,8 +279,19 @@ def test_noise_and_steps_are_told():
         def call(self, x):
             return np.round(x * 1e4)
 
-    with pytest.raises(AssertionError, match="no slope|wrong is"):
+    class Nothing(Noise):
+        def call(self, x):
+            return np.where(np.abs(x) < 1e9, np.nan, x)
+
+    with pytest.raises(AssertionError, match="wrong is the gradient of 'dense/kernel'"):
         nn.testing.check_gradients(chain(D(3), Steps(), D(2)), FEW, TARGETS)
+    with pytest.raises(AssertionError, match="no slope along 'dense/kernel' at 24 of 24 rows"):
+        nn.testing.check_gradients(chain(D(3), Nothing(), D(2)), FEW, TARGETS)
+
+
+def test_a_wide_net_has_kinks_everywhere():
+    found = nn.testing.check_gradients(chain(D(1000, "relu"), D(300, "relu"), D(2)), FEW[:8], TARGETS[:8], directions=1)
+    assert max(found.values()) < 1e-7
 
 
 def test_kinks_are_left_out():
