@@ -687,7 +687,7 @@ _METRICS = {
     "absolute_error": "absolute_error",
     "squared_error": "mean_squared_error",
 }
-_REDUCTIONS = ("mean", "sum", "mean_with_sample_weight")
+_REDUCTIONS = ("mean", "sum", "mean_with_sample_weight", "none")
 
 
 def rows_per(program: Program, op: Op) -> int:
