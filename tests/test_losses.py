@@ -27,6 +27,10 @@ class Recorder:
     def width(self, buffer):
         return self.widths[buffer]
 
+    @property
+    def buffers(self):
+        return [SimpleNamespace(shape=() if width is None else (width,)) for width in self.widths]
+
     def like(self, buffer, role="gradient"):
         return self.rows(self.widths[buffer], role=role)
 
