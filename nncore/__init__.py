@@ -8,6 +8,7 @@ from nncore import (
     activations,
     callbacks,
     config,
+    constraints,
     custom,
     data,
     executor,
@@ -20,6 +21,8 @@ from nncore import (
     optimizers,
     program,
     random,
+    regularizers,
+    schedules,
     utils,
 )
 from nncore._system import config_info, get_num_threads, set_num_threads, show_config
@@ -42,6 +45,7 @@ __all__ = [
     "callbacks",
     "config",
     "config_info",
+    "constraints",
     "custom",
     "diagnose",
     "diagnostics",
@@ -61,6 +65,8 @@ __all__ = [
     "program",
     "random",
     "reference",
+    "regularizers",
+    "schedules",
     "set_num_threads",
     "show_config",
     "testing",

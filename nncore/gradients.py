@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from nncore import _activation_ops, _merging, _normalization, activations, custom
+from nncore import _activation_ops, _merging, _noise, _normalization, activations, custom
 from nncore.program import Op, Program
 
 __all__ = ["RULES", "backward"]
@@ -131,4 +131,5 @@ RULES: dict[str, Rule] = {"dense_forward": _dense, "python": _python}
 RULES |= {row.forward: _activation(row) for row in activations.KERNEL_ROWS}
 RULES |= _activation_ops.RULES
 RULES |= _merging.RULES
+RULES |= _noise.RULES
 RULES |= _normalization.RULES

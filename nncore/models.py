@@ -699,7 +699,7 @@ class Sequential(Model):
                     self._chain = [*chain, layer]
                 self._name_layers([*self._input_layers, *self._chain])
                 self._check_dtypes(self._chain)
-                if self.built and self.optimizer is not None and self.optimizer.iterations:
+                if self.built and self.optimizer is not None and self.optimizer.steps:
                     raise ValueError("Sequential: no layer can be added after training")
                 if self._input_layers:
                     self._construct_chain((None, *self._input_layers[0].shape))

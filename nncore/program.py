@@ -188,7 +188,7 @@ class Program:
         return {*self.results, *(buffer for parts in self.totals.values() for buffer, _ in parts)}
 
     def _drop_unread(self) -> None:
-        wanted = self.wanted
+        wanted = self.wanted | {number for number, buffer in enumerate(self.buffers) if buffer.variable is not None}
         kept = []
         for op in reversed(self.ops):
             if not op.outputs or wanted.intersection(op.outputs):
