@@ -26,6 +26,7 @@ from nncore.data.sources import ArraySource, Stream, is_arrays, source_of
 from nncore.executor import Bound, Executor, RunError, gatherable, short_call
 from nncore.feeding import ArrayFeed, Feed, StreamFeed
 from nncore.history import History
+from nncore.losses.functions import is_pair
 from nncore.optimizers.emit import emit_penalties, emit_penalty_gradients, emit_step, emit_updates
 from nncore.program import Op, Program
 from nncore.progress import Progress, formatted
@@ -1388,7 +1389,7 @@ def _mapped(given: Any, make: Callable[[Any], Any]) -> Any:
     """Return what `compile` was given, alone or in a list or dict, with names replaced by objects."""
     if given is None:
         return None
-    if isinstance(given, (list, tuple)) and not losses.is_pair(given):
+    if isinstance(given, (list, tuple)) and not is_pair(given):
         return [None if part is None else make(part) for part in given]
     if isinstance(given, Mapping) and set(given) != {"class_name", "config"}:
         return {name: None if part is None else make(part) for name, part in given.items()}

@@ -597,6 +597,30 @@ def test_a_class_that_is_ignored_is_rows_removed(kind, reduction):
         whole.fit(X, np.where(np.arange(67) == 3, 5, MASKED))
 
 
+@pytest.mark.parametrize("ignored", [-1, 3, -(2**40), 2**40, 2**32 + 1])
+def test_an_ignored_class_is_no_place_in_memory(ignored):
+    model = nn.Sequential([nn.Input((4,)), Dense(3)], seed=1)
+    model.compile("sgd", losses.SparseCategoricalCrossentropy(True, ignored), metrics=["accuracy"])
+    ids = np.where(MASKED < 0, ignored, MASKED)
+    found = model.evaluate(X, ids, 67, verbose=0)
+    right = model.predict(X).argmax(axis=1) == ids
+    assert found == [pytest.approx(model.loss(ids, model.predict(X)), rel=1e-6), pytest.approx(right.mean(), rel=1e-6)]
+    for logits in (True, False):
+        metric = nn.metrics.SparseCategoricalCrossentropy(from_logits=logits)
+        model.compile("sgd", losses.SparseCategoricalCrossentropy(True, ignored), metrics=[metric])
+        _, value = model.evaluate(X, ids, 67, verbose=0)
+        assert np.isnan(value)  # the metric ignores nothing, and there is no such class
+
+
+def test_metrics_that_compare_other_shapes_are_refused():
+    model = nn.Sequential([nn.Input((4,)), Dense(6)])
+    model.compile("sgd", losses.QuantileLoss([0.2, 0.8]), metrics=["mae"])
+    with pytest.raises(ValueError, match="metric 'mae': there are 6 outputs, but targets of 3"):
+        model.fit(X, NUMBERS, verbose=0)
+    model.compile("sgd", losses.QuantileLoss([0.2, 0.8]), metrics=[lambda y_true, y_pred: y_true[:, 0]])
+    model.fit(X, NUMBERS, verbose=0)
+
+
 def test_the_standard_path_has_no_op_more():
     def ops(loss, weighted, ids=True):
         model = nn.Sequential([nn.Input((4,)), Dense(3)])

@@ -422,10 +422,9 @@ cdef double op_work(const Op* op, Py_ssize_t B) noexcept nogil:
     if K_MERGE <= kernel <= K_FM_INTERACTION_BACKWARD:
         return merge_work(op, B)
     if K_GATHER <= kernel <= K_PYTHON:
+        return 0
     if kernel == K_MOVE_AXIS:
         return <double>B * op.n[0] * op.n[1] / GRAIN_ELEMENTS
-    if kernel == K_ADAM_STEP or kernel == K_CLIP_SCALE or K_GATHER <= kernel <= K_PYTHON:
-        return 0
     return <double>B * op.n[0] / GRAIN_ELEMENTS
 
 
@@ -448,7 +447,8 @@ cdef Py_ssize_t op_scratch(const Op* op) noexcept nogil:
         return product_scratch(op.n[0], op.n[1], size)
     if op.kernel == K_DENSE_BACKWARD_PARAMS:
         return product_scratch(op.n[1], CHUNK, size)
-    if op.kernel == K_MEAN_SQUARED_ERROR or K_ELEMENTWISE_LOSS <= op.kernel <= K_CATEGORICAL_FOCAL_CROSS_ENTROPY:
+    if (op.kernel == K_MEAN_SQUARED_ERROR
+            or K_ELEMENTWISE_LOSS <= op.kernel <= K_CATEGORICAL_FOCAL_CROSS_ENTROPY):
         return loss_scratch(op.n[0])
     if K_SOFTMAX <= op.kernel <= K_ABSOLUTE_ERROR:
         return block_scratch(op.n[0])

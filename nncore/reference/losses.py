@@ -48,7 +48,8 @@ def clip(p: Array) -> tuple[Array, Array]:
 
 def smooth(t: Array, label_smoothing: float, classes: int) -> Array:
     """Return targets moved towards the same weight for every class."""
-    return t * t.dtype.type(1 - label_smoothing) + t.dtype.type(label_smoothing / classes)
+    smoothed: Array = t * t.dtype.type(1 - label_smoothing) + t.dtype.type(label_smoothing / classes)
+    return smoothed
 
 
 def softmax_cross_entropy(
