@@ -27,7 +27,7 @@ from nncore.executor import Bound, Executor, RunError, gatherable, short_call
 from nncore.feeding import ArrayFeed, Feed, StreamFeed
 from nncore.history import History
 from nncore.losses.functions import is_pair
-from nncore.optimizers.emit import emit_penalties, emit_step, emit_updates
+from nncore.optimizers.emit import emit_penalties, emit_penalty_gradients, emit_step, emit_updates
 from nncore.program import Op, Program
 from nncore.progress import Progress, formatted
 from nncore.run import Run
@@ -519,6 +519,8 @@ class Trainable:
                 program.add_total(names[-1], rows_of_loss)
             if purpose == "fit" or looks:
                 loss.check_trainable("fit" if purpose == "fit" else "gradients")
+        trainable = [weight for weight in self.weights if weight.trainable]
+        emit_penalties(program, trainable)
         if looks:
             seen = self._look(program, forward, known)
             program.optimize()
@@ -526,8 +528,6 @@ class Trainable:
             return _Plan(executor, x, tuple(y), tuple(weights), outputs, tuple(names), (), seen)
         watched = self._emit_metrics(program, outputs, dict(zip([number for number, _, _ in trained],
                                                                 zip(y, weights, strict=True), strict=True)))
-        trainable = [weight for weight in self.weights if weight.trainable]
-        emit_penalties(program, trainable)
         if purpose == "fit":
             assert self.optimizer is not None
             powers = self._slots[0] if self.optimizer.powers else None
@@ -549,6 +549,8 @@ class Trainable:
             outputs[name], kernels[name] = buffer, "" if producer is None else producer.kernel
         passed = dict[int, int]()
         parameters = gradients.backward(program, forward, known, passed)
+        if known:
+            parameters = emit_penalty_gradients(program, parameters, self.weights)
         found = {}
         for name, buffer in outputs.items():
             at: int | None = buffer
