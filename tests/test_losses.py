@@ -17,7 +17,7 @@ class Recorder:
     """Stands for a Program: it notes the ops and the widths of the buffers."""
 
     def __init__(self):
-        self.ops, self.widths, self.roles = [], [], []
+        self.ops, self.widths, self.roles, self.layer = [], [], [], ""
 
     def rows(self, width, dtype=None, role=None):
         self.widths.append(width)
