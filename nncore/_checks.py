@@ -272,8 +272,8 @@ def as_sample_weight(
     return found.reshape(-1)
 
 
-def check_finite(x: NDArray[np.floating], where: str, name: str) -> None:
-    """Raise when `x` holds nan or inf, naming the first place.
+def check_finite(x: NDArray[np.floating], where: str, name: str, dtype: DTypeLike | None = None) -> None:
+    """Raise when `x`, or what it becomes in another dtype, holds nan or inf, naming the first place.
 
     Examples
     --------
@@ -284,12 +284,16 @@ def check_finite(x: NDArray[np.floating], where: str, name: str) -> None:
     rows = x.reshape(1) if x.ndim == 0 else x
     step = max(1, _CHUNK // max(1, math.prod(rows.shape[1:])))
     for start in range(0, len(rows), step):
-        finite = np.isfinite(rows[start : start + step])
+        part = rows[start : start + step]
+        if dtype is not None and x.dtype != dtype:
+            with np.errstate(over="ignore"):
+                part = part.astype(dtype)
+        finite = np.isfinite(part)
         if not finite.all():
             row, *rest = (int(i) for i in np.unravel_index(finite.argmin(), finite.shape))
-            row += start
+            value = part[(row, *rest)]
             raise ValueError(
-                f"{where}: {name} holds {rows[(row, *rest)]} at {_place(row, rest)}, but wants finite numbers"
+                f"{where}: {name} holds {value} at {_place(row + start, rest)}, but wants finite numbers"
             )
 
 

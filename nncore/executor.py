@@ -110,7 +110,7 @@ class Executor:
             return self.arrays[number].copy()
         return from_panels(self.arrays[number], buffer.shape)
 
-    def totals(self) -> dict[str, Any]:
+    def get_totals(self) -> dict[str, Any]:
         """Return the totals of the runs so far: numbers, and arrays of those with columns."""
         found = {}
         for name, place in self.places.items():
@@ -269,7 +269,7 @@ class Bound:
                 raise RunError(str(watch), float(watched[0]), int(done[0]))
             if on_pause is not None and on_pause(int(done[0])):
                 break
-        return executor.totals()
+        return executor.get_totals()
 
     def _piece(self, order: NDArray[np.int64] | None, last: int, batch_size: int,
                watched: NDArray[np.float64] | None, step: int, rates: NDArray[np.float64] | None,
@@ -352,8 +352,8 @@ class Bound:
             if source.shape[1:] != to.shape[1:] or not gatherable(source, to.dtype):
                 raise ValueError(_wanted("feeds", number, source, to))
             code = 1 if source.dtype == to.dtype else NUMBERS[source.dtype.str[1:]]
-            sizes = (int(np.prod(to.shape[1:])), source.strides[0], code, to.dtype == np.int64)
-            lines.append(("gather", to.dtype == np.float64, [source, to], sizes, (), 1, 1))
+            numbers = (int(np.prod(to.shape[1:])), source.strides[0], code, int(to.dtype == np.int64))
+            lines.append(("gather", to.dtype == np.float64, [source, to], numbers, (), 1, 1))
         python: list[int] = []
 
         def add(number: int) -> None:
@@ -366,7 +366,8 @@ class Bound:
             if op.kernel in ops.TUNABLE:
                 self.tunable.append((len(lines), op))
             places[number] = len(lines)
-            kernel, operands, sizes, scalars = lowered(program, fusions.replaced.get(number, op))
+            op = fusions.replaced.get(number, op)
+            kernel, operands, sizes, scalars = lowered(program, op)
             lines.append((kernel, is_double, placed(operands), sizes, scalars, rows_per(program, op), op.every))
 
         def placed(operands: tuple[int | None, ...]) -> list[NDArray[Any] | None]:
@@ -528,18 +529,26 @@ def _fusions(program: Program) -> Fusions:
     # An exception in a user's op leaves the weights as of the last batch: updates come after all of them.
     user = any(op.kernel == "python" for op in program.ops)
     for at, op in enumerate(program.ops):
+        name, _, direction = op.kernel.rpartition("_")
+        if direction == "backward" and name in FUSED and len(op.inputs) == 2 and at not in found.skipped:
+            after = only_reader(op.outputs[0])
+            if after is not None and program.ops[after].kernel == "batch_normalization_backward" and (
+                    program.ops[after].inputs[0] == op.outputs[0]):
+                dy, saved = op.inputs
+                found.replaced[at] = program.ops[after]._replace(
+                    inputs=(dy, *program.ops[after].inputs[1:], saved), attributes=_fused(name, op)
+                )
+                found.skipped.add(after)
+                found.unwritten.add(op.outputs[0])  # type: ignore[arg-type]
         if op.kernel == "dense_backward_input":
             after = only_reader(op.outputs[0])
             if after is None or program.ops[after].inputs[0] != op.outputs[0]:
                 continue
             name, _, direction = program.ops[after].kernel.rpartition("_")
             if direction == "backward" and name in FUSED and len(program.ops[after].inputs) == 2:
-                attributes: dict[str, Any] = {"activation": name}
-                if program.ops[after].attributes:
-                    (attributes["alpha"],) = program.ops[after].attributes.values()
                 inputs = (*op.inputs, program.ops[after].inputs[1])
                 found.replaced[at] = op._replace(
-                    inputs=inputs, outputs=program.ops[after].outputs, attributes=attributes
+                    inputs=inputs, outputs=program.ops[after].outputs, attributes=_fused(name, program.ops[after])
                 )
                 found.skipped.add(after)
                 found.unwritten.add(op.outputs[0])  # type: ignore[arg-type]
@@ -573,6 +582,11 @@ def _update_of(program: Program, at: int, gradient: int) -> tuple[int, int | Non
     if any(parameter in program.ops[number].inputs for number in range(at + 1, readers[0]) if number != penalty):
         return None
     return readers[0], penalty
+
+
+def _fused(name: str, op: Op) -> dict[str, Any]:
+    """Return the attributes of an op that also does an activation, from those of the activation's op."""
+    return {"activation": name, **dict(zip(("alpha",), op.attributes.values(), strict=False))}
 
 
 def caller(program: Program, op: Op, arrays: Sequence[NDArray[Any]]) -> Caller:

@@ -488,6 +488,55 @@ class Model(Trainable):
         with self._alone("save", in_hooks=True):
             models.save(self, path, metadata)
 
+    def save_weights(self, filepath: str | os.PathLike[str], overwrite: bool = True) -> None:
+        """Write the weights to a safetensors file, and the optimizer's state where the model is compiled.
+
+        Parameters
+        ----------
+        filepath : path
+            The file; it is written beside and renamed.
+        overwrite : bool
+            Whether a file that is there may be replaced.
+
+        Examples
+        --------
+        >>> import os, tempfile
+        >>> import nncore as nn
+        >>> path = os.path.join(tempfile.mkdtemp(), "m.weights.safetensors")
+        >>> model, other = (nn.Sequential([nn.Input((3,)), nn.layers.Dense(2)]) for _ in range(2))
+        >>> model.save_weights(path)
+        >>> other.load_weights(path)
+        >>> bool((model([[1, 2, 3]]) == other([[1, 2, 3]])).all())
+        True
+        """
+        from nncore.io import models
+
+        self._wants_built("save_weights")
+        if not _checks.boolean(overwrite, "save_weights", "overwrite") and os.path.exists(filepath):
+            raise FileExistsError(f"save_weights: {os.fspath(filepath)!r} is there already")
+        with self._alone("save_weights", in_hooks=True):
+            models.save_weights(self, filepath)
+
+    def load_weights(self, filepath: str | os.PathLike[str], skip_mismatch: bool = False) -> None:
+        """Read the weights of a file that `save_weights` or `save` wrote; nothing changes when one does not fit.
+
+        The optimizer's state is read too, its steps and its learning rate among it, where the model is compiled with
+        such an optimizer; otherwise a warning says that it was not.
+
+        Parameters
+        ----------
+        filepath : path
+            The file: weights by the names of their layers, as this model has them.
+        skip_mismatch : bool
+            Whether weights that are missing in the file, or have other shapes there, stay as they are.
+        """
+        from nncore.io import models
+
+        self._wants_built("load_weights")
+        skip = _checks.boolean(skip_mismatch, "load_weights", "skip_mismatch")
+        with self._alone("load_weights", in_hooks=True):
+            models.load_weights(self, filepath, skip)
+
 
 def _check_numbers(program: Program, layer: Any, x: Sequence[int]) -> None:
     """Refuse integers where a layer computes with real numbers."""

@@ -177,7 +177,7 @@ class Program:
         return (op for op in self.ops if buffer in op.inputs)
 
     def optimize(self) -> None:
-        """Drop ops that nobody needs and fuse an activation into the dense product before it."""
+        """Drop ops that nobody needs and fuse an activation into the product or the normalization before it."""
         self._drop_unread()
         self._fuse_activations()
 
@@ -200,13 +200,14 @@ class Program:
         for op in self.ops:
             before = self.producer(op.inputs[0]) if op.inputs[0] is not None else None
             name = op.kernel.removesuffix("_forward")
-            if (before in ops and before is not None and before.kernel == "dense_forward" and name in FUSED
+            if (before in ops and before is not None and before.kernel in FUSING and name in FUSED
                     and op.kernel != name and op.inputs[0] not in self.wanted
                     and len(list(self.readers(before.outputs[0]))) == 1):  # type: ignore[arg-type]
                 fused = {"activation": name}
                 if op.attributes:
                     (fused["alpha"],) = op.attributes.values()
-                ops[ops.index(before)] = before._replace(outputs=op.outputs, attributes=fused)
+                ops[ops.index(before)] = before._replace(outputs=(*op.outputs, *before.outputs[1:]),
+                                                         attributes={**before.attributes, **fused})
             else:
                 ops.append(op)
         self.ops = ops
@@ -222,6 +223,7 @@ class Program:
         return "\n".join(lines)
 
 
+FUSING = ("dense_forward", "batch_normalization_forward", "batch_normalization")  # kernels with an activation
 FUSED = frozenset(
     (
         "sigmoid",

@@ -22,10 +22,12 @@ class Progress:
         the stream is not a terminal, 1 is 2.
     epochs : int
         The number of epochs.
-    samples : int
-        The number of samples in an epoch, the bar's length.
+    samples : int or None
+        The number of samples in an epoch, the bar's length; None: nobody knows.
     stream : file, optional
         Where to write; by default the standard output, as in Keras.
+    unit : str
+        What an epoch is counted in, if not in samples.
 
     Examples
     --------
@@ -40,15 +42,16 @@ class Progress:
         self,
         verbose: Literal["auto", 0, 1, 2] | bool,
         epochs: int,
-        samples: int,
+        samples: int | None,
         stream: TextIO | None = None,
+        unit: str = "samples",
     ) -> None:
         if verbose not in ("auto", 0, 1, 2):
             raise ValueError(f"verbose must be 'auto', 0, 1 or 2, got {verbose!r}")
         self.stream = sys.stdout if stream is None else stream
         level = 1 if verbose == "auto" else int(verbose)
         self.level = 2 if level == 1 and not self.stream.isatty() else level
-        self.epochs, self.samples = epochs, samples
+        self.epochs, self.samples, self.unit = epochs, samples, unit
         self._bar: Any = None
         self._epoch = 0
         self._start = 0.0
@@ -68,7 +71,7 @@ class Progress:
             self._bar = tqdm(
                 total=self.samples,
                 desc=f"Epoch {epoch + 1}/{self.epochs}",
-                unit=" samples",
+                unit=f" {self.unit}",
                 unit_scale=True,
                 file=self.stream,
                 ncols=columns,

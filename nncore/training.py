@@ -10,6 +10,7 @@ import copy
 import functools
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple, TypeVar
@@ -21,11 +22,14 @@ from nncore import _checks, gradients, graph, losses, metrics, optimizers
 from nncore._class_weight import row_weights
 from nncore._core import core
 from nncore.callbacks import Callback, CallbackList
-from nncore.executor import Bound, Executor, RunError, short_call
+from nncore.data.sources import ArraySource, Stream, is_arrays, source_of
+from nncore.executor import Bound, Executor, RunError, gatherable, short_call
+from nncore.feeding import ArrayFeed, Feed, Piece, StreamFeed
 from nncore.history import History
 from nncore.optimizers.emit import emit_penalties, emit_step, emit_updates
 from nncore.program import Program
 from nncore.progress import Progress, formatted
+from nncore.run import Run
 from nncore.variables import ALIGNMENT, Variable, arrange
 
 __all__ = ["NonFiniteError", "Trainable"]
@@ -83,7 +87,7 @@ class Feeds(NamedTuple):
         """The number of rows."""
         return len(self.x[0])
 
-    def part(self, rows: slice) -> Feeds:
+    def part(self, rows: slice | NDArray[np.int64]) -> Feeds:
         """Return some of the rows."""
         return Feeds(*(tuple(None if array is None else array[rows] for array in side)  # type: ignore[arg-type]
                        for side in self))
@@ -170,20 +174,21 @@ class Trainable:
         self._epochs_done = 0
         self._samples = 0  # how often the model was called as in training
         self.stop_training = False
+        self._run: Run | None = None  # the call of `fit` under way
         self._busy = threading.Lock()
         self._trainer: int | None = None  # the thread that holds it
         self._building = threading.RLock()  # two threads may be the first to predict
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what a copy or a pickle needs: no locks, no programs, no arenas."""
-        left_out = ("_plans", "_short", "_good", "_busy", "_trainer", "_building", "_arenas", "_slot_arenas")
+        left_out = ("_plans", "_short", "_good", "_run", "_busy", "_trainer", "_building", "_arenas", "_slot_arenas")
         return {name: value for name, value in self.__dict__.items() if name not in left_out}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Become the model that `__getstate__` described, in arenas of its own."""
         self.__dict__.update(state)
         self._plans, self._busy, self._building = {}, threading.Lock(), threading.RLock()
-        self._trainer, self._short, self._good = None, None, []
+        self._trainer, self._short, self._good, self._run = None, None, [], None
         self._arenas, self._slot_arenas = arrange(self.weights, self), arrange(self._slots, self)
 
     def __copy__(self) -> Trainable:
@@ -221,10 +226,11 @@ class Trainable:
         ----------
         optimizer : str or Optimizer
             A name or an object of `nncore.optimizers`. The optimizer that the model has already goes on as it was.
-        loss : str, Loss, list or dict, optional
-            A name or an object of `nncore.losses`; of a model with several outputs a list of them, one per
-            output, or a dict by the outputs' names. An output whose loss is None is not trained. Without any
-            the model can predict only.
+        loss : str, Loss, callable, tuple, list or dict, optional
+            A name or an object of `nncore.losses`, or a tuple of two functions in NumPy: the value of each row and
+            its gradient (see `nncore.losses.LossFunctionWrapper`). Of a model with several outputs a list of
+            these, one per output, or a dict by the outputs' names. An output whose loss is None is not trained.
+            Without any the model can predict only.
         loss_weights : float, list or dict, optional
             What the outputs' losses are multiplied by in the loss that is minimized; 1 by default.
         metrics : list or dict, optional
@@ -344,7 +350,7 @@ class Trainable:
         if not self.built:
             if not self.layers:
                 raise ValueError(f"{type(self).__name__}: the model has no layers")
-            rows = _checks.as_float_array(x, where, name, self._dtype)
+            rows = _as_rows(x, where, name, self._dtype)
             if rows.ndim < 2:
                 raise ValueError(f"{where}: {name} must have shape (samples, features), got shape {rows.shape}")
             if 0 in rows.shape[1:]:
@@ -356,8 +362,7 @@ class Trainable:
         specs = self._input_specs
         found: list[NDArray[Any]] = []
         for spec, part, title in zip(specs, *_per_input(x, [spec.name for spec in specs], where, name), strict=True):
-            rows = (_checks.as_ids(part, where, title) if spec.dtype.kind == "i"  # type: ignore[assignment]
-                    else _checks.as_float_array(part, where, title, spec.dtype))
+            rows = _as_rows(part, where, title, spec.dtype)
             if rows.ndim == 1 and spec.shape == (1,) and len(specs) > 1:
                 rows = rows.reshape(-1, 1)
             if rows.shape[1:] != spec.shape or rows.ndim == 0:
@@ -386,7 +391,8 @@ class Trainable:
                 raise ValueError(f"{where}: {names[1]} is missing")
             for array, spec in zip(rows, self._input_specs, strict=True):
                 if array.dtype.kind == "f":
-                    _checks.check_finite(array, where, names[0] if len(rows) == 1 else f"{names[0]}[{spec.name!r}]")
+                    name = names[0] if len(rows) == 1 else f"{names[0]}[{spec.name!r}]"
+                    _checks.check_finite(array, where, name, spec.dtype)
             trained = self._losses(where)
             given, titles = _per_target(y, self._output_names, [number for number, _, _ in trained], where, names[1])
             weights = _per_weight(sample_weight, self._output_names, [number for number, _, _ in trained], where)
@@ -396,10 +402,13 @@ class Trainable:
                 if len(shape) != 1:
                     raise ValueError(f"{where}: output {self._output_names[number]!r} has shape {(None, *shape)}, but "
                                      "a loss takes outputs of shape (None, O): end with Flatten or Dense")
-                target = loss.check_target(part, shape[0], where, title, len(rows[0]), self._dtype)
-                if target.dtype != np.int64:
-                    _checks.check_finite(target, where, title)
-                elif np.may_share_memory(target, part):
+                if loss.target_kind == "dense" and _stays(part, self._dtype) and part.shape == (len(rows[0]), *shape):
+                    target = np.asarray(part)
+                else:
+                    target = loss.check_target(part, shape[0], where, title, len(rows[0]), self._dtype)
+                if target.dtype.kind == "f":
+                    _checks.check_finite(target, where, title, self._dtype)
+                elif loss.target_kind == "ids" and np.may_share_memory(target, part):
                     target = target.copy()  # ids index memory: nobody may change them once they are checked
                 targets.append(target)
                 if weight is not None:
@@ -408,6 +417,21 @@ class Trainable:
                 found.append(weight)
             return Feeds(rows, tuple(targets), tuple(found))
 
+    def _converted(self, data: Feeds) -> Feeds:
+        """Return data, of which large arrays may be of other dtypes and layouts, as programs take them."""
+        with np.errstate(over="ignore"):
+            x = tuple(np.asarray(array, spec.dtype, order="C")
+                      for array, spec in zip(data.x, self._input_specs, strict=True))
+            kinds = [loss.target_kind for _, loss, _ in self._losses("fit")] if data.y else []
+            y = tuple(array if kind == "ids" else np.asarray(array, self._dtype, order="C")
+                      for array, kind in zip(data.y, kinds, strict=True))
+        return Feeds(x, y, data.weight)
+
+    def _gatherable(self, data: Feeds) -> bool:
+        """Return whether the core can take rows of all arrays as they are."""
+        dtypes = [spec.dtype for spec in self._input_specs]
+        return all(gatherable(array, dtype) for array, dtype in zip(data.x, dtypes, strict=True)) and all(
+            gatherable(array, self._dtype) for array in data.y)
     def _weigh_classes(self, data: Feeds, class_weight: Any, where: str) -> Feeds:
         """Return the data with weights of rows that are also those of their classes."""
         if class_weight is None:
@@ -450,7 +474,8 @@ class Trainable:
         y, weights, known, trained = [], [], [], self._losses(purpose)
         names = ["loss"]
         for (number, loss, share), target, weight in zip(trained, feeds.y, feeds.weight, strict=True):
-            y.append(program.rows(target.shape[1:], role="target", dtype=target.dtype))
+            dtype = np.dtype(np.int64) if loss.target_kind == "ids" else self._dtype
+            y.append(program.rows(target.shape[1:], role="target", dtype=dtype))
             weights.append(None if weight is None else program.rows(None, role="weight"))
             rows_of_loss, gradient, wrt = loss.emit(program, outputs[number], y[-1], weights[-1])
             if share != 1:
@@ -503,7 +528,6 @@ class Trainable:
             return optimizer
         self._forget()  # somebody gave the optimizer momentum, or took it away, or froze a layer
         self._slot_kinds, self._trained = optimizer.slots, trained
-        self._slots = []
         if optimizer.powers:  # first, so that all behind it has the weights' dtype
             self._slots.append(Variable(np.ones(optimizer.powers), "powers", trainable=False))
         for weight in self.weights:
@@ -535,34 +559,76 @@ class Trainable:
             if "average" in slots.get(id(weight), {}):
                 weight._value[...] = slots[id(weight)]["average"]._value  # they lie alike
 
+    def _training_state(self) -> dict[str, Any]:
+        """Return what training goes on from: weights, the optimizer's state, and where random numbers stand."""
+        assert self.optimizer is not None
+        scheduled = self.optimizer.schedule is not None
+        return {
+            "weights": {path: weight.numpy() for path, weight in self.weight_paths().items()},
+            "optimizer": {path: slot.numpy() for path, slot in self.slot_paths().items()},
+            "steps": self.optimizer.steps, "learning_rate": None if scheduled else self.optimizer.learning_rate,
+            "seed": self.seed, "epochs_done": self._epochs_done, "samples": self._samples,
+        }
+
+    def _set_training_state(self, state: Mapping[str, Any]) -> None:
+        """Take what `_training_state` returned; nothing changes where it is another model's."""
+        assert self.optimizer is not None
+        self._make_slots()
+        found = []
+        for part, variables in (("weights", self.weight_paths()), ("optimizer", self.slot_paths())):
+            if list(state[part]) != list(variables):
+                raise ValueError(f"it has the {part} {', '.join(state[part])}, but the model {', '.join(variables)}")
+            for path, variable in variables.items():
+                array = state[part][path]
+                if array.shape != variable.shape or array.dtype != variable.dtype:
+                    raise ValueError(f"{path!r} is {array.dtype} of shape {array.shape}, but in the model "
+                                     f"{variable.dtype} of shape {variable.shape}")
+                found.append((variable, array))
+        for variable, array in found:
+            variable.assign(array)
+        self.optimizer.steps = state["steps"]
+        if state["learning_rate"] is not None:
+            self.optimizer.learning_rate = state["learning_rate"]
+        if self.seed != state["seed"]:
+            self.seed = state["seed"]
+            self._plans, self._short = {}, None  # what draws random numbers has the seed in it
+        self._epochs_done, self._samples = state["epochs_done"], state["samples"]
+
     # ------------------------------------------------------------------ fit
     @rounds_to_nearest
-    def fit(self, x: Any, y: Any = None, batch_size: int | None = None, epochs: int = 1,
-            verbose: Any = "auto", *, validation_split: float = 0.0,
-            validation_data: tuple[Any, ...] | None = None, shuffle: bool = True,
+    def fit(self, x: Any = None, y: Any = None, batch_size: int | None = None, epochs: int = 1,
+            verbose: Any = "auto", callbacks: Callback | Sequence[Callback] | None = None, *,
+            validation_split: float = 0.0, validation_data: Any = None, shuffle: bool = True,
             class_weight: Any = None, sample_weight: Any = None, initial_epoch: int = 0,
-            callbacks: Callback | Sequence[Callback] | None = None, nonfinite: str = "raise") -> History:
+            steps_per_epoch: int | None = None, validation_steps: int | None = None,
+            validation_batch_size: int | None = None, validation_freq: Any = 1, augment: Any = None,
+            nonfinite: str = "raise") -> History:
         """Train the model.
 
         Parameters
         ----------
-        x : array_like, shape (samples, features), or a list or dict of them
-            Inputs; finite. Of a model with several inputs a list, in their order, or a dict by their names.
+        x : array_like, shape (samples, features), or a list or dict of them; or batches
+            Inputs; finite. Of a model with several inputs a list, in their order, or a dict by their names. Large
+            arrays of another dtype than the model's, `numpy.memmap` among them, stay as they are: rows are
+            converted while they are gathered. Or batches, each ``(x, y)`` or ``(x, y, sample_weight)``: an object
+            with ``len()`` and an index (`nncore.utils.PyDataset`), or a generator, an iterator or an iterable.
         y : array_like, or a list or dict of them
             Targets: class ids (samples,) or values (samples, outputs), as the loss takes them; of a model with
-            several outputs a list or dict.
+            several outputs a list or dict. None where `x` is batches.
         batch_size : int, optional
             Rows in a step; 32 by default. The last batch may be smaller.
         epochs : int
             How often the data are gone through: the number of the last epoch, where `initial_epoch` is not 0.
         verbose : {"auto", 0, 1, 2}
             Nothing (0), a bar per epoch (1, "auto"), or a line per epoch (2).
+        callbacks : Callback or list of Callback, optional
+            What is called while training runs: see `nncore.callbacks`.
         validation_split : float
             Share of the rows, the last ones, that is kept for validation.
-        validation_data : tuple, optional
-            ``(x, y)`` or ``(x, y, sample_weight)`` for validation after each epoch.
+        validation_data : tuple or batches, optional
+            ``(x, y)`` or ``(x, y, sample_weight)``, or batches, for validation after each epoch.
         shuffle : bool
-            Whether each epoch takes the rows in another order.
+            Whether each epoch takes the rows in another order; batches that have an index, the batches.
         class_weight : dict of int to float or "balanced", optional
             The weight of each class, which multiplies those of its rows, of a model with one output. Classes that are
             not named weigh 1; "balanced" makes all classes weigh the same. It does not touch the validation data.
@@ -570,8 +636,17 @@ class Trainable:
             Weight of each row in the loss; of several outputs one for all, or one per output.
         initial_epoch : int
             The number of the first epoch, for a run that goes on with an earlier one.
-        callbacks : Callback or list of Callback, optional
-            What is called while training runs: see `nncore.callbacks`.
+        steps_per_epoch : int, optional
+            Batches in an epoch. The next one goes on behind them, and from the start when the data are at their
+            end; a pass over the data is then what is shuffled.
+        validation_steps : int, optional
+            How many batches are taken for validation, always the first ones.
+        validation_batch_size : int, optional
+            Rows at a time in the validation; by default `batch_size`.
+        validation_freq : int or collection of int
+            After every how many epochs there is a validation, or after which ones, counted from 1.
+        augment : callable or list of callable, optional
+            Changes each batch before it is trained on: see `nncore.data.augment`.
         nonfinite : {"raise", "stop", "continue"}
             What happens when the loss, a weight or the optimizer's state becomes nan or inf in an epoch.
             "raise": `NonFiniteError`, which says where; "stop": training ends as if that epoch had not begun,
@@ -594,6 +669,11 @@ class Trainable:
             ``optimizer.steps`` keep what was done. The same holds of what a callback or a layer in NumPy
             raises.
 
+        Warns
+        -----
+        UserWarning
+            When batches ran out before the last epoch: an iterator gives each of them once. Training ends.
+
         Examples
         --------
         >>> import numpy as np
@@ -606,62 +686,132 @@ class Trainable:
         >>> history.history["loss"][-1] < 1e-3
         True
         """
-        epochs = _checks.positive_int(epochs, "fit", "epochs")
-        batch_size = 32 if batch_size is None else _checks.positive_int(batch_size, "fit", "batch_size")
-        shuffle = _checks.boolean(shuffle, "fit", "shuffle")
-        split = _checks.fraction(validation_split, "fit", "validation_split")
-        initial_epoch = _checks.integer(initial_epoch, "fit", "initial_epoch", low=0)
+        where = "fit"
+        epochs = _checks.positive_int(epochs, where, "epochs")
+        shuffle = _checks.boolean(shuffle, where, "shuffle")
+        split = _checks.fraction(validation_split, where, "validation_split")
+        initial_epoch = _checks.integer(initial_epoch, where, "initial_epoch", low=0)
+        steps, val_steps, val_size = (
+            None if value is None else _checks.positive_int(value, where, name)
+            for value, name in ((steps_per_epoch, "steps_per_epoch"), (validation_steps, "validation_steps"),
+                                (validation_batch_size, "validation_batch_size")))
+        validates = _frequency(validation_freq)
+        changes = _functions(augment)
         if nonfinite not in ("raise", "stop", "continue"):
             raise ValueError(f"fit: nonfinite must be 'raise', 'stop' or 'continue', got {nonfinite!r}")
-        hooks = CallbackList(callbacks, "fit")
-        with self._alone("fit"):
+        hooks = CallbackList(callbacks, where)
+        nonfinite = hooks.policy(nonfinite)
+        with self._alone(where):
             with self._unbuilt_again():
-                data = self._feeds("fit", x, y, sample_weight)
+                data = self._given(where, x, y, sample_weight, batch_size, shuffle, split > 0)
                 held_out = self._validation(validation_data)
                 if split and held_out is None:
+                    assert isinstance(data, Feeds)
                     data, held_out = _split(data, split)
-                data = self._weigh_classes(data, class_weight, "fit")
-            samples = data.rows
-            batch_size = min(batch_size, samples)
-            history = History({"epochs": epochs, "steps": -(-samples // batch_size), "verbose": verbose})
-            logs: dict[str, Any] = {}
-            with (Progress(verbose, epochs, samples) as progress,
-                  self._plan("fit", data, batch_size) as plan):
-                kept = plan.keeps(samples)
-                run = plan.executor.bind(plan.feeds(data), kept)
-                self.history, self.stop_training = history, False
+                if isinstance(data, Feeds):
+                    data = self._weigh_classes(data, class_weight, where)
+                elif isinstance(class_weight, str):
+                    raise ValueError("fit: class_weight='balanced' needs all targets at once, but x is batches")
+            size = 32 if batch_size is None else _checks.positive_int(batch_size, where, "batch_size")
+            if isinstance(data, Feeds):
+                size = min(size, data.rows)
+                if changes or not self._gatherable(data):
+                    data, class_weight = Stream(ArraySource(data, size, self.seed, shuffle)), None
+            if isinstance(data, Stream):
+                data.steps, data.first_pass = steps, self._epochs_done
+            if isinstance(held_out, Stream):
+                held_out.steps = val_steps
+            elif held_out is not None:
+                held_out = held_out.part(slice((val_size or size) * val_steps if val_steps else None))
+            if isinstance(data, Feeds):
+                with self._plan(where, data, size):
+                    pass  # what is wrong with the program is said before anybody is told of a run
+            history = History({"epochs": epochs, "steps": steps or _steps(data, size), "verbose": verbose})
+            run = Run(self, history, initial_epoch)
+            self.history, self.stop_training, self._run = history, False, run
+            try:
                 hooks.begin(self, history.params)
                 hooks("on_train_begin", {})
-                for epoch in range(initial_epoch, epochs):
-                    progress.begin_epoch(epoch)
-                    hooks("on_epoch_begin", epoch, {})
-                    found = self._epoch(
-                        "fit", plan, run, kept, samples, batch_size, shuffle, epoch, progress, hooks, nonfinite
-                    )
-                    if found is None:
-                        self.stop_training = True
-                        break
-                    logs = dict(found)
-                    try:
-                        if held_out is not None:
-                            logs |= {
-                                f"val_{name}": value
-                                for name, value in self._evaluate(held_out, batch_size, hooks).items()
-                            }
-                        hooks("on_epoch_end", epoch, logs)
-                    finally:
-                        history.append(epoch, logs)  # an epoch that was trained, whatever comes after it
-                    progress.end_epoch(logs)
-                    if self.stop_training:
-                        break
+                with self._feed(where, data, size, shuffle, steps, changes, class_weight) as feed, Progress(
+                        verbose, epochs, feed.length, unit=feed.unit) as progress:
+                    run.attach(feed, held_out if isinstance(held_out, Stream) else None)
+                    while run.epoch < epochs and not run.over:
+                        self._fit_epoch(run, feed, held_out, val_size or size, validates, progress, hooks, nonfinite)
                 if self.optimizer is not None and self.optimizer.use_ema and self.optimizer.steps:
                     self._become_averages()
-                hooks("on_train_end", logs)
+                hooks("on_train_end", run.logs)
+            finally:
+                self._run = None
         return history
 
-    def _validation(self, data: tuple[Any, ...] | None) -> Feeds | None:
+    def _fit_epoch(self, run: Run, feed: Feed, held_out: Feeds | Stream | None, val_size: int,
+                   validates: Callable[[int], bool], progress: Progress, hooks: CallbackList, nonfinite: str) -> None:
+        """Train for an epoch, validate, and tell everybody."""
+        epoch = run.epoch
+        progress.begin_epoch(epoch)
+        if not run.done:
+            hooks("on_epoch_begin", epoch, {})
+        found = self._epoch("fit", feed, run, progress, hooks, nonfinite)
+        if found is None:
+            self.stop_training = run.over = True
+            return
+        if not found:
+            self.stop_training = run.over = True
+            if not run.history.epoch:
+                raise ValueError("fit: x gives no batch")
+            _warn_ran_out(epoch)
+            return
+        logs = dict(found)
+        try:
+            if held_out is not None and validates(epoch):
+                logs |= {f"val_{name}": value for name, value in
+                         self._evaluate("fit: validation", held_out, val_size, hooks).items()}
+            progress.close()
+            hooks("on_epoch_end", epoch, logs)
+        finally:
+            run.history.append(epoch, logs)  # an epoch that was trained, whatever comes after it
+        progress.end_epoch(logs)
+        run.epoch, run.done, run.logs, run.over = epoch + 1, 0, logs, bool(self.stop_training)
+        if isinstance(feed, StreamFeed) and feed.ran_out and not run.over:
+            self.stop_training = run.over = True
+            _warn_ran_out(epoch)
+
+    def _given(self, where: str, x: Any, y: Any, sample_weight: Any, batch_size: Any, shuffle: bool,
+               split: bool) -> Feeds | Stream:
+        """Return arrays, checked, or the stream of batches that `x` is."""
+        if is_arrays(x):
+            return self._feeds(where, x, y, sample_weight)
+        if self.loss is None:
+            raise RuntimeError(f"{where}: the model has no loss; call compile(optimizer=..., loss=...) first")
+        for value, name in ((y, "y"), (sample_weight, "sample_weight"), (batch_size, "batch_size"),
+                            (split or None, "validation_split")):
+            if value is not None:
+                raise ValueError(f"{where}: {name} cannot be given where x is batches, which are (x, y) or "
+                                 f"(x, y, sample_weight); x is {type(x).__name__}")
+        stream = Stream(source_of(x, where, "x", self.seed, shuffle))
+        self._build_for(where, stream)
+        return stream
+
+    def _build_for(self, where: str, stream: Stream) -> None:
+        """Build a model without weights for the first batch of a stream."""
+        if not self.built:
+            batch = stream.peek()
+            if batch is None:
+                raise ValueError(f"{where}: x gives no batch")
+            self._ready(where, batch.x)
+
+    def _feed(self, where: str, data: Feeds | Stream, batch_size: int, shuffle: bool, steps: int | None,
+              augment: Sequence[Callable[..., Any]], class_weight: Any) -> Feed:
+        """Return what `fit` goes through."""
+        if isinstance(data, Stream):
+            return StreamFeed(self, "fit", where, data, augment, class_weight)
+        return ArrayFeed(self, "fit", data, batch_size, shuffle, steps, self._epochs_done)
+
+    def _validation(self, data: Any) -> Feeds | Stream | None:
         if data is None:
             return None
+        if not is_arrays(data):
+            return Stream(source_of(data, "fit", "validation_data"))
         if not isinstance(data, (tuple, list)) or len(data) not in (2, 3):
             raise ValueError(
                 "fit: validation_data must be (x, y) or (x, y, sample_weight), got "
@@ -672,86 +822,86 @@ class Trainable:
             "fit", x, y, weight[0] if weight else None, ("validation_data[0]", "validation_data[1]")
         )
 
-    def _epoch(
-        self,
-        where: str,
-        plan: _Plan,
-        run: Callable[..., dict[str, float]],
-        kept: Mapping[int, NDArray[Any]],
-        samples: int,
-        batch_size: int,
-        shuffle: bool,
-        epoch: int,
-        progress: Progress,
-        hooks: CallbackList,
-        nonfinite: str,
-    ) -> dict[str, Any] | None:
-        """Train on every row once, or until a hook of a batch says stop; None if `nonfinite` ended it."""
+    def _epoch(self, where: str, feed: Feed, run: Run, progress: Progress, hooks: CallbackList,
+               nonfinite: str) -> dict[str, Any] | None:
+        """Train for an epoch, or until a hook says stop; None if `nonfinite` ended training.
+
+        Beside what `fit` says, `nonfinite` may be "end" or "fail": training ends after the batch, or with an error,
+        and the weights stay as they are.
+        """
         optimizer = self.optimizer
         assert optimizer is not None
-        seen, message = 0, ""
-
-        def on_pause(rows: int) -> None:
-            nonlocal seen
-            progress.update(rows - seen)
-            seen = rows
-
-        order = core.permutation(samples, self.seed, self._epochs_done) if shuffle else None
-        arenas = (*self._arenas, *self._slot_arenas)
-        guarded = nonfinite != "continue"
-        if guarded:
+        arenas, message, paused = (*self._arenas, *self._slot_arenas), "", False
+        watched, run.guarded = nonfinite != "continue", nonfinite in ("raise", "stop")
+        if not run.done:
+            run.begun = optimizer.steps
+            feed.begin()
+        if run.guarded and not (run.done and [kept.size for kept in self._good] == [arena.size for arena in arenas]):
             self._remember(arenas)
-        begun, done, totals = optimizer.steps, plan.executor.done, dict[str, float]()
         by_batch = "on_train_batch_begin" in hooks or "on_train_batch_end" in hooks
-        rows = batch_size if by_batch else samples  # until the run comes back
-        schedule, rates = optimizer.schedule, None
-        done[0] = 0
-        try:
-            for batch, first in enumerate(range(0, samples, rows)):
-                hooks("on_train_batch_begin", batch, {})
-                if optimizer is not self.optimizer or optimizer.slots != self._slot_kinds:
-                    raise RuntimeError(f"{where}: the optimizer was exchanged, or its state, during training")
-                if batch == 0 or optimizer.schedule is not schedule:
-                    schedule, rates = optimizer.schedule, optimizer.rates(begun, -(-samples // batch_size))
-                totals = run(
-                    samples,
-                    order,
-                    batch_size,
-                    watch="loss" if guarded else None,
-                    attributes=optimizer.attributes(),
-                    on_pause=on_pause,
-                    first=first,
-                    last=first + rows,
-                    step=begun,
-                    rates=rates,
-                )
-                if by_batch:
-                    optimizer.steps = begun + batch + 1
-                    hooks("on_train_batch_end", batch, plan.logs(totals, kept, int(done[0])))
-                    if self.stop_training:
-                        break
-        except RunError as error:
-            batch = -(-error.rows // batch_size)
-            message = (f"{where}: the loss became {error.value} in epoch {epoch + 1}, batch {batch}"
-                       f"{self._culprit(plan)}; {_ADVICE}")
-        finally:
-            optimizer.steps = begun + -(-int(done[0]) // batch_size)
-        state = [arena[ALIGNMENT if optimizer.powers else 0 :] for arena in self._slot_arenas]  # powers stay in 0 ... 1
-        if guarded and not message and not all(
-            core.all_finite(arena.view(self._dtype)) for arena in (*self._arenas, *state)
-        ):
-            # Not what pads panels: a scale of nan, or an epsilon that rounds to 0, makes nan of the zeros there.
-            weight = next((w.name for w in [*self.weights, *self._slots] if not np.isfinite(w.numpy()).all()), "")
-            message = weight and f"{where}: {weight} became nan or inf in epoch {epoch + 1}; {_ADVICE}"
-        if message:
-            for arena, value in zip(arenas, self._good, strict=True):
-                arena[...] = value
-            optimizer.steps = begun
-            if nonfinite == "stop":
-                return None
+        seen = 0
+
+        def on_pause(rows: int) -> bool:
+            nonlocal seen, paused
+            if feed.unit == "samples":
+                progress.update(rows - seen)
+                seen = rows
+            if "on_train_pause" in hooks:
+                before = self.stop_training
+                hooks("on_train_pause", {})
+                paused = bool(self.stop_training) and not before
+            return paused
+
+        for piece in feed.pieces(by_batch, run.done):
+            hooks("on_train_batch_begin", run.done, {})
+            if optimizer is not self.optimizer or optimizer.slots != self._slot_kinds:
+                raise RuntimeError(f"{where}: the optimizer was exchanged, or its state, during training")
+            before, seen = optimizer.steps, piece.first
+            try:
+                feed.run(piece, watch="loss" if watched else None, attributes=optimizer.attributes(),
+                         on_pause=on_pause, step=before - piece.batch, rates=_rates(optimizer, piece))
+            except RunError as error:
+                message = (f"{where}: the loss became {error.value} in epoch {run.epoch + 1}, batch "
+                           f"{run.done + feed.finished}{self._culprit(feed.plan)}")
+            finally:
+                optimizer.steps, run.done = before + feed.finished, run.done + feed.finished
+            if feed.unit == "batches":
+                progress.update(1)
+            if message and nonfinite != "end":
+                break
+            if by_batch:
+                hooks("on_train_batch_end", run.done - 1, feed.logs())
+            if message:
+                print(f"{message}; training ends")
+                self.stop_training = True
+            if self.stop_training and (by_batch or paused or message):
+                break
+        if nonfinite == "fail" and message:
             raise NonFiniteError(message)
-        self._epochs_done += shuffle
-        return plan.logs(totals, kept, int(done[0]))
+        if run.guarded:
+            if not message:
+                message = self._bad_weight(where, run.epoch)
+            if message:
+                for arena, value in zip(arenas, self._good, strict=True):
+                    arena[...] = value
+                optimizer.steps, run.done = run.begun, 0
+                if nonfinite == "stop":
+                    return None
+                raise NonFiniteError(f"{message}; {_ADVICE}")
+        if feed.shuffle:  # a pass that was begun counts: another `fit` would not go on with the rest of it
+            self._epochs_done = feed.number + feed.passes + (feed.taken > 0)
+        return feed.logs() if feed.rows else {}
+
+    def _bad_weight(self, where: str, epoch: int) -> str:
+        """Return words that name a weight, or a part of the optimizer's state, that is not finite."""
+        assert self.optimizer is not None
+        # The powers, first in the state, stay in 0 ... 1.
+        state = [arena[ALIGNMENT if self.optimizer.powers else 0 :] for arena in self._slot_arenas]
+        if all(core.all_finite(arena.view(self._dtype)) for arena in (*self._arenas, *state)):
+            return ""
+        # Not what pads panels: a scale of nan, or an epsilon that rounds to 0, makes nan of the zeros there.
+        weight = next((w.name for w in [*self.weights, *self._slots] if not np.isfinite(w.numpy()).all()), "")
+        return weight and f"{where}: {weight} became nan or inf in epoch {epoch + 1}"
 
     def _remember(self, arenas: Sequence[NDArray[np.uint8]]) -> None:
         """Keep the weights and the optimizer's state, in memory that is made once."""
@@ -803,22 +953,9 @@ class Trainable:
         """
         with self._alone("train_on_batch"):
             data = self._feeds("train_on_batch", x, y, sample_weight)
-            with (Progress(0, 1, data.rows) as progress,
-                  self._plan("fit", data, data.rows) as plan):
-                kept = plan.keeps(data.rows)
-                logs = self._epoch(
-                    "train_on_batch",
-                    plan,
-                    plan.executor.bind(plan.feeds(data), kept),
-                    kept,
-                    data.rows,
-                    data.rows,
-                    False,
-                    0,
-                    progress,
-                    CallbackList(),
-                    "raise",
-                )
+            data = self._converted(data)
+            with Progress(0, 1, data.rows) as progress, ArrayFeed(self, "fit", data, data.rows) as feed:
+                logs = self._epoch("train_on_batch", feed, Run(self, History(), 0), progress, CallbackList(), "raise")
         assert logs is not None
         return logs if return_dict else _unpacked(logs)
 
@@ -826,28 +963,31 @@ class Trainable:
     @rounds_to_nearest
     def evaluate(
         self,
-        x: Any,
+        x: Any = None,
         y: Any = None,
         batch_size: int | None = None,
         verbose: Any = "auto",
         sample_weight: Any = None,
-        return_dict: bool = False,
+        steps: int | None = None,
         callbacks: Callback | Sequence[Callback] | None = None,
+        return_dict: bool = False,
     ) -> Any:
         """Return the loss and the metrics on data.
 
         Parameters
         ----------
-        x, y, sample_weight : array_like
+        x, y, sample_weight : array_like, or batches in x
             As of `fit`.
         batch_size : int, optional
             Rows at a time; changes no bit of a row's output.
         verbose : {"auto", 0, 1, 2}
             Whether to print the results (0: no).
-        return_dict : bool
-            Whether to return a dict.
+        steps : int, optional
+            How many batches are taken; by default all.
         callbacks : Callback or list of Callback, optional
             What is called meanwhile: see `nncore.callbacks`.
+        return_dict : bool
+            Whether to return a dict.
 
         Returns
         -------
@@ -862,48 +1002,70 @@ class Trainable:
         >>> model.evaluate([[1.0], [2.0]], [[1.0], [4.0]], verbose=0)
         [2.0, 1.0]
         """
-        size = 32 if batch_size is None else _checks.positive_int(batch_size, "evaluate", "batch_size")
-        hooks = CallbackList(callbacks, "evaluate")
-        data = self._feeds("evaluate", x, y, sample_weight)
-        hooks.begin(self, {"verbose": verbose, "epochs": 1, "steps": -(-data.rows // max(size, PREDICT_ROWS))})
-        logs = self._evaluate(data, size, hooks)
+        where = "evaluate"
+        steps = None if steps is None else _checks.positive_int(steps, where, "steps")
+        hooks = CallbackList(callbacks, where)
+        with self._unbuilt_again():
+            data = self._given(where, x, y, sample_weight, batch_size, False, False)
+        size = 32 if batch_size is None else _checks.positive_int(batch_size, where, "batch_size")
+        if isinstance(data, Stream):
+            data.steps = steps
+            count = steps or _steps(data, size)
+        else:
+            data = data.part(slice(None if steps is None else steps * size))
+            count = -(-data.rows // self._evaluated_together(size))
+        hooks.begin(self, {"verbose": verbose, "epochs": 1, "steps": count})
+        logs = self._evaluate(where, data, size, hooks)
         if verbose:
             print(" - ".join(f"{name}: {formatted(value)}" for name, value in logs.items()))
         return logs if return_dict else _unpacked(logs)
 
-    def _evaluate(self, data: Feeds, batch_size: int, hooks: CallbackList) -> dict[str, Any]:
-        samples, batch_size = data.rows, min(max(batch_size, PREDICT_ROWS), data.rows)
-        totals: dict[str, float] = {}
+    def _evaluated_together(self, batch_size: int) -> int:
+        """Return the rows of a batch: at least some, but where the loss depends on the batch as many as asked for."""
+        exact = any(loss.of_batch for _, loss, _ in self._losses("evaluate"))
+        return batch_size if exact else max(batch_size, PREDICT_ROWS)
+
+    def _evaluate(self, where: str, data: Feeds | Stream, batch_size: int, hooks: CallbackList) -> dict[str, Any]:
+        by_batch = "on_test_batch_begin" in hooks or "on_test_batch_end" in hooks
+        if isinstance(data, Feeds):
+            batch_size = min(self._evaluated_together(batch_size), data.rows)
+            if not self._gatherable(data):
+                data = Stream(ArraySource(data, batch_size, shuffle=False))
+        if isinstance(data, Stream):
+            data.restart()
+            feed: Feed = StreamFeed(self, "evaluate", where, data)
+        else:
+            feed = ArrayFeed(self, "evaluate", data, batch_size)
         hooks("on_test_begin", {})
-        with self._plan("evaluate", data, batch_size) as plan:
-            kept = plan.keeps(samples)
-            run = plan.executor.bind(plan.feeds(data), kept, in_place=True)
-            by_batch = "on_test_batch_begin" in hooks or "on_test_batch_end" in hooks
-            rows = batch_size if by_batch else samples
-            for batch, first in enumerate(range(0, samples, rows)):
+        with feed:
+            batch = 0
+            for piece in feed.pieces(by_batch):
                 hooks("on_test_batch_begin", batch, {})
-                totals = run(samples, None, batch_size, first=first, last=first + rows)
+                feed.run(piece)
                 if by_batch:
-                    hooks("on_test_batch_end", batch, plan.logs(totals, kept, min(first + rows, samples)))
-            logs = plan.logs(totals, kept, samples)
-            if isinstance(run, Bound):
-                run.release()
+                    hooks("on_test_batch_end", batch, feed.logs())
+                batch += 1
+            if batch == 0:
+                raise ValueError(f"{where}: there is no batch; an iterator gives each batch once")
+            logs = feed.logs()
         hooks("on_test_end", logs)
         return logs
 
     @rounds_to_nearest
-    def predict(self, x: Any, batch_size: int | None = None, verbose: Any = 0,
+    def predict(self, x: Any, batch_size: int | None = None, verbose: Any = 0, steps: int | None = None,
                 callbacks: Callback | Sequence[Callback] | None = None) -> Any:
         """Return the model's outputs; nan and inf in x propagate.
 
         Parameters
         ----------
-        x : array_like, shape (samples, features), or a list or dict of them
-            Inputs, as of `fit`.
+        x : array_like, shape (samples, features), or a list or dict of them; or batches
+            Inputs, as of `fit`. Batches are ``x``, or as `fit` takes them.
         batch_size : int, optional
             Rows at a time; changes no bit of the result.
         verbose : {"auto", 0, 1, 2}
             Whether to print a line with the rows and the time. (Keras's default is "auto".)
+        steps : int, optional
+            How many batches are taken; by default all.
         callbacks : Callback or list of Callback, optional
             What is called meanwhile: see `nncore.callbacks`.
 
@@ -920,32 +1082,57 @@ class Trainable:
         array([[1., 1.],
                [2., 2.]], dtype=float32)
         """
-        data = Feeds(self._ready("predict", x))
-        size = (
-            self._predict_rows()
-            if batch_size is None
-            else _checks.positive_int(batch_size, "predict", "batch_size")
-        )
-        outs = self._new_outputs("predict", data.rows)
+        where = "predict"
         if verbose not in ("auto", 0, 1, 2):
             raise ValueError(f"predict: verbose must be 'auto', 0, 1 or 2, got {verbose!r}")
-        hooks = CallbackList(callbacks, "predict")
+        steps = None if steps is None else _checks.positive_int(steps, where, "steps")
+        hooks = CallbackList(callbacks, where)
         start = time.perf_counter()
-        hooks.begin(self, {"verbose": verbose, "epochs": 1, "steps": -(-data.rows // size)})
-        hooks("on_predict_begin", {})
-        if "on_predict_batch_begin" in hooks or "on_predict_batch_end" in hooks:
-            for batch, first in enumerate(range(0, data.rows, size)):
-                part = slice(first, first + size)
-                hooks("on_predict_batch_begin", batch, {})
-                self._forward(data.part(part), [out[part] for out in outs], size)
-                hooks("on_predict_batch_end", batch,
-                      {"outputs": self._output_structure.pack([out[part] for out in outs])})
+        if is_arrays(x):
+            data: Feeds | Stream = Feeds(self._ready(where, x))
         else:
-            self._forward(data, outs, size)
+            if batch_size is not None:
+                raise ValueError("predict: batch_size cannot be given where x is batches")
+            data = Stream(source_of(x, where, "x"), steps)
+            self._build_for(where, data)
+        size = self._predict_rows() if batch_size is None else _checks.positive_int(batch_size, where, "batch_size")
+        if isinstance(data, Feeds):
+            data = data.part(slice(None if steps is None else steps * (size if batch_size is not None else 32)))
+            if not self._gatherable(data):
+                data = Stream(ArraySource(data, size, shuffle=False))
+        hooks.begin(self, {"verbose": verbose, "epochs": 1, "steps": steps or _steps(data, size)})
+        hooks("on_predict_begin", {})
+        outs = self._predict_stream(data, hooks) if isinstance(data, Stream) else self._predict(data, size, hooks)
         hooks("on_predict_end", {})
         if verbose:
-            print(f"{data.rows} rows - {time.perf_counter() - start:.2f}s")
+            print(f"{len(outs[0])} rows - {time.perf_counter() - start:.2f}s")
         return self._output_structure.pack(outs)
+
+    def _predict(self, data: Feeds, size: int, hooks: CallbackList) -> list[NDArray[Any]]:
+        outs = self._new_outputs("predict", data.rows)
+        if "on_predict_batch_begin" not in hooks and "on_predict_batch_end" not in hooks:
+            self._forward(data, outs, size)
+            return outs
+        for batch, first in enumerate(range(0, data.rows, size)):
+            part = slice(first, first + size)
+            hooks("on_predict_batch_begin", batch, {})
+            self._forward(data.part(part), [out[part] for out in outs], size)
+            hooks("on_predict_batch_end", batch, {"outputs": self._output_structure.pack([out[part] for out in outs])})
+        return outs
+
+    def _predict_stream(self, stream: Stream, hooks: CallbackList) -> list[NDArray[Any]]:
+        found = []
+        for number, batch in enumerate(stream.epoch()):
+            rows = batch if isinstance(batch, Feeds) else Feeds(self._ready(f"predict: batch {number + 1}", batch.x))
+            rows = self._converted(Feeds(rows.x))
+            outs = self._new_outputs("predict", rows.rows)
+            hooks("on_predict_batch_begin", number, {})
+            self._forward(rows, outs, self._predict_rows())
+            hooks("on_predict_batch_end", number, {"outputs": self._output_structure.pack(outs)})
+            found.append(outs)
+        if not found:
+            raise ValueError("predict: x gives no batch")
+        return [np.concatenate(parts) for parts in zip(*found, strict=True)]
 
     def _new_outputs(self, where: str, rows: int) -> list[NDArray[Any]]:
         for shape in self._output_shapes:
@@ -1050,12 +1237,84 @@ _ADVICE = (
 )
 
 
+def _warn_ran_out(epoch: int) -> None:
+    warnings.warn(f"fit: the data ran out in epoch {epoch + 1} and training ends: an iterator gives each batch once. "
+                  "Give enough of them, or an object with __len__ and __getitem__", stacklevel=5)
+
+
+def _frequency(value: Any) -> Callable[[int], bool]:
+    """Return which epochs, counted from 0, are followed by a validation."""
+    if isinstance(value, (list, tuple, set, frozenset, range)):
+        numbers = {_checks.positive_int(number, "fit", "validation_freq") for number in value}
+        return lambda epoch: epoch + 1 in numbers
+    every = _checks.positive_int(value, "fit", "validation_freq")
+    return lambda epoch: (epoch + 1) % every == 0
+
+
+def _functions(augment: Any) -> list[Callable[..., Any]]:
+    """Return the functions that change batches."""
+    found = [] if augment is None else list(augment) if isinstance(augment, (list, tuple)) else [augment]
+    for function in found:
+        if not callable(function):
+            raise TypeError(f"fit: augment must be a function f(x, y, rng) or a list of them, got {function!r}")
+    return found
+
+
+def _steps(data: Feeds | Stream, batch_size: int) -> int | None:
+    """Return how many batches there are in a pass; None where nobody knows."""
+    if isinstance(data, Feeds):
+        return -(-data.rows // batch_size)
+    try:
+        return len(data.source)
+    except TypeError:
+        return None
+
+
+LAZY = 1 << 20  # bytes of an array, converted, that are converted at once and not batch by batch
+
+
+def _stays(x: Any, dtype: np.dtype[Any]) -> bool:
+    """Whether an array is so large that it stays as it is: its rows are converted while they are gathered.
+
+    Rows that the core cannot gather are taken by NumPy, a batch at a time: slow, and only for files.
+    """
+    if not isinstance(x, np.ndarray) or x.size * dtype.itemsize <= LAZY or (dtype.kind == "i" and x.dtype.kind == "f"):
+        return False
+    return gatherable(x, dtype) or (x.ndim > 0 and x.dtype.kind in "fiub" and _on_disk(x))
+
+
+def _on_disk(x: Any) -> bool:
+    """Whether an array is a view of a file."""
+    while isinstance(x, np.ndarray):
+        if isinstance(x, np.memmap):
+            return True
+        x = x.base
+    return False
+
+
+def _as_rows(x: Any, where: str, name: str, dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Return `x` as an array of a dtype, or as it is where it `_stays`."""
+    if _stays(x, dtype):
+        if x.dtype.kind == "u" and x.dtype.itemsize == 8 and dtype.kind == "i":
+            return _checks.as_ids(x, where, name)
+        return np.asarray(x)
+    return _checks.as_ids(x, where, name) if dtype.kind == "i" else _checks.as_float_array(x, where, name, dtype)
+
+
 def _split(data: Feeds, share: float) -> tuple[Feeds, Feeds]:
     """Return the first rows and the last ones, as Keras does: before any shuffling."""
     at = int(data.rows * (1 - share))
     if at in (0, data.rows):
         raise ValueError(f"fit: validation_split={share} of {data.rows} rows leaves one part without rows")
     return data.part(slice(None, at)), data.part(slice(at, None))
+
+
+def _rates(optimizer: optimizers.Optimizer, piece: Piece) -> NDArray[np.float64] | None:
+    """Return the learning rates of a piece's batches, counted from row 0 of the data, where a schedule says them."""
+    end = -(-piece.last // piece.batch_size)
+    if optimizer.schedule is None or end - piece.batch == 1:  # of one batch it is an attribute as any other
+        return None
+    return np.concatenate([np.zeros(piece.batch), optimizer.schedule.rates(optimizer.steps, end - piece.batch)])
 
 
 def _unpacked(logs: Mapping[str, Any]) -> Any:
@@ -1069,7 +1328,7 @@ def _mapped(given: Any, make: Callable[[Any], Any]) -> Any:
     """Return what `compile` was given, alone or in a list or dict, with names replaced by objects."""
     if given is None:
         return None
-    if isinstance(given, (list, tuple)):
+    if isinstance(given, (list, tuple)) and not losses.is_pair(given):
         return [None if part is None else make(part) for part in given]
     if isinstance(given, Mapping) and set(given) != {"class_name", "config"}:
         return {name: None if part is None else make(part) for name, part in given.items()}

@@ -208,7 +208,7 @@ def test_evaluate_forms_and_values():
     loss, mse, mae = model.evaluate(x, y, verbose=0, sample_weight=weight)
     assert np.isclose(loss, (weight * (error**2).mean(1)).mean())
     assert np.isclose(mse, (error**2).mean()) and np.isclose(mae, np.abs(error).mean())
-    assert model.evaluate(x, y, 7, 0, weight, True) == pytest.approx({"loss": loss, "mse": mse, "mae": mae})
+    assert model.evaluate(x, y, 7, 0, weight, return_dict=True) == pytest.approx({"loss": loss, "mse": mse, "mae": mae})
     assert model.evaluate(x, y, 300, 0) == model.evaluate(x, y, 10**9, 0)
     model.compile("sgd", "mse")
     assert isinstance(model.evaluate(x, y, verbose=0), float)

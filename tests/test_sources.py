@@ -17,6 +17,7 @@ from nncore.data.sources import (
     source_of,
 )
 from nncore.io.tree import pack, unpack
+from nncore.training import Feeds
 
 
 class Numbers(nn.utils.PyDataset):
@@ -103,6 +104,34 @@ def test_data_that_run_out():
         source_of(Numbers(0), "fit", "x")
 
 
+def test_what_was_looked_at_is_not_lost_or_taken_twice():
+    """A model without weights looks at the first batch; then a run goes on where an interrupted one stood."""
+    for make in (lambda: iter(range(9)), lambda: Again(9), lambda: Numbers(9)):
+        for taken in (0, 1, 4):
+            stream = Stream(source_of(make(), "fit", "x"))
+            first = stream.peek().x
+            stream.seek(0, 0, taken)
+            assert first == 0 and epochs(stream, 1) == [list(range(taken, 9))]
+    data = Numbers(3)
+    stream = Stream(source_of(data, "fit", "x"))
+    stream.peek()
+    stream.seek(0, 2, 1)
+    assert epochs(stream, 1) == [[1, 2]] and data.calls == ["begin", "end"] * 3
+
+
+def test_a_validation_begins_anew():
+    data = Numbers(5)
+    stream = Stream(source_of(data, "fit", "x"), steps=3)
+    for _ in range(2):
+        stream.restart()
+        assert epochs(stream, 1) == [[0, 1, 2]]
+    assert data.calls == ["begin", "end", "begin"]
+    stream = Stream(source_of(iter(range(9)), "fit", "x"), steps=3)
+    for first in (0, 3):
+        stream.restart()
+        assert epochs(stream, 1) == [[first, first + 1, first + 2]]
+
+
 def test_peek_takes_nothing():
     stream = Stream(source_of(iter([1, 2, 3]), "fit", "x"))
     assert stream.peek().x == stream.peek().x == 1 and stream.taken == 0
@@ -130,12 +159,12 @@ def test_going_on_in_the_middle(steps, kind):
             "shuffled": lambda: DatasetSource(Walk(), 1, True),
             "iterable": lambda: source_of(Again(5), "fit", "x"),
             "iterator": lambda: source_of(iter(range(40)), "fit", "x"),
-            "arrays": lambda: ArraySource(np.arange(9), None, None, 9, 2, seed=1),
+            "arrays": lambda: ArraySource(Feeds((np.arange(9),)), 2, seed=1),
         }[kind]()
         return Stream(made, steps, number=2)
 
     def value(batch):
-        return np.asarray(batch.x).tolist()
+        return np.asarray(batch.x).tolist()  # a batch of arrays has a tuple of them
 
     whole, log = fresh(), []
     for epoch in range(4):
@@ -145,7 +174,7 @@ def test_going_on_in_the_middle(steps, kind):
             log.append((epoch, done, value(batch), whole.passes, whole.taken))
     for at, (epoch, done, _, passes, taken) in enumerate(log):
         stream = fresh()
-        stream.seek(passes, taken)
+        stream.seek(2, passes, taken)
         found = [(epoch, value(batch)) for batch in stream.epoch(done)]
         for later in range(epoch + 1, 4):
             found += [(later, value(batch)) for batch in stream.epoch()]
@@ -154,14 +183,14 @@ def test_going_on_in_the_middle(steps, kind):
 
 def test_rows_of_arrays_are_those_that_the_core_gathers():
     x, y, w = np.arange(22).reshape(11, 2), np.arange(11), np.arange(11) / 10
-    source = ArraySource({"a": x, "b": [x[:, 0]]}, y, w, 11, 4, seed=3)
+    source = ArraySource(Feeds((x, x[:, 0]), (y,), (w,)), 4, seed=3)
     order, found = nn.random.permutation(11, 3, 5), list(source.batches(5))
-    assert len(source) == len(found) == 3 and [len(batch.y) for batch in found] == [4, 4, 3]
-    assert np.array_equal(np.concatenate([batch.x["a"] for batch in found]), x[order])
-    assert np.array_equal(np.concatenate([batch.x["b"][0] for batch in found]), x[order, 0])
-    assert np.array_equal(np.concatenate([batch.weight for batch in found]), w[order])
-    assert [batch.y.tolist() for batch in ArraySource(x, y, None, 11, 8, shuffle=False).batches(0)] == [
-        list(range(8)), [8, 9, 10]]
+    assert len(source) == len(found) == 3 and [batch.rows for batch in found] == [4, 4, 3]
+    for part, array in ((lambda b: b.x[0], x), (lambda b: b.x[1], x[:, 0]), (lambda b: b.y[0], y), (lambda b: b.weight[0], w)):
+        assert np.array_equal(np.concatenate([part(batch) for batch in found]), array[order])
+    straight = ArraySource(Feeds((x,), (y,), (None,)), 8, shuffle=False)
+    assert [(batch.y[0].tolist(), batch.weight) for batch in straight.batches(0)] == [
+        (list(range(8)), (None,)), ([8, 9, 10], (None,))]
 
 
 def test_what_a_batch_may_be():
@@ -281,9 +310,9 @@ def test_trees_of_numbers_and_arrays():
     found = unpack(text, arrays)
     assert np.isnan(found["a"].pop(5)) and tree["a"].pop(5)
     assert found["a"] == tree["a"] and found["b"]["d"] == [float(np.float32(0.1)), 3]
-    assert found["b"]["c"] is tree["b"]["c"] and found["e"][1]["f"] is tree["e"][1]["f"] and list(arrays) == ["p/0", "p/1", "p/2"]
+    assert found["b"]["c"] is tree["b"]["c"] and found["e"][1]["f"] is tree["e"][1]["f"] and list(arrays) == ["p0/b/c", "p1/e/0", "p2/e/1/f"]
     for wrong in (object(), {1: 2}, {"__array__": 3}, [set()]):
-        with pytest.raises(TypeError, match="f: the state"):
+        with pytest.raises(TypeError, match="f: /"):
             pack(wrong, "p", "f")
 
 

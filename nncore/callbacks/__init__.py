@@ -4,6 +4,7 @@ A run of native layers stays outside of Python for a whole epoch. It comes back 
 callback has its own version of a batch's hook.
 """
 
+from nncore.callbacks.backup_and_restore import BackupAndRestore
 from nncore.callbacks.base import HOOKS, Callback, CallbackList, Logs
 from nncore.callbacks.csv_logger import CSVLogger
 from nncore.callbacks.early_stopping import EarlyStopping
@@ -18,6 +19,7 @@ from nncore.callbacks.time_limit import TimeLimit
 
 __all__ = [
     "HOOKS",
+    "BackupAndRestore",
     "CSVLogger",
     "Callback",
     "CallbackList",

@@ -69,6 +69,10 @@ class Callback:
         """Take the model that runs."""
         self.model = model
 
+    def policy(self, nonfinite: str) -> str:
+        """Return what `fit` does when the loss becomes nan or inf, given what it was told."""
+        return nonfinite
+
     def get_state(self) -> dict[str, Any]:
         """Return what an interrupted run must remember of this callback: see `BackupAndRestore`.
 
@@ -182,6 +186,12 @@ class CallbackList:
             callback.set_model(model)
             callback.set_params(params)
             callback.peers = self.callbacks
+
+    def policy(self, nonfinite: str) -> str:
+        """Return what all callbacks make of `fit`'s `nonfinite`."""
+        for callback in self.callbacks:
+            nonfinite = callback.policy(nonfinite)
+        return nonfinite
 
     def __contains__(self, hook: str) -> bool:
         """Whether a callback has its own version of a hook."""

@@ -112,12 +112,12 @@ class ModelCheckpoint(MonitorCallback):
             print(f"Epoch {epoch + 1}: saved {path}")
 
     def get_state(self) -> dict[str, Any]:
-        """Return the best value, and the batches since the last file."""
-        return {"best": self.best, "batches": self._batches}
+        """Return the best value, the batches since the last file, and the epoch, whose begin is not told again."""
+        return {"best": self.best, "batches": self._batches, "epoch": self._epoch}
 
     def set_state(self, state: dict[str, Any]) -> None:
         """Take what `get_state` returned."""
-        self.best, self._batches = state["best"], state["batches"]
+        self.best, self._batches, self._epoch = state["best"], state["batches"], state["epoch"]
 
 
 def save_frequency(value: Any, where: str) -> Any:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import math
-
 from nncore import _checks
-from nncore.callbacks.base import Callback, Logs
+from nncore.callbacks.base import Callback
 
 __all__ = ["TerminateOnNaN"]
 
@@ -37,15 +35,8 @@ class TerminateOnNaN(Callback):
         super().__init__()
         self.raise_error = _checks.boolean(raise_error, "TerminateOnNaN", "raise_error")
 
-    def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
-        """Look at the loss, which is the mean over the epoch up to here."""
-        loss = (logs or {}).get("loss")
-        if loss is None or math.isfinite(loss):
-            return
-        message = f"Batch {batch}: the loss is {loss}, training ends"
-        if self.raise_error:
-            from nncore.training import NonFiniteError
-
-            raise NonFiniteError(message)
-        print(message)
-        self.model.stop_training = True
+    def policy(self, nonfinite: str) -> str:
+        """Say what `fit` does: it looks at the loss of each batch without coming back to Python."""
+        if nonfinite == "continue":
+            return "fail" if self.raise_error else "end"
+        return "raise" if self.raise_error else "stop"

@@ -8,7 +8,6 @@ function of (seed, number of the pass, number of the batch), so that an interrup
 from __future__ import annotations
 
 import itertools
-import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -28,7 +27,20 @@ class Batch(NamedTuple):
 
 
 class Source:
-    """Base of the sources."""
+    """Base of the sources.
+
+    Attributes
+    ----------
+    once : bool
+        Whether the data can be gone through only once.
+    shuffle : bool
+        Whether passes differ by their numbers.
+    seed : int
+        What they depend on then, too.
+    """
+
+    once = shuffle = False
+    seed = 0
 
     def batches(self, number: int, first: int = 0) -> Iterator[Any]:
         """Begin a pass at batch number `first`.
@@ -80,10 +92,11 @@ class DatasetSource(Source):
 
     def __init__(self, dataset: Any, seed: int = 0, shuffle: bool = True) -> None:
         self.dataset, self.seed, self.shuffle = dataset, seed, shuffle
+        self._open = False  # whether a pass was begun and not ended
 
     def batches(self, number: int, first: int = 0) -> Iterator[Any]:
         """Begin a pass; parameters as of `Source.batches`."""
-        self._call("on_epoch_begin")
+        self._begin()
         n = self._count()
         if n is None:
             return (self.dataset[index] for index in itertools.count(first))
@@ -92,13 +105,19 @@ class DatasetSource(Source):
 
     def end_pass(self) -> None:
         """Tell the object."""
+        self._open = False
         self._call("on_epoch_end")
 
     def skip_passes(self, count: int) -> None:
         """Let the object do all that it does between the passes."""
         for _ in range(count):
+            self._begin()
+            self.end_pass()
+
+    def _begin(self) -> None:
+        if not self._open:
+            self._open = True
             self._call("on_epoch_begin")
-            self._call("on_epoch_end")
 
     def _call(self, name: str) -> None:
         function = getattr(self.dataset, name, None)
@@ -136,6 +155,7 @@ class IterableSource(Source):
 
     def __init__(self, data: Iterable[Any]) -> None:
         self.data = data
+        self.once = hasattr(data, "__next__")
 
     def batches(self, number: int, first: int = 0) -> Iterator[Any]:
         """Begin a pass; parameters as of `Source.batches`. What is left out is asked for and dropped."""
@@ -160,10 +180,8 @@ class ArraySource(Source):
 
     Parameters
     ----------
-    x, y, weight : array, list, tuple or dict of arrays, or None
-        The arrays; only what has rows is taken from them, a batch at a time.
-    rows : int
-        The number of rows.
+    data : Feeds
+        The arrays: an object with a number of `rows` and ``part(rows)``, which returns some of them.
     batch_size : int
         Rows in a batch; the last one may be smaller.
     seed : int
@@ -173,30 +191,27 @@ class ArraySource(Source):
 
     Examples
     --------
-    >>> x = np.arange(5)
-    >>> source = ArraySource({"a": x, "b": -x}, 2 * x, None, rows=5, batch_size=2, shuffle=False)
+    >>> from nncore.training import Feeds
+    >>> source = ArraySource(Feeds((np.arange(5),), (10 * np.arange(5),)), batch_size=2, shuffle=False)
     >>> for batch in source.batches(0, first=1):
-    ...     print(batch.x["a"], batch.x["b"], batch.y)
-    [2 3] [-2 -3] [4 6]
-    [4] [-4] [8]
+    ...     print(batch.x[0], batch.y[0])
+    [2 3] [20 30]
+    [4] [40]
     """
 
-    def __init__(self, x: Any, y: Any, weight: Any, rows: int, batch_size: int, seed: int = 0,
-                 shuffle: bool = True) -> None:
-        self.arrays, self.rows, self.batch_size = (x, y, weight), rows, batch_size
-        self.seed, self.shuffle = seed, shuffle
+    def __init__(self, data: Any, batch_size: int, seed: int = 0, shuffle: bool = True) -> None:
+        self.data, self.batch_size, self.seed, self.shuffle = data, batch_size, seed, shuffle
 
-    def batches(self, number: int, first: int = 0) -> Iterator[Batch]:
+    def batches(self, number: int, first: int = 0) -> Iterator[Any]:
         """Begin a pass; parameters as of `Source.batches`."""
-        order = core.permutation(self.rows, self.seed, number) if self.shuffle else None
-        for begin in range(first * self.batch_size, self.rows, self.batch_size):
+        order = core.permutation(self.data.rows, self.seed, number) if self.shuffle else None
+        for begin in range(first * self.batch_size, self.data.rows, self.batch_size):
             rows = slice(begin, begin + self.batch_size)
-            yield Batch(*(leaves(part, lambda array, rows=rows: array[rows if order is None else order[rows]])  # type: ignore[misc]
-                          for part in self.arrays))
+            yield self.data.part(rows if order is None else order[rows])
 
     def __len__(self) -> int:
         """Return the number of batches in a pass."""
-        return -(-self.rows // self.batch_size)
+        return -(-int(self.data.rows) // self.batch_size)
 
 
 class Stream:
@@ -229,14 +244,37 @@ class Stream:
         self.source, self.steps, self.first_pass = source, steps, number
         self.passes = self.taken = 0
         self._iterator: Iterator[Any] | None = None
-        self._ahead: list[Batch] = []  # what `peek` has looked at
+        self._ahead: list[Any] = []  # what `peek` has looked at
 
-    def seek(self, passes: int, taken: int) -> None:
-        """Stand where a run that was interrupted stood; before the first batch is asked for."""
-        self.source.skip_passes(passes)
+    def seek(self, number: int, passes: int, taken: int) -> None:
+        """Stand where a run that was interrupted stood; before the first batch is taken.
+
+        Parameters
+        ----------
+        number : int
+            The number of its first pass.
+        passes, taken : int
+            What these attributes were.
+        """
+        self.first_pass = number
+        if self.source.once:  # what was looked at is one of the batches that are left out
+            for _ in range(taken):
+                self.peek()
+                self._ahead.clear()
+        else:
+            self._iterator, self._ahead = None, []
+            self.source.skip_passes(passes)
         self.passes, self.taken = passes, taken
 
-    def peek(self) -> Batch | None:
+    def restart(self) -> None:
+        """Begin with the first batch again, where that can be done."""
+        if self.source.once:
+            return
+        if self._iterator is not None or self.taken:
+            self._end_pass()
+        self._ahead = []
+
+    def peek(self) -> Any:
         """Return the next batch without taking it; None where there is none."""
         if not self._ahead:
             batch = self._next()
@@ -245,7 +283,7 @@ class Stream:
             self._ahead.append(batch)
         return self._ahead[0]
 
-    def epoch(self, done: int = 0) -> Iterator[Batch]:
+    def epoch(self, done: int = 0) -> Iterator[Any]:
         """Iterate over the batches of an epoch.
 
         Parameters
@@ -278,14 +316,14 @@ class Stream:
         except TypeError:
             return False
 
-    def _next(self) -> Batch | None:
+    def _next(self) -> Any:
         if self._iterator is None:
             self._iterator = self.source.batches(self.first_pass + self.passes, self.taken)
         try:
             found = next(self._iterator)
         except StopIteration:
             return None
-        return _as_batch(found)
+        return found if isinstance(self.source, ArraySource) else _as_batch(found)
 
     def _end_pass(self) -> None:
         self.source.end_pass()
@@ -294,8 +332,6 @@ class Stream:
 
 def _as_batch(found: Any) -> Batch:
     """Return what a user's source gave as a batch."""
-    if isinstance(found, Batch):
-        return found
     if isinstance(found, (tuple, list)):
         if not 1 <= len(found) <= 3:
             raise ValueError("a batch must be x, (x, y) or (x, y, sample_weight), got "
@@ -368,12 +404,3 @@ def leaves(tree: Any, function: Callable[[Any], Any]) -> Any:
     if isinstance(tree, (list, tuple)):
         return type(tree)(leaves(value, function) for value in tree)
     return function(tree)
-
-
-def warn_ran_out(where: str, step: int) -> None:
-    """Say, as Keras does, that a source had fewer batches than it was asked for."""
-    warnings.warn(
-        f"{where}: the data ran out after {step} batch{'es' * (step != 1)} of the epoch; training ends. An iterator "
-        "gives each batch once: give steps_per_epoch * epochs of them, or an object with __len__ and __getitem__",
-        stacklevel=3,
-    )

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
+
+from numpy.typing import NDArray
 
 from nncore import _checks, losses, metrics, optimizers
 from nncore.io.safetensors import load_weights_file, save_weights_file
@@ -13,17 +16,16 @@ from nncore.io.safetensors import load_weights_file, save_weights_file
 if TYPE_CHECKING:
     from nncore.models import Model
 
-__all__ = ["load", "save"]
+__all__ = ["load", "load_weights", "save", "save_weights"]
 
-FORMAT = "nncore model"
+FORMAT, WEIGHTS = "nncore model", "nncore weights"
 
 
 def save(model: Model, path: str | os.PathLike[str], metadata: dict[str, str] | None = None) -> None:
     """Write a model: what `Model.save` says."""
     from nncore.models import description
 
-    arrays = {name: weight.numpy() for name, weight in model.weight_paths().items()}
-    arrays |= {f"optimizer/{name}": slot.numpy() for name, slot in model.slot_paths().items()}
+    arrays = _arrays(model)
     config: dict[str, Any] = {
         "model": description(model),
         "input_shape": list(model._input_specs[0].shape),
@@ -36,6 +38,59 @@ def save(model: Model, path: str | os.PathLike[str], metadata: dict[str, str] | 
                                  if not model.optimizer.decays(weight)]
         config["compiled"] = model.compiled_config()
     save_weights_file(path, arrays, {**(metadata or {}), "format": FORMAT, "config": json.dumps(config)})
+
+
+def _arrays(model: Model) -> dict[str, NDArray[Any]]:
+    """Return weights and optimizer state as files name them."""
+    arrays = {name: weight.numpy() for name, weight in model.weight_paths().items()}
+    return arrays | {f"optimizer/{name}": slot.numpy() for name, slot in model.slot_paths().items()}
+
+
+def save_weights(model: Model, path: str | os.PathLike[str]) -> None:
+    """Write weights and optimizer state: what `Model.save_weights` says."""
+    config = {}
+    if model.optimizer is not None:
+        scheduled = model.optimizer.schedule is not None
+        config = {"steps": model.optimizer.steps, "learning_rate": None if scheduled else model.optimizer.learning_rate}
+    save_weights_file(path, _arrays(model), {"format": WEIGHTS, "config": json.dumps(config)})
+
+
+def load_weights(model: Model, path: str | os.PathLike[str], skip_mismatch: bool) -> None:
+    """Read weights and optimizer state: what `Model.load_weights` says."""
+    where = f"load_weights: {os.fspath(path)!r}"
+    arrays, metadata = load_weights_file(path)
+    try:
+        config = json.loads(metadata.get("config", "{}"))
+        steps = config.get("steps", 0)
+        rate = config.get("learning_rate", config.get("optimizer", {}).get("config", {}).get("learning_rate"))
+        steps = _checks.integer(steps, "load_weights", "steps", low=0)
+    except (AttributeError, TypeError, ValueError) as error:
+        raise ValueError(f"{where} is damaged: {error}") from error
+    slots = {name.removeprefix("optimizer/"): arrays.pop(name) for name in list(arrays)
+             if name.startswith("optimizer/")}
+    found = []
+    for name, weight in model.weight_paths().items():
+        array = arrays.pop(name, None)
+        if array is not None and array.shape == weight.shape and array.dtype.kind == "f":
+            found.append((weight, array))
+        elif not skip_mismatch:
+            has = "is not there" if array is None else f"is {array.dtype} of shape {array.shape}"
+            raise ValueError(f"{where}: {name!r} {has}; the model has {weight.dtype} of shape {weight.shape}")
+    if arrays and not skip_mismatch:
+        raise ValueError(f"{where}: the model has no weight {next(iter(arrays))!r}")
+    if model.optimizer is not None and "steps" in config:
+        if slots:
+            model._make_slots()
+        variables = model.slot_paths()
+        if {name: slot.shape for name, slot in variables.items()} == {name: slot.shape for name, slot in slots.items()}:
+            found += [(variables[name], slot) for name, slot in slots.items()]
+            model.optimizer.steps = steps
+            if isinstance(rate, float) and model.optimizer.schedule is None:
+                model.optimizer.learning_rate = rate
+        else:
+            warnings.warn(f"{where}: the optimizer's state is of another optimizer and was not read", stacklevel=3)
+    for variable, array in found:
+        variable.assign(array)
 
 
 def load(path: str | os.PathLike[str], make: Callable[[Any], Any]) -> Model:

@@ -29,8 +29,8 @@ def pack(tree: Any, prefix: str, where: str) -> tuple[str, dict[str, NDArray[Any
 
     Examples
     --------
-    >>> pack({"best": 0.5, "weights": [np.ones(2)]}, "stop", "f")
-    ('{"best": 0.5, "weights": [{"__array__": "stop/0"}]}', {'stop/0': array([1., 1.])})
+    >>> pack({"best": 0.5, "weights": [np.ones(2)]}, "a", "f")
+    ('{"best": 0.5, "weights": [{"__array__": "a0/weights/0"}]}', {'a0/weights/0': array([1., 1.])})
     """
     arrays: dict[str, NDArray[Any]] = {}
 
@@ -40,17 +40,17 @@ def pack(tree: Any, prefix: str, where: str) -> tuple[str, dict[str, NDArray[Any
         if isinstance(value, np.generic):
             return plain(value.item(), place)
         if isinstance(value, np.ndarray):
-            name = f"{prefix}/{len(arrays)}"
+            name = f"{prefix}{len(arrays)}{place}"
             arrays[name] = value
             return {_ARRAY: name}
         if isinstance(value, (list, tuple)):
-            return [plain(item, f"{place}[{number}]") for number, item in enumerate(value)]
+            return [plain(item, f"{place}/{number}") for number, item in enumerate(value)]
         if isinstance(value, Mapping) and all(isinstance(key, str) and key != _ARRAY for key in value):
-            return {key: plain(item, f"{place}[{key!r}]") for key, item in value.items()}
-        raise TypeError(f"{where}: {place} is {value!r}, which cannot be kept: wanted are numbers, strings, None, "
-                        "arrays, and lists and dicts of these")
+            return {key: plain(item, f"{place}/{key}") for key, item in value.items()}
+        raise TypeError(f"{where}: {place or '/'} is {value!r}, which cannot be kept: wanted are numbers, strings, "
+                        "None, arrays, and lists and dicts of these")
 
-    return json.dumps(plain(tree, "the state")), arrays
+    return json.dumps(plain(tree, "")), arrays
 
 
 def unpack(text: str, arrays: Mapping[str, NDArray[Any]]) -> Any:

@@ -105,6 +105,10 @@ class Executor:
         """Return a copy of what a buffer holds."""
         return self.arrays[number].copy()
 
+    def get_totals(self) -> dict[str, Any]:
+        """Return the sums over the rows so far of each of the program's totals."""
+        return dict(self.sums)
+
     def set_totals(self, totals: Mapping[str, Any]) -> None:
         """Set what a run that goes on with earlier ones begins from."""
         self.sums = dict(totals)
