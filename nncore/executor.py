@@ -13,10 +13,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from nncore import _merging, _normalization
+from nncore import _activation_ops, _merging, _noise, _normalization
 from nncore._core import core
 from nncore.custom import Caller
-from nncore.kernels import noise
 from nncore.kernels._front import ACTIVATION, DEFAULT_ALPHA, KERNEL
 from nncore.kernels.losses import LOWERED
 from nncore.optimizers import ops
@@ -670,7 +669,7 @@ def _allocate(program: Program, batch_size: int) -> list[NDArray[Any]]:
 # Kernels of the core whose rows stand alone, and the step of the betas' powers, which none of them reads.
 _BY_ROW = frozenset(core.KERNELS) - (ops.KERNELS - {*ops.STEPS}) - {
     "dense_backward_params", "accumulate", "sum", "python", "sum_arrays", "factorization_machine_backward_params",
-    "loss_weights", *_normalization.BY_COLUMN,
+    "loss_weights", *_normalization.BY_COLUMN, "prelu_backward",
 }
 # Kernels that take an array of any rank as rows of its last axis.
 LAST_AXIS = frozenset(("dense_forward", "dense_backward_input", "dense_backward_params", "softmax", "softmax_backward",
@@ -692,6 +691,8 @@ _REDUCTIONS = ("mean", "sum", "mean_with_sample_weight")
 
 def rows_per(program: Program, op: Op) -> int:
     """Return how many rows an op that works along the last axis sees of each row of the batch."""
+    if op.kernel in _activation_ops.LOWERED:
+        return _activation_ops.rows_per(program, op)
     if op.kernel not in LAST_AXIS:
         return 1
     number = op.inputs[0]
@@ -715,10 +716,8 @@ def lowered(
 
     operands = (*op.inputs, *op.outputs)
     sizes: tuple[int, ...]
-    if op.kernel in noise.__all__:
-        assert op.inputs[0] is not None
-        kernel, sizes, scalars = noise.lowered(op.kernel, program.buffers[op.inputs[0]].shape, op.attributes)
-        return kernel, operands, sizes, scalars
+    if op.kernel in _noise.LOWERED:
+        return _noise.LOWERED[op.kernel](program, op)
     values = tuple(float(value) for value in op.attributes.values() if not isinstance(value, str))
     if op.kernel == "dense_forward":
         name = op.attributes.get("activation", "linear")
@@ -749,8 +748,7 @@ def lowered(
         return kernel, operands, sizes, tuple(float(op.attributes.get(name, 0)) for name in names)
     if op.kernel == "loss_weights":
         weight, ids = op.inputs
-        ignored = op.attributes["ignore_class"]
-        sizes = (1, 0, _REDUCTIONS.index(op.attributes["reduction"]), 0 if ignored is None else ignored)
+        sizes = (1, 0, _REDUCTIONS.index(op.attributes["reduction"]), op.attributes.get("ignore_class", 0))
         return op.kernel, operands, sizes, ()
     if op.kernel in _METRICS:
         y, target, *weight = op.inputs
@@ -768,6 +766,8 @@ def lowered(
         return op.kernel, operands, sizes, (float(op.attributes.get("threshold", 0)),)
     if op.kernel in ops.KERNELS:
         return ops.lowered(program, op)
+    if op.kernel in _activation_ops.LOWERED:
+        return _activation_ops.LOWERED[op.kernel](program, op)
     if op.kernel in _merging.LOWERED:
         return _merging.LOWERED[op.kernel](program, op)
     if op.kernel in _normalization.LOWERED:

@@ -699,7 +699,7 @@ class Trainable:
         changes = _functions(augment)
         if nonfinite not in ("raise", "stop", "continue"):
             raise ValueError(f"fit: nonfinite must be 'raise', 'stop' or 'continue', got {nonfinite!r}")
-        hooks = CallbackList(callbacks, where)
+        hooks, progress = CallbackList(callbacks, where), Progress(verbose, epochs)
         nonfinite = hooks.policy(nonfinite)
         with self._alone(where):
             with self._unbuilt_again():
@@ -732,8 +732,8 @@ class Trainable:
             try:
                 hooks.begin(self, history.params)
                 hooks("on_train_begin", {})
-                with self._feed(where, data, size, shuffle, steps, changes, class_weight) as feed, Progress(
-                        verbose, epochs, feed.length, unit=feed.unit) as progress:
+                with self._feed(where, data, size, shuffle, steps, changes, class_weight) as feed, progress:
+                    progress.samples, progress.unit = feed.length, feed.unit
                     run.attach(feed, held_out if isinstance(held_out, Stream) else None)
                     while run.epoch < epochs and not run.over:
                         self._fit_epoch(run, feed, held_out, val_size or size, validates, progress, hooks, nonfinite)

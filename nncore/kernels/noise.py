@@ -293,11 +293,11 @@ def lowered(kernel: str, shape: tuple[int, ...], attributes: Mapping[str, Any]
         if kernel == "alpha_dropout_forward":
             shift = -scale * limit * rate
             dropped = scale * limit + shift
-    one_row, *repeats = _repeats(kernel, shape, attributes.get("noise_shape"))
-    return "dropout", (*repeats, int(one_row), *source), (rate, scale, shift, dropped)
+    one_row, *sizes = repeats(kernel, shape, attributes.get("noise_shape"))
+    return "dropout", (*sizes, int(one_row), *source), (rate, scale, shift, dropped)
 
 
-def _repeats(where: str, shape: tuple[int, ...], noise_shape: Sequence[int | None] | None
+def repeats(where: str, shape: tuple[int, ...], noise_shape: Sequence[int | None] | None
              ) -> tuple[bool, int, int, int]:
     """Return whether all rows have one mask, and (A, K, C): the mask (A, 1, C) is that of a row (A, K, C)."""
     if noise_shape is None:

@@ -1,10 +1,14 @@
 """Layers, with Keras 3's names: one short file each."""
 
 from nncore.layers.activation import Activation
+from nncore.layers.alpha_dropout import AlphaDropout
 from nncore.layers.base import Layer
 from nncore.layers.batch_normalization import BatchNormalization
 from nncore.layers.dense import Dense
+from nncore.layers.dropout import Dropout, SpatialDropout1D
 from nncore.layers.factorization import FactorizationMachine, FMInteraction
+from nncore.layers.gaussian_dropout import GaussianDropout
+from nncore.layers.gaussian_noise import GaussianNoise
 from nncore.layers.input import Input, InputLayer
 from nncore.layers.lambda_layer import Lambda
 from nncore.layers.layer_normalization import LayerNormalization, RMSNormalization
@@ -32,14 +36,18 @@ from nncore.layers.reshaping import Flatten, GlobalAveragePooling1D, RepeatVecto
 __all__ = [
     "Activation",
     "Add",
+    "AlphaDropout",
     "Average",
     "BatchNormalization",
     "Concatenate",
     "Dense",
     "Dot",
+    "Dropout",
     "FMInteraction",
     "FactorizationMachine",
     "Flatten",
+    "GaussianDropout",
+    "GaussianNoise",
     "GlobalAveragePooling1D",
     "Input",
     "InputLayer",
@@ -54,6 +62,7 @@ __all__ = [
     "RepeatVector",
     "Rescaling",
     "Reshape",
+    "SpatialDropout1D",
     "Subtract",
     "add",
     "average",
