@@ -47,11 +47,14 @@ __all__ = [
     "config_info",
     "constraints",
     "custom",
+    "diagnose",
+    "diagnostics",
     "data",
     "executor",
     "get_num_threads",
     "gradients",
     "initializers",
+    "inspection",
     "kernels",
     "layers",
     "load_model",
@@ -72,12 +75,16 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    """Import `reference`, `testing` and `plot_model` when they are first used: nobody pays for them at import."""
+    """Import what few programs use when it is first used: nobody else pays for it at import."""
     if name == "plot_model":
         from nncore.plotting import plot_model
 
         return plot_model
-    if name in ("reference", "testing"):
+    if name == "diagnose":
+        from nncore.diagnostics import diagnose
+
+        return diagnose
+    if name in ("diagnostics", "inspection", "reference", "testing"):
         from importlib import import_module
 
         return import_module(f"nncore.{name}")

@@ -565,6 +565,11 @@ def _fusions(program: Program) -> Fusions:
     return found
 
 
+def _fused(name: str, op: Op) -> dict[str, Any]:
+    """Return the attributes of an op that also does an activation, from those of the activation's op."""
+    return {"activation": name, **dict(zip(("alpha",), op.attributes.values(), strict=False))}
+
+
 def _update_of(program: Program, at: int, gradient: int) -> tuple[int, int | None] | None:
     """Return the update that the op of a gradient can make itself, and the op of a penalty's gradient before it.
 
@@ -581,11 +586,6 @@ def _update_of(program: Program, at: int, gradient: int) -> tuple[int, int | Non
     if any(parameter in program.ops[number].inputs for number in range(at + 1, readers[0]) if number != penalty):
         return None
     return readers[0], penalty
-
-
-def _fused(name: str, op: Op) -> dict[str, Any]:
-    """Return the attributes of an op that also does an activation, from those of the activation's op."""
-    return {"activation": name, **dict(zip(("alpha",), op.attributes.values(), strict=False))}
 
 
 def caller(program: Program, op: Op, arrays: Sequence[NDArray[Any]]) -> Caller:
@@ -686,7 +686,7 @@ _METRICS = {
     "absolute_error": "absolute_error",
     "squared_error": "mean_squared_error",
 }
-_REDUCTIONS = ("mean", "sum", "mean_with_sample_weight")
+_REDUCTIONS = ("mean", "sum", "mean_with_sample_weight", "none")
 
 
 def rows_per(program: Program, op: Op) -> int:
@@ -737,17 +737,16 @@ def lowered(
         return op.kernel, operands, (width(op.inputs[0]),), ()
     if op.kernel in LOWERED:
         kernel, kind, names = LOWERED[op.kernel]
-        y, target, *more = op.inputs  # weights of the rows, then those of the classes
+        y, target, *rest = op.inputs  # weights of the rows, then those of the classes
         if op.kernel == "pinball":
-            more = [*more[1:], more[0]]  # quantiles before weights
-        weight, extra = (*more, None, None)[:2]
-        dense, extra = (None, target) if is_ids(target) else (target, extra)
-        operands = (y, dense, weight, *op.outputs, extra)
-        quantiles = width(y) // width(target) if op.kernel == "pinball" else 1
-        sizes = (width(y), quantiles, kind)
+            rest.reverse()  # quantiles before weights
+        dense, extra = target, rest[1] if len(rest) > 1 else None
+        if is_ids(target):
+            dense, extra = None, target
+        operands = (y, dense, rest[0], *op.outputs, extra)
+        sizes = (width(y), width(y) // width(target) if op.kernel == "pinball" else 1, kind)
         return kernel, operands, sizes, tuple(float(op.attributes.get(name, 0)) for name in names)
     if op.kernel == "loss_weights":
-        weight, ids = op.inputs
         sizes = (1, 0, _REDUCTIONS.index(op.attributes["reduction"]), op.attributes.get("ignore_class", 0))
         return op.kernel, operands, sizes, ()
     if op.kernel in _METRICS:

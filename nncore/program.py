@@ -103,6 +103,7 @@ class Program:
         self.totals: dict[str, list[tuple[int, float]]] = {}  # as `add_total` says
         self.results: list[int] = []  # buffers that the caller reads
         self.layer = ""  # the name that buffers get from now on
+        self.uses: list[tuple[tuple[str, ...], int]] = []  # of layers: path of names, and the output's buffer
         self._draws = 0
 
     def _add(self, buffer: Buffer) -> int:

@@ -1,4 +1,4 @@
-"""The table of kernels that tests and benches read, hostile arrays, and a gradient check for anybody's op.
+"""The table of kernels that tests and benches read, hostile arrays, and gradient checks for ops and whole models.
 
 A new kernel gets one row in `KERNELS`. From it follow its parity with the NumPy twin, its gradient check,
 hostile input, equality of bytes across threads and instruction sets, guard pages, and its benchmark.
@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nncore import _rows_activations, _rows_metrics, _rows_normalization, activations
+from nncore._gradient_check import check_gradients
 
-__all__ = ["KERNELS", "Case", "Draw", "Kernel", "check_backward", "hostile_arrays"]
+__all__ = ["KERNELS", "Case", "Draw", "Kernel", "check_backward", "check_gradients", "hostile_arrays"]
 
 Shape = tuple[int, ...]
 Array = NDArray[Any]

@@ -26,8 +26,9 @@ from nncore.data.sources import ArraySource, Stream, is_arrays, source_of
 from nncore.executor import Bound, Executor, RunError, gatherable, short_call
 from nncore.feeding import ArrayFeed, Feed, Piece, StreamFeed
 from nncore.history import History
+from nncore.losses.functions import is_pair
 from nncore.optimizers.emit import emit_penalties, emit_step, emit_updates
-from nncore.program import Program
+from nncore.program import Op, Program
 from nncore.progress import Progress, formatted
 from nncore.run import Run
 from nncore.variables import ALIGNMENT, Variable, arrange
@@ -106,6 +107,30 @@ class Watched(NamedTuple):
     kept: dict[str, int]  # part -> buffer
 
 
+class Seen(NamedTuple):
+    """The buffers of a program that was made for looking into it.
+
+    Parameters
+    ----------
+    outputs : dict of str to int
+        Of the layers' outputs, by the layers' names.
+    kernels : dict of str to str
+        The kernels that they come from.
+    weights : dict of str to int
+        Of the weights' gradients, by the weights' paths.
+    gradients : dict of str to int
+        Of the outputs' gradients.
+    losses : tuple of (int, float)
+        Of the losses of the rows, and what they are multiplied by.
+    """
+
+    outputs: dict[str, int]
+    kernels: dict[str, str]
+    weights: dict[str, int]
+    gradients: dict[str, int]
+    losses: tuple[tuple[int, float], ...]
+
+
 class _Plan(NamedTuple):
     """A program with the buffers that a run feeds, and its executor."""
 
@@ -116,6 +141,7 @@ class _Plan(NamedTuple):
     outputs: tuple[int, ...]
     losses: tuple[str, ...]  # names of totals
     metrics: tuple[Watched, ...]
+    seen: Seen | None = None
 
     def feeds(self, feeds: Feeds) -> dict[int, NDArray[Any]]:
         found = dict(zip((*self.x, *self.y), (*feeds.x, *feeds.y), strict=True))
@@ -462,9 +488,14 @@ class Trainable:
         idle.append(plan)
 
     def _build_plan(self, purpose: str, feeds: Feeds, rows: int) -> _Plan:
-        program = Program(self._dtype, training=purpose in ("fit", "sample"), seed=self.seed)
+        training, looks = purpose in ("fit", "sample", "look"), purpose in ("look", "look in inference")
+        program = Program(self._dtype, training, self.seed)
         x = tuple(program.rows(spec.shape, role="input", dtype=spec.dtype) for spec in self._input_specs)
         outputs = tuple(self.emit_graph(program, x))
+        if purpose == "activations":
+            seen = self._look(program, program.ops, ())
+            program.optimize()
+            return _Plan(self.executor_class(program, rows), x, (), (), outputs, (), (), seen)
         if purpose in ("predict", "sample"):
             program.results.extend(outputs)
             program.optimize()
@@ -486,8 +517,13 @@ class Trainable:
             if len(outputs) > 1:
                 names.append(f"{self._output_names[number]}_loss")
                 program.add_total(names[-1], rows_of_loss)
-            if purpose == "fit":
-                loss.check_trainable("fit")
+            if purpose == "fit" or looks:
+                loss.check_trainable("fit" if purpose == "fit" else "gradients")
+        if looks:
+            seen = self._look(program, forward, known)
+            program.optimize()
+            executor = self.executor_class(program, rows)
+            return _Plan(executor, x, tuple(y), tuple(weights), outputs, tuple(names), (), seen)
         watched = self._emit_metrics(program, outputs, dict(zip([number for number, _, _ in trained],
                                                                 zip(y, weights, strict=True), strict=True)))
         trainable = [weight for weight in self.weights if weight.trainable]
@@ -500,6 +536,31 @@ class Trainable:
             emit_updates(program, self.optimizer, parameters, self._slots_of_weights(), trainable, shared)
         program.optimize()
         return _Plan(self.executor_class(program, rows), x, tuple(y), tuple(weights), outputs, tuple(names), watched)
+
+    def _look(self, program: Program, forward: list[Op], known: Sequence[tuple[int, int]]) -> Seen:
+        """Append the backward pass, if gradients are known; keep what there is to see of both."""
+        outputs, kernels = dict[str, int](), dict[str, str]()
+        for path, buffer in program.uses:
+            name, number = "/".join(path), 1
+            while name in outputs:
+                number += 1
+                name = f"{'/'.join(path)}#{number}"
+            producer = program.producer(buffer)
+            outputs[name], kernels[name] = buffer, "" if producer is None else producer.kernel
+        passed = dict[int, int]()
+        parameters = gradients.backward(program, forward, known, passed)
+        found = {}
+        for name, buffer in outputs.items():
+            at: int | None = buffer
+            producer = program.producer(buffer)
+            if at not in passed and producer is not None and producer.inputs[0] in dict(known):
+                at = producer.inputs[0]  # the loss takes what stands before the softmax
+            if at in passed:
+                found[name] = passed[at]
+        paths = {id(weight): path for path, weight in self.weight_paths().items()}
+        weights = {paths[id(program.buffers[number].variable)]: gradient for number, gradient in parameters.items()}
+        program.results.extend([*outputs.values(), *weights.values(), *found.values()])
+        return Seen(outputs, kernels, weights, found, tuple(program.totals.get("loss", ())))
 
     def _emit_metrics(self, program: Program, outputs: Sequence[int],
                       targets: Mapping[int, tuple[int, int | None]]) -> tuple[Watched, ...]:
@@ -552,21 +613,14 @@ class Trainable:
             found |= {f"{path}/{name}": slot for name, slot in slots.get(id(weight), {}).items()}
         return found
 
-    def _become_averages(self) -> None:
-        """Give the weights their moving averages: Keras's `finalize_variable_values`."""
-        slots = self._slots_of_weights()
-        for weight in self.weights:
-            if "average" in slots.get(id(weight), {}):
-                weight._value[...] = slots[id(weight)]["average"]._value  # they lie alike
-
     def _training_state(self) -> dict[str, Any]:
         """Return what training goes on from: weights, the optimizer's state, and where random numbers stand."""
         assert self.optimizer is not None
-        scheduled = self.optimizer.schedule is not None
         return {
             "weights": {path: weight.numpy() for path, weight in self.weight_paths().items()},
             "optimizer": {path: slot.numpy() for path, slot in self.slot_paths().items()},
-            "steps": self.optimizer.steps, "learning_rate": None if scheduled else self.optimizer.learning_rate,
+            "steps": self.optimizer.steps,
+            "learning_rate": self.optimizer.learning_rate if self.optimizer.schedule is None else None,
             "seed": self.seed, "epochs_done": self._epochs_done, "samples": self._samples,
         }
 
@@ -593,6 +647,13 @@ class Trainable:
             self.seed = state["seed"]
             self._plans, self._short = {}, None  # what draws random numbers has the seed in it
         self._epochs_done, self._samples = state["epochs_done"], state["samples"]
+
+    def _become_averages(self) -> None:
+        """Give the weights their moving averages: Keras's `finalize_variable_values`."""
+        slots = self._slots_of_weights()
+        for weight in self.weights:
+            if "average" in slots.get(id(weight), {}):
+                weight._value[...] = slots[id(weight)]["average"]._value  # they lie alike
 
     # ------------------------------------------------------------------ fit
     @rounds_to_nearest
@@ -1328,7 +1389,7 @@ def _mapped(given: Any, make: Callable[[Any], Any]) -> Any:
     """Return what `compile` was given, alone or in a list or dict, with names replaced by objects."""
     if given is None:
         return None
-    if isinstance(given, (list, tuple)) and not losses.is_pair(given):
+    if isinstance(given, (list, tuple)) and not is_pair(given):
         return [None if part is None else make(part) for part in given]
     if isinstance(given, Mapping) and set(given) != {"class_name", "config"}:
         return {name: None if part is None else make(part) for name, part in given.items()}

@@ -351,8 +351,8 @@ def sum_of_squares(elementary, x):
     return total
 
 
-from oracle_embedding import *  # noqa: E402, F403
 from oracle_activations import *  # noqa: E402, F403 - which takes its arithmetic from here
+from oracle_embedding import *  # noqa: E402, F403
 from oracle_losses import *  # noqa: E402, F403  - it wants what is above
 from oracle_merging import *  # noqa: E402, F403
 from oracle_metrics import *  # noqa: E402, F403

@@ -293,7 +293,7 @@ def test_weights_of_a_reduction_to_the_bit(rows, reduction, ignored, dtype):
         w = np.ones(rows, dtype) if given is None else given
         kept = np.ones(rows, bool) if ids is None else ids != ignored
         w = np.where(kept, w, w.dtype.type(0))
-        total = {"sum": 1.0, "mean": float(kept.sum())}.get(reduction)
+        total = {"sum": 1.0, "mean": float(kept.sum()), "none": float(rows)}.get(reduction)
         if total is None:
             total = float(oracle.lanes_sum(w.astype(np.float64)[None])[0, 0])
         wanted = w * w.dtype.type(rows / total if total else 0.0)
@@ -595,6 +595,30 @@ def test_a_class_that_is_ignored_is_rows_removed(kind, reduction):
     np.testing.assert_allclose(a.history["accuracy"], np.array(b.history["accuracy"]) * kept.mean(), rtol=1e-6)
     with pytest.raises(ValueError, match=r"fit: y\[3\] is 5, but class ids must lie in 0 ... 2"):
         whole.fit(X, np.where(np.arange(67) == 3, 5, MASKED))
+
+
+@pytest.mark.parametrize("ignored", [-1, 3, -(2**40), 2**40, 2**32 + 1])
+def test_an_ignored_class_is_no_place_in_memory(ignored):
+    model = nn.Sequential([nn.Input((4,)), Dense(3)], seed=1)
+    model.compile("sgd", losses.SparseCategoricalCrossentropy(True, ignored), metrics=["accuracy"])
+    ids = np.where(MASKED < 0, ignored, MASKED)
+    found = model.evaluate(X, ids, 67, verbose=0)
+    right = model.predict(X).argmax(axis=1) == ids
+    assert found == [pytest.approx(model.loss(ids, model.predict(X)), rel=1e-6), pytest.approx(right.mean(), rel=1e-6)]
+    for logits in (True, False):
+        metric = nn.metrics.SparseCategoricalCrossentropy(from_logits=logits)
+        model.compile("sgd", losses.SparseCategoricalCrossentropy(True, ignored), metrics=[metric])
+        _, value = model.evaluate(X, ids, 67, verbose=0)
+        assert np.isnan(value)  # the metric ignores nothing, and there is no such class
+
+
+def test_metrics_that_compare_other_shapes_are_refused():
+    model = nn.Sequential([nn.Input((4,)), Dense(6)])
+    model.compile("sgd", losses.QuantileLoss([0.2, 0.8]), metrics=["mae"])
+    with pytest.raises(ValueError, match="metric 'mae': there are 6 outputs, but targets of 3"):
+        model.fit(X, NUMBERS, verbose=0)
+    model.compile("sgd", losses.QuantileLoss([0.2, 0.8]), metrics=[lambda y_true, y_pred: y_true[:, 0]])
+    model.fit(X, NUMBERS, verbose=0)
 
 
 def test_the_standard_path_has_no_op_more():

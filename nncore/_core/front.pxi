@@ -16,12 +16,13 @@ KERNELS = ("dense_forward", "dense_backward_input", "dense_backward_params", "bi
            "log_softmax_backward", "softmax_cross_entropy", "categorical_cross_entropy", "mean_squared_error",
            "categorical_accuracy", "binary_accuracy", "absolute_error", "sgd_update", "adam_update",
            "adam_step", "square_sums", "clip_scale",
+           "prelu_forward", "prelu_backward", "sparsemax", "sparsemax_backward", "glu_forward",
+           "glu_backward",
            "nadam_update", "adamax_update", "rmsprop_update", "adagrad_update", "adadelta_update",
            "lion_update", "ftrl_update", "lamb_moments", "lamb_ratio", "lamb_step", "nadam_step",
            "accumulate_gradient", "average_update", "penalty_sums", "penalty_value", "penalty_gradient",
            "norm_constraint", "non_negative",
-           "prelu_forward", "prelu_backward", "sparsemax", "sparsemax_backward", "glu_forward",
-           "glu_backward",
+           "move_axis",
            "elementwise_loss", "gaussian_nll", "categorical_hinge", "cosine_similarity",
            "categorical_focal_cross_entropy", "loss_weights",
            "dropout", "gaussian",
@@ -34,9 +35,9 @@ KERNELS = ("dense_forward", "dense_backward_input", "dense_backward_params", "bi
            "layer_normalization_backward_params",
            "accuracy", "confusion_counts", "class_counts", "regression_moments",
            "gather", "store", "accumulate", "sum", "python")
-LOSSES = ("squared", "absolute", "percentage", "logarithmic", "huber", "log_cosh", "pinball", "poisson", "hinge",
-          "squared_hinge", "perceptron", "kl_divergence", "cross_entropy", "sigmoid_cross_entropy", "focal",
-          "sigmoid_focal")
+LOSSES = ("squared", "absolute", "percentage", "logarithmic", "huber", "log_cosh", "pinball", "poisson",
+          "hinge", "squared_hinge", "perceptron", "kl_divergence", "cross_entropy", "sigmoid_cross_entropy",
+          "focal", "sigmoid_focal")
 ELEMENTARY = ("exp", "expm1", "log", "log1p", "erf", "gelu_grad", "silu_grad", "tanh", "sigmoid", "softplus",
               "gelu", "silu")
 MERGE_KINDS = ("add", "subtract", "multiply", "maximum", "minimum", "scale")

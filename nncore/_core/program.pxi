@@ -41,6 +41,12 @@ cdef enum Kernel:
     K_ADAM_STEP
     K_SQUARE_SUMS
     K_CLIP_SCALE
+    K_PRELU_FORWARD
+    K_PRELU_BACKWARD
+    K_SPARSEMAX
+    K_SPARSEMAX_BACKWARD
+    K_GLU_FORWARD
+    K_GLU_BACKWARD
     K_NADAM_UPDATE
     K_ADAMAX_UPDATE
     K_RMSPROP_UPDATE
@@ -59,12 +65,7 @@ cdef enum Kernel:
     K_PENALTY_GRADIENT
     K_NORM_CONSTRAINT
     K_NON_NEGATIVE
-    K_PRELU_FORWARD
-    K_PRELU_BACKWARD
-    K_SPARSEMAX
-    K_SPARSEMAX_BACKWARD
-    K_GLU_FORWARD
-    K_GLU_BACKWARD
+    K_MOVE_AXIS
     K_ELEMENTWISE_LOSS
     K_GAUSSIAN_NLL
     K_CATEGORICAL_HINGE
@@ -198,6 +199,18 @@ cdef void run_op_typed(const Op* op, const Batch* batch, void* scratch, int thre
         square_sums(p0, <double*>op.p[1] + n1, n0, thread, n_threads)
     elif kernel == K_CLIP_SCALE and thread == 0:
         clip_scale(<const double*>op.p[0], <double*>op.p[1], n0, op.s[0])
+    elif kernel == K_PRELU_FORWARD:
+        prelu_forward(p0, p1, p2, B, n0, n1, op.n[2], op.n[3], scratch, thread, n_threads)
+    elif kernel == K_PRELU_BACKWARD:
+        prelu_backward(p0, p1, p2, p3, p4, B, n0, n1, op.n[2], op.n[3], scratch, thread, n_threads)
+    elif kernel == K_SPARSEMAX:
+        sparsemax(p0, p1, B, n0, scratch, thread, n_threads)
+    elif kernel == K_SPARSEMAX_BACKWARD:
+        sparsemax_backward(p0, p1, p2, B, n0, scratch, thread, n_threads)
+    elif kernel == K_GLU_FORWARD:
+        glu_forward(p0, p1, B, n0, thread, n_threads)
+    elif kernel == K_GLU_BACKWARD:
+        glu_backward(p0, p1, p2, B, n0, thread, n_threads)
     elif kernel == K_LAMB_MOMENTS:
         lamb_moments(op, batch.rate, p0, p1, p2, p3, <double*>op.p[4], n0, thread, n_threads)
     elif kernel == K_LAMB_RATIO and thread == 0:
@@ -223,18 +236,8 @@ cdef void run_op_typed(const Op* op, const Batch* batch, void* scratch, int thre
         norm_constraint(p0, n0, n1, n2, op.n[3] != 0, op.s[0], op.s[1], op.s[2], thread, n_threads)
     elif kernel == K_NON_NEGATIVE:
         non_negative(p0, n0, thread, n_threads)
-    elif kernel == K_PRELU_FORWARD:
-        prelu_forward(p0, p1, p2, B, n0, n1, op.n[2], op.n[3], scratch, thread, n_threads)
-    elif kernel == K_PRELU_BACKWARD:
-        prelu_backward(p0, p1, p2, p3, p4, B, n0, n1, op.n[2], op.n[3], scratch, thread, n_threads)
-    elif kernel == K_SPARSEMAX:
-        sparsemax(p0, p1, B, n0, scratch, thread, n_threads)
-    elif kernel == K_SPARSEMAX_BACKWARD:
-        sparsemax_backward(p0, p1, p2, B, n0, scratch, thread, n_threads)
-    elif kernel == K_GLU_FORWARD:
-        glu_forward(p0, p1, B, n0, thread, n_threads)
-    elif kernel == K_GLU_BACKWARD:
-        glu_backward(p0, p1, p2, B, n0, thread, n_threads)
+    elif kernel == K_MOVE_AXIS:
+        move_axis(p0, p1, B, n0, n1, thread, n_threads)
     elif kernel == K_ELEMENTWISE_LOSS:
         elementwise_loss(<int>op.n[2], p0, p1, p2, p5, p3, p4, B, n0, max(n1, <Py_ssize_t>1), op.s, scratch,
                          thread, n_threads)
@@ -418,6 +421,8 @@ cdef double op_work(const Op* op, Py_ssize_t B) noexcept nogil:
         return <double>op.n[0] * op.n[1] / GRAIN_ELEMENTS
     if K_MERGE <= kernel <= K_FM_INTERACTION_BACKWARD:
         return merge_work(op, B)
+    if kernel == K_MOVE_AXIS:
+        return <double>B * op.n[0] * op.n[1] / GRAIN_ELEMENTS
     if K_GATHER <= kernel <= K_PYTHON:
         return 0
     return <double>B * op.n[0] / GRAIN_ELEMENTS
@@ -442,7 +447,8 @@ cdef Py_ssize_t op_scratch(const Op* op) noexcept nogil:
         return product_scratch(op.n[0], op.n[1], size)
     if op.kernel == K_DENSE_BACKWARD_PARAMS:
         return product_scratch(op.n[1], CHUNK, size)
-    if op.kernel == K_MEAN_SQUARED_ERROR or K_ELEMENTWISE_LOSS <= op.kernel <= K_CATEGORICAL_FOCAL_CROSS_ENTROPY:
+    if (op.kernel == K_MEAN_SQUARED_ERROR
+            or K_ELEMENTWISE_LOSS <= op.kernel <= K_CATEGORICAL_FOCAL_CROSS_ENTROPY):
         return loss_scratch(op.n[0])
     if K_SOFTMAX <= op.kernel <= K_ABSOLUTE_ERROR:
         return block_scratch(op.n[0])

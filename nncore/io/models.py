@@ -50,8 +50,8 @@ def save_weights(model: Model, path: str | os.PathLike[str]) -> None:
     """Write weights and optimizer state: what `Model.save_weights` says."""
     config = {}
     if model.optimizer is not None:
-        scheduled = model.optimizer.schedule is not None
-        config = {"steps": model.optimizer.steps, "learning_rate": None if scheduled else model.optimizer.learning_rate}
+        own = model.optimizer.schedule is None
+        config = {"steps": model.optimizer.steps, "learning_rate": model.optimizer.learning_rate if own else None}
     save_weights_file(path, _arrays(model), {"format": WEIGHTS, "config": json.dumps(config)})
 
 
@@ -61,9 +61,8 @@ def load_weights(model: Model, path: str | os.PathLike[str], skip_mismatch: bool
     arrays, metadata = load_weights_file(path)
     try:
         config = json.loads(metadata.get("config", "{}"))
-        steps = config.get("steps", 0)
         rate = config.get("learning_rate", config.get("optimizer", {}).get("config", {}).get("learning_rate"))
-        steps = _checks.integer(steps, "load_weights", "steps", low=0)
+        steps = _checks.integer(config.get("steps", 0), "load_weights", "steps", low=0)
     except (AttributeError, TypeError, ValueError) as error:
         raise ValueError(f"{where} is damaged: {error}") from error
     slots = {name.removeprefix("optimizer/"): arrays.pop(name) for name in list(arrays)

@@ -85,7 +85,7 @@ class Dense(Layer):
         if isinstance(input_shape, list) or len(input_shape) < 2 or input_shape[-1] is None:
             raise ValueError(f"layer {self.name or 'Dense'!r}: wants one input of shape (batch, ..., features), "
                              f"got {input_shape}")
-        return (*input_shape[:-1], self.units)
+        return activations.output_shape(self.activation, (*input_shape[:-1], self.units), self.name or "dense")
 
     def emit(self, program: Program, x: Any) -> int:
         """Append the product and the activation; the program fuses them where it can."""
