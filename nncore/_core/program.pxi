@@ -421,10 +421,10 @@ cdef double op_work(const Op* op, Py_ssize_t B) noexcept nogil:
         return <double>op.n[0] * op.n[1] / GRAIN_ELEMENTS
     if K_MERGE <= kernel <= K_FM_INTERACTION_BACKWARD:
         return merge_work(op, B)
-    if kernel == K_MOVE_AXIS:
-        return <double>B * op.n[0] * op.n[1] / GRAIN_ELEMENTS
     if K_GATHER <= kernel <= K_PYTHON:
         return 0
+    if kernel == K_MOVE_AXIS:
+        return <double>B * op.n[0] * op.n[1] / GRAIN_ELEMENTS
     return <double>B * op.n[0] / GRAIN_ELEMENTS
 
 
