@@ -20,7 +20,7 @@ class Recorder:
         self.ops, self.widths, self.roles, self.layer = [], [], [], ""
 
     def rows(self, width, dtype=None, role=None):
-        self.widths.append(width)
+        self.widths.append(width[0] if isinstance(width, tuple) else width)
         self.roles.append(role)
         return len(self.widths) - 1
 
