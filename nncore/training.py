@@ -171,7 +171,6 @@ class Trainable:
 
     weights: list[Variable]
     seed: int
-    layers: list[Any]
     _arenas: list[NDArray[np.uint8]]
     _dtype: np.dtype[Any]
     _input_specs: list[InputSpec]
@@ -222,6 +221,11 @@ class Trainable:
         return copy.deepcopy(self)
 
     # ------------------------------------------------------------------ to be defined by a subclass
+    @property
+    def layers(self) -> list[Any]:
+        """The layers, without the inputs."""
+        raise NotImplementedError
+
     @property
     def built(self) -> bool:
         """Whether the model has its weights."""
