@@ -103,6 +103,7 @@ class Program:
         self.totals: dict[str, list[tuple[int, float]]] = {}  # as `add_total` says
         self.results: list[int] = []  # buffers that the caller reads
         self.layer = ""  # the name that buffers get from now on
+        self.uses: list[tuple[tuple[str, ...], int]] = []  # of layers: path of names, and the output's buffer
         self._draws = 0
 
     def _add(self, buffer: Buffer) -> int:
@@ -187,7 +188,7 @@ class Program:
         return {*self.results, *(buffer for parts in self.totals.values() for buffer, _ in parts)}
 
     def _drop_unread(self) -> None:
-        wanted = self.wanted
+        wanted = self.wanted | {number for number, buffer in enumerate(self.buffers) if buffer.variable is not None}
         kept = []
         for op in reversed(self.ops):
             if not op.outputs or wanted.intersection(op.outputs):

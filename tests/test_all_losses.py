@@ -297,7 +297,7 @@ def test_weights_of_a_reduction_to_the_bit(rows, reduction, ignored, dtype):
         w = np.ones(rows, dtype) if given is None else given
         kept = np.ones(rows, bool) if ids is None else ids != ignored
         w = np.where(kept, w, w.dtype.type(0))
-        total = {"sum": 1.0, "mean": float(kept.sum())}.get(reduction)
+        total = {"sum": 1.0, "mean": float(kept.sum()), "none": float(rows)}.get(reduction)
         if total is None:
             total = float(oracle.lanes_sum(w.astype(np.float64)[None])[0, 0])
         wanted = w * w.dtype.type(rows / total if total else 0.0)

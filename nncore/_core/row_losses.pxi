@@ -280,6 +280,7 @@ cdef enum Reduction:
     R_MEAN
     R_SUM
     R_MEAN_WITH_SAMPLE_WEIGHT
+    R_NONE
 
 cdef void loss_weights(
     int reduction,
@@ -302,6 +303,8 @@ cdef void loss_weights(
             weights_out[b] = <floating>0 if ids[b] == ignored else weights_out[b]
             ids_out[b] = 0 if ids[b] == ignored else ids[b]
             total += ids[b] != ignored  # whole numbers: exact
+    if reduction == R_NONE:
+        return
     if reduction == R_MEAN_WITH_SAMPLE_WEIGHT:
         total = batch_sum(<const floating*>weights_out, B)
     if reduction != R_SUM:

@@ -1,0 +1,115 @@
+"""What a training program does with gradients: penalties, accumulation, clipping, updates, averages, constraints."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from nncore.optimizers import ops
+from nncore.optimizers.base import Optimizer
+from nncore.program import Program
+from nncore.variables import Variable
+
+__all__ = ["emit_penalties", "emit_penalty_gradients", "emit_step", "emit_updates"]
+
+F64 = np.dtype(np.float64)
+
+
+def emit_penalties(program: Program, weights: Sequence[Variable]) -> None:
+    """Append the values of the weights' penalties, as parts of the loss."""
+    for weight in weights:
+        if weight.regularizer is not None:
+            program.add_total("loss", weight.regularizer.emit(program, program.parameter(weight)))
+
+
+def emit_penalty_gradients(program: Program, gradients: Mapping[int, int],
+                           weights: Sequence[Variable]) -> dict[int, int]:
+    """Append what adds the penalties' gradients to those of the loss; return the buffers for each parameter's."""
+    found = dict(gradients)
+    for weight in weights:
+        if weight.trainable and weight.regularizer is not None:
+            number = program.parameter(weight)
+            if number not in found:  # the loss does not depend on it, but its penalty does
+                found[number] = program.like(number)
+            weight.regularizer.emit_gradient(program, number, found[number], number in gradients)
+    return found
+
+
+def emit_step(program: Program, optimizer: Optimizer, powers: Variable | None) -> dict[str, int]:
+    """Append what is done once per update, before all of them; return the buffers that these share."""
+    if powers is None:
+        return {}
+    number, attributes = program.parameter(powers, role="state"), optimizer.attributes()
+    program.emit(optimizer.step_kernel, (number,), (), every=optimizer.gradient_accumulation_steps or 1,
+                 beta_1=attributes["beta_1"], beta_2=attributes["beta_2"])
+    return {"powers": number}
+
+
+def emit_updates(
+    program: Program,
+    optimizer: Optimizer,
+    gradients: Mapping[int, int],
+    slots: Mapping[int, Mapping[str, Variable]],
+    weights: Sequence[Variable],
+    shared: Mapping[str, int],
+) -> None:
+    """Append all that makes new weights of gradients.
+
+    Parameters
+    ----------
+    program : Program
+        The program.
+    optimizer : Optimizer
+        The optimizer.
+    gradients : mapping of int to int
+        The buffer of the gradient for each parameter's buffer that has one.
+    slots : mapping of int to mapping of str to Variable
+        The optimizer's state by names, for the ``id`` of each weight.
+    weights : sequence of Variable
+        The weights that are trained.
+    shared : mapping of str to int
+        What `emit_step` returned.
+    """
+    buffers = {program.parameter(weight): weight for weight in weights}
+    state = {number: {name: program.parameter(slot, role="state") for name, slot in slots[id(weight)].items()}
+             for number, weight in buffers.items()}
+    found = emit_penalty_gradients(program, gradients, weights)
+    steps = optimizer.gradient_accumulation_steps
+    if steps is not None:
+        for number, gradient in found.items():
+            total = state[number]["gradient_accumulator"]
+            program.emit("accumulate_gradient", (total, gradient), (), steps=steps, step=0)
+            found[number] = total
+    every = steps or 1
+    scales = _clip(program, optimizer, found, every)
+    for number, gradient in found.items():
+        scale = {"scale": scales[number]} if number in scales else {}
+        optimizer.emit_update(program, buffers[number], number, gradient, {**shared, **state[number], **scale}, every)
+    if optimizer.use_ema:
+        for number in buffers:
+            program.emit("average_update", (state[number]["average"], number), (), ema_momentum=optimizer.ema_momentum,
+                         steps=every, overwrite=optimizer.ema_overwrite_frequency or 0, step=0)
+    for number, weight in buffers.items():
+        if weight.constraint is not None:
+            weight.constraint.emit(program, number)
+
+
+def _clip(program: Program, optimizer: Optimizer, gradients: Mapping[int, int], every: int) -> dict[int, int]:
+    """Append the norms that gradients are clipped by; return for each parameter the buffer of its factor."""
+    clip = optimizer.attributes().get("clipnorm")
+    if clip is None or not gradients:
+        return {}
+    groups = [[number] for number in gradients] if optimizer.global_clipnorm is None else [list(gradients)]
+    scales: dict[int, int] = {}
+    for group in groups:
+        first, places = 0, []
+        for number in group:
+            places.append(first)
+            first += ops.blocks(program.buffers[gradients[number]].row_size)
+        sums, scale = program.array((first,), "sums", F64), program.array((2,), "scale", F64)
+        for number, place in zip(group, places, strict=True):
+            program.emit("square_sums", (gradients[number],), (sums,), every=every, first=place)
+        program.emit("clip_scale", (sums,), (scale,), every=every, clipnorm=clip)
+        scales |= dict.fromkeys(group, scale)
+    return scales
