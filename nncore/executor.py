@@ -485,8 +485,7 @@ def _meetings(lines: list[tuple[str, int]]) -> list[int]:
              ("penalty_sums",))
     meetings = []
     for (kernel, per), (after, per_after) in zip(lines, [*lines[1:], ("", 0)], strict=True):
-        if not after or any(kernel in group and after in group for group in apart) or (
-                kernel == after and kernel in ops.FUSED):
+        if not after or any(kernel in group and after in group for group in apart):
             meetings.append(0)
         else:
             meetings.append(2 if kernel in _BY_ROW and after in _BY_ROW and per == per_after else 3)

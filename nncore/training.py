@@ -25,10 +25,10 @@ from nncore._core import core
 from nncore.callbacks import Callback, CallbackList
 from nncore.data.sources import ArraySource, Stream, is_arrays, source_of
 from nncore.executor import Bound, Executor, RunError, gatherable, short_call
-from nncore.feeding import ArrayFeed, Feed, StreamFeed
+from nncore.feeding import ArrayFeed, Feed, Piece, StreamFeed
 from nncore.history import History
 from nncore.losses.functions import is_pair
-from nncore.optimizers.emit import SQUARES, emit_penalties, emit_step, emit_updates
+from nncore.optimizers.emit import SQUARES, emit_penalties, emit_penalty_gradients, emit_step, emit_updates
 from nncore.program import Op, Program
 from nncore.progress import Progress, formatted
 from nncore.run import Run
@@ -524,6 +524,8 @@ class Trainable:
                 program.add_total(names[-1], rows_of_loss)
             if purpose == "fit" or looks:
                 loss.check_trainable("fit" if purpose == "fit" else "gradients")
+        trainable = [weight for weight in self.weights if weight.trainable]
+        emit_penalties(program, trainable)
         if looks:
             seen = self._look(program, forward, known)
             program.optimize()
@@ -531,8 +533,6 @@ class Trainable:
             return _Plan(executor, x, tuple(y), tuple(weights), outputs, tuple(names), (), seen)
         watched = self._emit_metrics(program, outputs, dict(zip([number for number, _, _ in trained],
                                                                 zip(y, weights, strict=True), strict=True)))
-        trainable = [weight for weight in self.weights if weight.trainable]
-        emit_penalties(program, trainable)
         if purpose == "fit":
             assert self.optimizer is not None
             powers = self._slots[0] if self.optimizer.powers else None
@@ -555,6 +555,8 @@ class Trainable:
             outputs[name], kernels[name] = buffer, "" if producer is None else producer.kernel
         passed = dict[int, int]()
         parameters = gradients.backward(program, forward, known, passed)
+        if known:
+            parameters = emit_penalty_gradients(program, parameters, self.weights)
         found = {}
         for name, buffer in outputs.items():
             at: int | None = buffer
@@ -595,7 +597,6 @@ class Trainable:
             return optimizer
         self._forget()  # somebody gave the optimizer momentum, or took it away, or froze a layer
         self._slot_kinds, self._trained = optimizer.slots, trained
-        self._slots = []
         if optimizer.powers:  # first, so that all behind it has the weights' dtype
             self._slots.append(Variable(np.ones(optimizer.powers), "powers", trainable=False))
         for weight in self.weights:
@@ -626,7 +627,7 @@ class Trainable:
         return {
             "weights": {path: weight.numpy() for path, weight in self.weight_paths().items()},
             "optimizer": {path: slot.numpy() for path, slot in self.slot_paths().items()},
-            "steps": self.optimizer.steps, 
+            "steps": self.optimizer.steps,
             "learning_rate": self.optimizer.learning_rate if self.optimizer.schedule is None else None,
             "seed": self.seed, "epochs_done": self._epochs_done, "samples": self._samples,
         }
@@ -909,8 +910,6 @@ class Trainable:
             self._remember(arenas)
         by_batch = "on_train_batch_begin" in hooks or "on_train_batch_end" in hooks
         seen = 0
-        planned: Any = None
-        rates: NDArray[np.float64] | None = None
 
         def on_pause(rows: int) -> bool:
             nonlocal seen, paused
@@ -928,12 +927,9 @@ class Trainable:
             if optimizer is not self.optimizer or optimizer.slots != self._slot_kinds:
                 raise RuntimeError(f"{where}: the optimizer was exchanged, or its state, during training")
             before, seen = optimizer.steps, piece.first
-            at = (optimizer.schedule, before - piece.batch, -(-piece.last // piece.batch_size))
-            if at != planned:
-                planned, rates = at, optimizer.rates(at[1], at[2])
             try:
                 feed.run(piece, watch="loss" if watched else None, attributes=optimizer.attributes(),
-                         on_pause=on_pause, step=before - piece.batch, rates=rates)
+                         on_pause=on_pause, step=before - piece.batch, rates=_rates(optimizer, piece))
             except RunError as error:
                 message = (f"{where}: the loss became {error.value} in epoch {run.epoch + 1}, batch "
                            f"{run.done + feed.finished}{self._culprit(feed.plan)}")
@@ -1382,6 +1378,14 @@ def _split(data: Feeds, share: float) -> tuple[Feeds, Feeds]:
     if at in (0, data.rows):
         raise ValueError(f"fit: validation_split={share} of {data.rows} rows leaves one part without rows")
     return data.part(slice(None, at)), data.part(slice(at, None))
+
+
+def _rates(optimizer: optimizers.Optimizer, piece: Piece) -> NDArray[np.float64] | None:
+    """Return the learning rates of a piece's batches, counted from row 0 of the data, where a schedule says them."""
+    end = -(-piece.last // piece.batch_size)
+    if optimizer.schedule is None or end - piece.batch == 1:  # of one batch it is an attribute as any other
+        return None
+    return np.concatenate([np.zeros(piece.batch), optimizer.schedule.rates(optimizer.steps, end - piece.batch)])
 
 
 def _unpacked(logs: Mapping[str, Any]) -> Any:

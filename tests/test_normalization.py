@@ -613,7 +613,7 @@ def test_threads_and_instruction_sets(tmp_path, level):
 def test_fusing_changes_no_bit(monkeypatch, name, dtype):
     fused = train(name, dtype)
     monkeypatch.setattr(Program, "_fuse_activations", lambda self: None)
-    monkeypatch.setattr(executor, "_fusions", lambda program: executor.Fusions({}, {}, set(), set()))
+    monkeypatch.setattr(executor, "_fusions", lambda program: executor.Fusions({}, {}, {}, set(), set()))
     assert_same(train(name, dtype), fused, name)
 
 

@@ -12,7 +12,7 @@ from nncore.optimizers.base import Optimizer
 from nncore.program import Program
 from nncore.variables import Variable
 
-__all__ = ["SQUARES", "emit_penalties", "emit_step", "emit_updates"]
+__all__ = ["SQUARES", "emit_penalties", "emit_penalty_gradients", "emit_step", "emit_updates"]
 
 F64 = np.dtype(np.float64)
 SQUARES = "gradient: squares"  # the total that is the square of the gradients' norm
@@ -23,6 +23,19 @@ def emit_penalties(program: Program, weights: Sequence[Variable]) -> None:
     for weight in weights:
         if weight.regularizer is not None:
             program.add_total("loss", weight.regularizer.emit(program, program.parameter(weight)))
+
+
+def emit_penalty_gradients(program: Program, gradients: Mapping[int, int],
+                           weights: Sequence[Variable]) -> dict[int, int]:
+    """Append what adds the penalties' gradients to those of the loss; return the buffers for each parameter's."""
+    found = dict(gradients)
+    for weight in weights:
+        if weight.trainable and weight.regularizer is not None:
+            number = program.parameter(weight)
+            if number not in found:  # the loss does not depend on it, but its penalty does
+                found[number] = program.like(number)
+            weight.regularizer.emit_gradient(program, number, found[number], number in gradients)
+    return found
 
 
 def emit_step(program: Program, optimizer: Optimizer, powers: Variable | None) -> dict[str, int]:
@@ -66,12 +79,7 @@ def emit_updates(
     buffers = {program.parameter(weight): weight for weight in weights}
     state = {number: {name: program.parameter(slot, role="state") for name, slot in slots[id(weight)].items()}
              for number, weight in buffers.items()}
-    found = dict(gradients)
-    for number, weight in buffers.items():
-        if weight.regularizer is not None:
-            if number not in found:  # the loss does not depend on it, but its penalty does
-                found[number] = program.like(number)
-            weight.regularizer.emit_gradient(program, number, found[number], number in gradients)
+    found = emit_penalty_gradients(program, gradients, weights)
     if norm:
         program.add_total(SQUARES, _scale(program, list(found.values()), math.inf, 1))
     steps = optimizer.gradient_accumulation_steps
