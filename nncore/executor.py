@@ -383,7 +383,8 @@ class Bound:
         for name, parts in program.totals.items():
             for number, scale in parts:
                 double, per_row = buffers[number].dtype == np.float64, program.buffers[number].per_row
-                operands = [*placed((number,)), sums[self.executor.places[name] :]]
+                values = placed((number,)) if per_row else [buffers[number].reshape(-1)[-1:]]
+                operands = [*values, sums[self.executor.places[name] :]]
                 lines.append(("accumulate", double, operands, (not per_row, program.columns(name)), (scale,), 1, 1))
         for number, to in results.items():
             source = buffers[number]
