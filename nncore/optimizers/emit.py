@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -11,9 +12,10 @@ from nncore.optimizers.base import Optimizer
 from nncore.program import Program
 from nncore.variables import Variable
 
-__all__ = ["emit_penalties", "emit_penalty_gradients", "emit_step", "emit_updates"]
+__all__ = ["SQUARES", "emit_penalties", "emit_penalty_gradients", "emit_step", "emit_updates"]
 
 F64 = np.dtype(np.float64)
+SQUARES = "gradient: squares"  # the total that is the square of the gradients' norm
 
 
 def emit_penalties(program: Program, weights: Sequence[Variable]) -> None:
@@ -53,6 +55,7 @@ def emit_updates(
     slots: Mapping[int, Mapping[str, Variable]],
     weights: Sequence[Variable],
     shared: Mapping[str, int],
+    norm: bool = False,
 ) -> None:
     """Append all that makes new weights of gradients.
 
@@ -70,11 +73,15 @@ def emit_updates(
         The weights that are trained.
     shared : mapping of str to int
         What `emit_step` returned.
+    norm : bool
+        Whether to add up the square of the norm of all gradients, with penalties and before clipping.
     """
     buffers = {program.parameter(weight): weight for weight in weights}
     state = {number: {name: program.parameter(slot, role="state") for name, slot in slots[id(weight)].items()}
              for number, weight in buffers.items()}
     found = emit_penalty_gradients(program, gradients, weights)
+    if norm:
+        program.add_total(SQUARES, _scale(program, list(found.values()), math.inf, 1))
     steps = optimizer.gradient_accumulation_steps
     if steps is not None:
         for number, gradient in found.items():
@@ -103,13 +110,19 @@ def _clip(program: Program, optimizer: Optimizer, gradients: Mapping[int, int], 
     groups = [[number] for number in gradients] if optimizer.global_clipnorm is None else [list(gradients)]
     scales: dict[int, int] = {}
     for group in groups:
-        first, places = 0, []
-        for number in group:
-            places.append(first)
-            first += ops.blocks(program.buffers[gradients[number]].row_size)
-        sums, scale = program.array((first,), "sums", F64), program.array((2,), "scale", F64)
-        for number, place in zip(group, places, strict=True):
-            program.emit("square_sums", (gradients[number],), (sums,), every=every, first=place)
-        program.emit("clip_scale", (sums,), (scale,), every=every, clipnorm=clip)
+        scale = _scale(program, [gradients[number] for number in group], clip, every)
         scales |= dict.fromkeys(group, scale)
     return scales
+
+
+def _scale(program: Program, gradients: Sequence[int], clip: float, every: int) -> int:
+    """Append the norm of some gradients; return the buffer of the factor that clips them and of the norm's square."""
+    first, places = 0, []
+    for gradient in gradients:
+        places.append(first)
+        first += ops.blocks(program.buffers[gradient].row_size)
+    sums, scale = program.array((first,), "sums", F64), program.array((2,), "scale", F64)
+    for gradient, place in zip(gradients, places, strict=True):
+        program.emit("square_sums", (gradient,), (sums,), every=every, first=place)
+    program.emit("clip_scale", (sums,), (scale,), every=every, clipnorm=clip)
+    return scale
