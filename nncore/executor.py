@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from nncore import _merging, _noise, _normalization
+from nncore import _embedding, _merging, _noise, _normalization
 from nncore._core import core
 from nncore.custom import Caller
 from nncore.kernels._front import ACTIVATION, DEFAULT_ALPHA, KERNEL
@@ -658,6 +658,7 @@ _SCALARS: dict[str, tuple[str, ...]] = {  # of the optimizer's ops, in the core'
 _BY_ROW = frozenset(core.KERNELS) - {
     "dense_backward_params", "sgd_update", "adam_update", "square_sums", "clip_scale", "accumulate", "sum", "python",
     "sum_arrays", "factorization_machine_backward_params", "loss_weights", *_normalization.BY_COLUMN,
+    *_embedding.BY_TABLE,
 }
 # Kernels that take an array of any rank as rows of its last axis.
 LAST_AXIS = frozenset(("dense_forward", "dense_backward_input", "dense_backward_params", "softmax", "softmax_backward",
@@ -702,6 +703,8 @@ def lowered(
 
     operands = (*op.inputs, *op.outputs)
     sizes: tuple[int, ...]
+    if op.kernel in _embedding.LOWERED:
+        return _embedding.LOWERED[op.kernel](program, op)
     if op.kernel in _noise.LOWERED:
         return _noise.LOWERED[op.kernel](program, op)
     values = tuple(float(value) for value in op.attributes.values() if not isinstance(value, str))
@@ -757,7 +760,10 @@ def lowered(
             w, dw, velocity, *scale = operands
             operands = (w, dw, velocity, None, None, None, *scale)
         sizes = (program.buffers[op.inputs[0]].row_size, op.attributes.get("first", 0))
-        return op.kernel, operands, sizes, tuple(float(op.attributes[name]) for name in _SCALARS[op.kernel])
+        found = op.kernel, operands, sizes, tuple(float(op.attributes[name]) for name in _SCALARS[op.kernel])
+        if op.kernel.endswith("_update") and op.inputs[1] in program.touched:
+            return _embedding.lowered_update(program, op, found)
+        return found
     if op.kernel in _merging.LOWERED:
         return _merging.LOWERED[op.kernel](program, op)
     if op.kernel in _normalization.LOWERED:

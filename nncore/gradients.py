@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from nncore import _merging, _noise, _normalization, activations, custom
+from nncore import _embedding, _merging, _noise, _normalization, activations, custom
 from nncore.program import Op, Program
 
 __all__ = ["RULES", "backward"]
@@ -68,6 +68,7 @@ def backward(program: Program, forward: list[Op], known: Sequence[tuple[int, int
         dy = _sum(program, found.pop(outputs[0]))  # all who read it stand behind this op
         for number, gradient in RULES[op.kernel](program, op, dy, reached).items():
             found.setdefault(number, []).append(gradient)
+    _embedding.finish(program, found)
     return {number: _sum(program, found[number]) for number in sorted(trained) if number in found}
 
 
@@ -123,4 +124,4 @@ def _python(program: Program, op: Op, dy: int, reached: set[int]) -> dict[int, i
 
 RULES: dict[str, Rule] = {"dense_forward": _dense, "python": _python}
 RULES |= {row.forward: _activation(row) for row in activations.TABLE.values()}
-RULES |= _merging.RULES | _noise.RULES | _normalization.RULES
+RULES |= _embedding.RULES | _merging.RULES | _noise.RULES | _normalization.RULES

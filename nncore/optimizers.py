@@ -34,12 +34,16 @@ class Optimizer:
         The names of the arrays that are kept per parameter, each of the parameter's shape, zero at the start.
     powers : tuple of str
         The hyperparameters whose product over all steps is kept, in float64, 1 at the start.
+    elementwise : bool
+        Whether `emit_update` appends one update kernel of this library, in which no element depends on another: then
+        embeddings are updated in the rows that a batch names, and only there.
     iterations : int
         The steps made so far.
     """
 
     slots: tuple[str, ...] = ()
     powers: tuple[str, ...] = ()
+    elementwise = False
 
     def __init__(self, learning_rate: float, name: str, global_clipnorm: float | None = None) -> None:
         self.learning_rate = learning_rate
@@ -166,6 +170,8 @@ class SGD(Optimizer):
     ('velocity',)
     """
 
+    elementwise = True
+
     def __init__(
         self,
         learning_rate: float = 0.01,
@@ -258,6 +264,7 @@ class Adam(Optimizer):
     """
 
     powers = ("beta_1", "beta_2")
+    elementwise = True
 
     def __init__(
         self,

@@ -104,6 +104,9 @@ class Program:
         self.results: list[int] = []  # buffers that the caller reads
         self.layer = ""  # the name that buffers get from now on
         self._draws = 0
+        self.by_rows = False  # whether updates of embeddings may leave rows alone that no id names
+        self.uses: dict[int, list[tuple[Op, int]]] = {}  # table -> embeddings that read it, with their gradients
+        self.touched: dict[int, tuple[int, int]] = {}  # gradient of some rows -> buffers of these and of their number
 
     def _add(self, buffer: Buffer) -> int:
         self.buffers.append(buffer)

@@ -346,7 +346,8 @@ class Trainable:
         if not self.built:
             if not self.layers:
                 raise ValueError(f"{type(self).__name__}: the model has no layers")
-            rows = _as_rows(x, where, name, self._dtype)
+            ids = getattr(self.layers[0], "wants_integers", False)
+            rows = _as_rows(x, where, name, np.dtype(np.int64) if ids else self._dtype)
             if rows.ndim < 2:
                 raise ValueError(f"{where}: {name} must have shape (samples, features), got shape {rows.shape}")
             if 0 in rows.shape[1:]:
@@ -487,6 +488,10 @@ class Trainable:
                                                                 zip(y, weights, strict=True), strict=True)))
         if purpose == "fit":
             shared = self._emit_step(program)
+            # A class of somebody else's may make anything of a gradient: then it is that of the whole table.
+            assert self.optimizer is not None
+            own = type(self.optimizer).emit_update.__module__.partition(".")[0] == "nncore"
+            program.by_rows = self.optimizer.elementwise and own
             parameters = gradients.backward(program, forward, known)
             self._emit_updates(program, parameters, shared)
         program.optimize()
@@ -590,10 +595,14 @@ class Trainable:
         first, places, f64 = 0, [], np.dtype(np.float64)
         for gradient in parameters.values():
             places.append(first)
-            first += -(-program.buffers[gradient].row_size // core.SQUARES_BLOCK)
+            first += 1 if gradient in program.touched else -(-program.buffers[gradient].row_size // core.SQUARES_BLOCK)
         sums, scale = program.array((first,), "sums", f64), program.array((2,), "scale", f64)
         for gradient, place in zip(parameters.values(), places, strict=True):
-            program.emit("square_sums", (gradient,), (sums,), first=place)
+            if gradient in program.touched:
+                _, count = program.touched[gradient]
+                program.emit("embedding_squares", (gradient, count), (sums,), first=place)
+            else:
+                program.emit("square_sums", (gradient,), (sums,), first=place)
         program.emit("clip_scale", (sums,), (scale,), global_clipnorm=clip)
         return scale
 

@@ -104,7 +104,7 @@ def update_rows(name, w, dw, state, rows):
     slots = [*state, None, None, None][:3]
     powers = np.array(POWERS) if kernel == "adam_update" else None
     core.run_kernel(
-        KERNEL[kernel], len(rows), (w, dw, *slots, powers, None, rows, np.array([len(rows)])), (w.shape[1], 1),
+        KERNEL[kernel], len(rows), (w, dw, *slots, powers, None, None, rows, np.array([len(rows)])), (w.shape[1], 1),
         scalars, w.dtype == np.float64,
     )  # fmt: skip
 

@@ -8,7 +8,9 @@
 #    the optimizer's update runs on those rows alone. Threads share out the rows.
 # C. Rows are found through a hash table with room for twice as many: its size goes with the batch, not with
 #    the table. (Sorting takes longer, and so does an array with a place for each of the table's rows.)
-# D. An update takes rows together into a block, so that its loops run over full vectors where rows are short.
+# D. Where a table is used several times in a model, `embedding_join` puts the ids of all uses side by side,
+#    and what their rows get, as if it were one use.
+# E. An update takes rows together into a block, so that its loops run over full vectors where rows are short.
 
 cdef enum:
     ROWS_GRAIN = 16  # touched rows that a thread takes at least
@@ -83,6 +85,31 @@ cdef inline void add_row(floating* sum, const floating* x, Py_ssize_t D) noexcep
         sum[d] = sum[d] + x[d]
 
 
+cdef void ids_of_floats(
+    const floating* x,  # IN  (N,)
+    int64_t* ids,       # OUT (N,)
+    Py_ssize_t N,
+) noexcept nogil:
+    """ids := x without its fraction, as Keras takes floats; -1 for what int64 does not hold, and for nan"""
+    cdef Py_ssize_t i
+    for i in range(N):
+        ids[i] = <int64_t>x[i] if -4e18 < x[i] < 4e18 else -1
+
+
+cdef void embedding_join(
+    const int64_t* ids,  # IN  (B, n)
+    const floating* dy,  # IN  (B, n, D)
+    int64_t* all_ids,    # OUT (B, m), of which columns [at, at + n)
+    floating* all_dy,    # OUT (B, m, D)
+    Py_ssize_t B, Py_ssize_t n, Py_ssize_t D, Py_ssize_t m, Py_ssize_t at, int thread, int n_threads,
+) noexcept nogil:
+    cdef Py_ssize_t begin, end, b
+    nn_share(B, ROW_GRAIN, thread, n_threads, &begin, &end)
+    for b in range(begin, end):
+        memcpy(all_ids + b * m + at, ids + b * n, n * sizeof(int64_t))
+        memcpy(all_dy + (b * m + at) * D, dy + b * n * D, n * D * sizeof(floating))
+
+
 cdef void embedding_index(
     const int64_t* ids,  # IN  (N,)
     int64_t* rows,       # OUT (N,) the touched rows, in the order in which they first come; U of them
@@ -143,20 +170,25 @@ cdef void embedding_sums(
             add_row(dw + u * D, dy + places[i] * D, D)
 
 
+cdef inline bint is_of_rows(const Op* op) noexcept nogil:
+    """Whether an op is an update of some rows."""
+    return (op.kernel == K_SGD_UPDATE or op.kernel == K_ADAM_UPDATE) and op.p[8] != NULL
+
+
 cdef void update_rows(const Op* op, double rate, Py_ssize_t D, int thread, int n_threads,
                       floating* unused) noexcept nogil:
-    """An update of the touched rows p[7] of p[0] and of its state, p[8] in number; their gradients are p[1].
+    """An update of the touched rows p[8] of p[0] and of its state, p[9] in number; their gradients are p[1].
 
     All other rows stay as they are, their state too."""
     cdef Update u = prepare_update(op, rate)
     cdef const floating* g = <const floating*>op.p[1]
-    cdef const int64_t* rows = <const int64_t*>op.p[7]
+    cdef const int64_t* rows = <const int64_t*>op.p[8]
     cdef Py_ssize_t together = max(<Py_ssize_t>1, BLOCK // max(D, <Py_ssize_t>1)), begin, end, first, many
     cdef floating[4 * BLOCK] beside
     cdef floating* whole[4]  # w and three arrays of state, or NULL
     cdef floating* part[4]
     cdef int i
-    nn_share((<const int64_t*>op.p[8])[0], ROWS_GRAIN, thread, n_threads, &begin, &end)
+    nn_share((<const int64_t*>op.p[9])[0], ROWS_GRAIN, thread, n_threads, &begin, &end)
     for i in range(4):
         whole[i] = <floating*>op.p[i + 1 if i > 0 else 0]
     for first from begin <= first < end by together:

@@ -11,8 +11,10 @@ __all__ = [
     "embedding_backward_rows",
     "embedding_forward",
     "embedding_index",
+    "embedding_join",
     "embedding_squares",
     "embedding_sums",
+    "ids_of_floats",
 ]
 
 
@@ -126,6 +128,50 @@ def embedding_backward_rows(
     dw = np.empty((ids.size, dy.shape[-1]), dy.dtype)
     embedding_sums(dy, ends, places, count, dw)
     return rows[: count[0]], dw[: count[0]]
+
+
+def ids_of_floats(x: Array, ids_out: Array) -> None:
+    """Take whole numbers from floats: their fraction is dropped; -1 for what int64 does not hold, and for nan.
+
+    Parameters
+    ----------
+    x : ndarray
+    ids_out : ndarray of int64, same shape
+
+    Examples
+    --------
+    >>> ids = np.zeros(3, int)
+    >>> ids_of_floats(np.array([2.0, 3.7, np.nan]), ids)
+    >>> ids
+    array([ 2,  3, -1])
+    """
+    fits = np.abs(x) < 4e18
+    ids_out[...] = np.where(fits, np.trunc(np.where(fits, x, -1)), -1)
+
+
+def embedding_join(ids: Array, dy: Array, ids_out: Array, dy_out: Array, at: int) -> None:
+    """Put the ids of one use of a table, and the gradients of what it took, beside those of other uses.
+
+    Parameters
+    ----------
+    ids : ndarray of int64, shape (B, ...)
+        n ids in a row.
+    dy : ndarray, shape (B, ..., D)
+    ids_out : ndarray of int64, shape (B, m)
+    dy_out : ndarray, shape (B, m, D)
+    at : int
+        The columns from which on they go.
+
+    Examples
+    --------
+    >>> ids, dy = np.zeros((1, 3), int), np.zeros((1, 3, 1))
+    >>> embedding_join(np.array([[7, 8]]), np.array([[[1.0], [2.0]]]), ids, dy, at=1)
+    >>> ids, dy.ravel()
+    (array([[0, 7, 8]]), array([0., 1., 2.]))
+    """
+    n = math.prod(ids.shape[1:])
+    ids_out[:, at : at + n] = ids.reshape(len(ids), n)
+    dy_out[:, at : at + n] = dy.reshape(len(ids), n, dy.shape[-1])
 
 
 def embedding_index(ids: Array, rows_out: Array, ends_out: Array, places_out: Array, count_out: Array, scratch: Array,
