@@ -27,5 +27,5 @@ start, exploded = train(learning_rate=0.01)
 _, clipped = train(learning_rate=0.01, global_clipnorm=1.0)
 _, slow = train(learning_rate=1e-6)
 assert exploded is None and clipped < start / 100 and slow < start / 10
-print(f"Loss {start:.0f} at the start; with learning rate 0.01 it overflows, with the gradient's norm clipped to 1 it falls "
-      f"to {clipped:.2f}, with learning rate 1e-6 to {slow:.1f}.")
+print(f"Loss {start:.0f} at the start; with learning rate 0.01 it overflows, with the gradient's norm clipped to 1 it "
+      f"falls to {clipped:.2f}, with learning rate 1e-6 to {slow:.1f}.")

@@ -13,6 +13,7 @@ y = (y > np.median(y)).astype(float)
 
 
 def accuracy(layer):
+    """Return the test accuracy of a model of one layer, and the number of its parameters."""
     model = nn.Sequential([nn.Input((40,)), layer], seed=1)
     loss = nn.losses.BinaryCrossentropy(from_logits=True)
     model.compile(nn.optimizers.Adam(learning_rate=0.02), loss, metrics=[nn.metrics.BinaryAccuracy(threshold=0)])

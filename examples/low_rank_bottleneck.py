@@ -10,6 +10,7 @@ y = x @ rng.normal(size=(60, 3)) @ rng.normal(size=(3, 40)) / 20 + rng.normal(sc
 
 
 def trained(*layers):
+    """Return a model of some layers, trained."""
     model = nn.Sequential([nn.Input((60,)), *layers], seed=1)
     model.compile(nn.optimizers.Adam(learning_rate=0.01), "mse")
     model.fit(x[:400], y[:400], batch_size=100, epochs=300, verbose=0)

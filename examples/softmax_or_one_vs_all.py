@@ -11,6 +11,7 @@ train, test = order[:1400], order[1400:]
 
 
 def trained(activation, loss, y):
+    """Return the predictions for the test rows of a linear model with ten outputs."""
     model = nn.Sequential([nn.Input((64,)), nn.layers.Dense(10, activation)], seed=1)
     model.compile(nn.optimizers.Adam(learning_rate=0.01), loss)
     model.fit(x[train], y[train], batch_size=32, epochs=60, verbose=0)
@@ -22,5 +23,5 @@ sigmoids = trained("sigmoid", "binary_crossentropy", nn.utils.to_categorical(dig
 right = [(p.argmax(axis=1) == digits[test]).mean() for p in (softmax, sigmoids)]
 assert np.allclose(softmax.sum(axis=1), 1, atol=1e-5) and not np.allclose(sigmoids.sum(axis=1), 1, atol=0.1)
 assert min(right) > 0.93
-print(f"Digits, linear: {right[0]:.1%} right with a softmax (probabilities sum to 1), {right[1]:.1%} with ten one-vs-all "
-      f"sigmoids (theirs sum to {sigmoids.sum(axis=1).min():.1f} ... {sigmoids.sum(axis=1).max():.1f}).")
+print(f"Digits, linear: {right[0]:.1%} right with a softmax (probabilities sum to 1), {right[1]:.1%} with ten "
+      f"one-vs-all sigmoids (theirs sum to {sigmoids.sum(axis=1).min():.1f} ... {sigmoids.sum(axis=1).max():.1f}).")

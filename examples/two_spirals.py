@@ -12,6 +12,7 @@ x = np.column_stack([angle * np.cos(radius), angle * np.sin(radius)]) / 3 + rng.
 
 
 def accuracy(*hidden):
+    """Return the accuracy of a net with some hidden layers."""
     model = nn.Sequential([nn.Input((2,)), *hidden, nn.layers.Dense(1)], seed=1)
     loss = nn.losses.BinaryCrossentropy(from_logits=True)
     model.compile(nn.optimizers.Adam(learning_rate=0.01), loss, metrics=[nn.metrics.BinaryAccuracy(threshold=0)])

@@ -9,6 +9,7 @@ y = np.array([0, 1, 1, 0], float)
 
 
 def accuracy(*hidden):
+    """Return the accuracy of a net with some hidden layers."""
     model = nn.Sequential([nn.Input((2,)), *hidden, nn.layers.Dense(1, "sigmoid")], seed=1)
     model.compile(nn.optimizers.SGD(learning_rate=0.5, momentum=0.9), "binary_crossentropy", metrics=["accuracy"])
     model.fit(x, y, batch_size=4, epochs=500, verbose=0)

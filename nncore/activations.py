@@ -1,190 +1,92 @@
-"""Activations: one table that says which kernel each name means and what its backward pass needs.
+"""Activations: functions on arrays, and what layers take under the same names.
 
-``relu(x)`` and its like are functions on arrays; ``get("relu")`` is the table's row, which layers keep and
-emit ops from.
+``relu(x)`` and its like are functions on arrays; ``get("relu")`` is a row of the table of activations, which
+layers keep and emit ops from. A parameter other than the default is chosen with ``functools.partial``:
+``functools.partial(nn.activations.relu, negative_slope=0.1)``.
 """
 
 from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from nncore import _checks, custom, kernels
+from nncore import _checks, kernels
+from nncore._activation_table import (
+    ALIASES,
+    DERIVATIVES,
+    KERNEL_ROWS,
+    SPECIAL,
+    TABLE,
+    Activation,
+    with_parameters,
+)
+from nncore._custom_activation import NAMELESS, Custom, is_ours
 
 if TYPE_CHECKING:
     from nncore.program import Program
 
 __all__ = [
+    "DERIVATIVES",
+    "KERNEL_ROWS",
+    "SPECIAL",
+    "TABLE",
     "Activation",
     "Custom",
+    "celu",
     "elu",
     "emit",
     "exponential",
     "gelu",
     "get",
+    "glu",
+    "hard_shrink",
     "hard_sigmoid",
+    "hard_silu",
+    "hard_swish",
+    "hard_tanh",
     "leaky_relu",
     "linear",
+    "log_sigmoid",
     "log_softmax",
+    "mish",
     "relu",
+    "relu6",
+    "selu",
     "serialize",
     "sigmoid",
+    "sign",
     "silu",
+    "soft_shrink",
     "softmax",
     "softplus",
+    "softsign",
+    "sparse_plus",
+    "sparse_sigmoid",
+    "sparsemax",
+    "squareplus",
     "swish",
     "tanh",
+    "tanh_shrink",
+    "threshold",
 ]
-
-
-class Activation(NamedTuple):
-    """A row of the table.
-
-    Parameters
-    ----------
-    name : str
-        Keras' name.
-    forward : str
-        The forward kernel. The backward kernel's name is ``f"{kernel}_backward"``.
-    kernel : str
-        The kernels' common name.
-    needs : {"x", "y", None}
-        What the backward kernel takes beside `dy`: the input, the output, or nothing.
-    parameters : mapping of str to float
-        The kernels' scalars, the same ones forward and backward.
-
-    Examples
-    --------
-    >>> import nncore as nn
-    >>> activation = nn.activations.get("leaky_relu")
-    >>> activation.forward, activation.needs, dict(activation.parameters)
-    ('leaky_relu_forward', 'y', {'negative_slope': 0.2})
-    """
-
-    name: str
-    forward: str
-    kernel: str
-    needs: Literal["x", "y"] | None
-    parameters: Mapping[str, float]
-
-
-class Custom:
-    """An activation of your own in NumPy, for wherever an activation is wanted.
-
-    Parameters
-    ----------
-    forward : callable
-        ``forward(x)`` returns y, both (B, width).
-    backward : callable, optional
-        ``backward(x, y, dy)`` returns dx, the gradient with respect to x; without it the model cannot be
-        trained through this activation. What is said of arrays in `nncore.layers.Layer.call` holds here too.
-    name : str, optional
-        The activation's name, by default the function's. From now on the name alone stands for this
-        activation: so a saved model finds it again, when this was made before `load_model`.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> import nncore as nn
-    >>> sine = nn.activations.Custom(np.sin, lambda x, y, dy: dy * np.cos(x), name="sine")
-    >>> model = nn.Sequential([nn.Input((1,)), nn.layers.Dense(2, activation=sine)])
-    >>> model.layers[0].activation
-    Custom('sine')
-    >>> nn.activations.get("sine") is sine
-    True
-    """
-
-    named: ClassVar[dict[str, Custom]] = {}
-
-    def __init__(
-        self,
-        forward: Callable[[NDArray[Any]], ArrayLike],
-        backward: Callable[[NDArray[Any], NDArray[Any], NDArray[Any]], ArrayLike] | None = None,
-        name: str | None = None,
-    ) -> None:
-        if not callable(forward) or not (backward is None or callable(backward)):
-            raise TypeError(
-                "activations.Custom: forward and backward must be functions, got "
-                f"{forward!r} and {backward!r}"
-            )
-        self.name = getattr(forward, "__name__", type(forward).__name__) if name is None else name
-        if self.name in TABLE or self.name in _ALIASES:
-            raise ValueError(f"activations.Custom: {self.name!r} is an activation of nncore: choose another name")
-        self.forward, self.backward = forward, backward
-        Custom.named[self.name] = self
-
-    def __call__(self, x: ArrayLike) -> ArrayLike:
-        """Return ``forward(x)``."""
-        return self.forward(_checks.as_float_array(x, self.name, "x"))
-
-    def emit(self, program: Program, x: int) -> int:
-        """Append ``forward`` as an op on buffer `x`; return the output's buffer."""
-        where = f"layer {program.layer!r}: activation {self.name!r}"
-
-        def gradient() -> custom.UserFunction:
-            backward = self.backward
-            if backward is None:
-                raise NotImplementedError(f"{where} has no backward(x, y, dy), which training needs")
-            return custom.UserFunction(
-                f"{where}, backward", lambda x, y, dy: (backward(x, y, dy),), ("dx",), takes=3
-            )
-
-        y = program.like(x, "activation")
-        forward = custom.UserFunction(
-            f"{where}, forward", lambda x: (self.forward(x),), ("y",), gradient=gradient
-        )
-        custom.emit(program, forward, (x,), (y,))
-        return y
-
-    def __repr__(self) -> str:
-        """Return the name."""
-        return f"Custom({self.name!r})"
-
-
-def _row(
-    name: str, needs: Literal["x", "y"] | None, kernel: str | None = None, **parameters: float
-) -> Activation:
-    kernel = kernel or name
-    # softmax and log_softmax are whole-row kernels whose forward has no suffix.
-    forward = kernel if kernel in ("softmax", "log_softmax") else f"{kernel}_forward"
-    return Activation(name, forward, kernel, needs, parameters)
-
-
-TABLE: dict[str, Activation] = {
-    row.name: row
-    for row in (
-        _row("linear", None, kernel="identity"),
-        _row("sigmoid", "y"),
-        _row("tanh", "y"),
-        _row("relu", "y"),
-        _row("leaky_relu", "y", negative_slope=0.2),
-        _row("elu", "y", alpha=1.0),
-        _row("exponential", "y"),
-        _row("hard_sigmoid", "y"),
-        _row("softplus", "y"),
-        _row("gelu", "x"),
-        _row("silu", "x"),
-        _row("softmax", "y"),
-        _row("log_softmax", "y"),
-    )
-}
-_ALIASES = {"swish": "silu"}
 
 
 def get(identifier: object) -> Activation | Custom:
     """Return the table's row for a name, a function of this module, a serialized form, or None (linear).
 
     A `Custom` activation, or its name, gives itself. A parameter other than the default is chosen with
-    ``functools.partial``.
+    ``functools.partial``. A pair ``(f, f_prime)`` of NumPy functions of x becomes a `Custom` activation, and so
+    does a function alone, which can be used but not trained.
 
     Examples
     --------
     >>> import functools
+    >>> import numpy as np
     >>> import nncore as nn
     >>> nn.activations.get("swish").name
     'silu'
@@ -192,6 +94,8 @@ def get(identifier: object) -> Activation | Custom:
     'linear'
     >>> dict(nn.activations.get(functools.partial(nn.activations.elu, alpha=0.5)).parameters)
     {'alpha': 0.5}
+    >>> nn.activations.get((np.sin, np.cos))
+    Custom('sin')
     >>> nn.activations.get("rellu")  # doctest: +ELLIPSIS
     Traceback (most recent call last):
     ValueError: unknown activation 'rellu': did you mean 'relu', ...
@@ -201,34 +105,61 @@ def get(identifier: object) -> Activation | Custom:
     if isinstance(identifier, (Activation, Custom)):
         return identifier
     if isinstance(identifier, str):
-        name = _ALIASES.get(identifier, identifier)
-        if name in Custom.named:
-            return Custom.named[name]
-        if name not in TABLE:
-            raise _checks.unknown("activation", identifier, [*TABLE, *_ALIASES, *Custom.named])
-        return TABLE[name]
-    if isinstance(identifier, functools.partial) and not identifier.args:
-        return _with(get(identifier.func), identifier.keywords)
+        return _with(_named(identifier), {})
     if isinstance(identifier, dict) and set(identifier) == {"name", "parameters"}:
-        return _with(get(identifier["name"]), identifier["parameters"])
-    for name, function in _FUNCTIONS.items():
-        if identifier is function:
-            return TABLE[name]
-    raise TypeError(f"activation must be a name or a function of nncore.activations, got {identifier!r}")
+        return _with(_named(identifier["name"]), identifier["parameters"])
+    if isinstance(identifier, (tuple, list)) and len(identifier) == 2 and all(map(callable, identifier)):
+        return Custom.of(*identifier)
+    row = _row_of(identifier.func if isinstance(identifier, functools.partial) else identifier)
+    if row is not None and isinstance(identifier, functools.partial):
+        if identifier.args:
+            raise TypeError(f"activation {row.name}: give its parameters by name, got {identifier!r}")
+        return _with(row, identifier.keywords)
+    if row is not None:
+        return _with(row, {})
+    if callable(identifier) and not isinstance(identifier, type):
+        return Custom.of(identifier)
+    raise TypeError(
+        "activation must be a name or a function of nncore.activations, a NumPy function or a pair (f, f_prime) "
+        f"of them, got {identifier!r}"
+    )
 
 
-def _with(activation: Activation | Custom, parameters: Mapping[str, Any]) -> Activation:
-    """Return `activation` with some parameters changed."""
+def _named(identifier: str) -> Activation | Custom:
+    name = ALIASES.get(identifier, identifier)
+    if name in Custom.named:
+        return Custom.named[name]
+    if name == NAMELESS:
+        raise ValueError(
+            f"unknown activation {name!r}: a function without a name cannot be found again; name it, "
+            "nncore.activations.Custom(f, ..., name=...)"
+        )
+    if not is_ours(name):
+        raise _checks.unknown("activation", identifier, [*TABLE, *SPECIAL, *ALIASES, *Custom.named])
+    return {**TABLE, **SPECIAL}[name]
+
+
+def _row_of(function: object) -> Activation | None:
+    """Return the row whose function this is."""
+    for name, own in _FUNCTIONS.items():
+        if function is own:
+            return {**TABLE, **SPECIAL}[name]
+    return None
+
+
+def _with(activation: Activation | Custom, parameters: dict[str, Any]) -> Activation | Custom:
+    """Return `activation` with some parameters changed, and none left without a value."""
     if isinstance(activation, Custom):
-        raise TypeError(f"activation {activation.name}: an activation of your own takes no parameters")
-    for name in parameters:
-        if name not in activation.parameters:
-            known = ", ".join(activation.parameters) or "no parameters"
-            raise TypeError(f"activation {activation.name}: {name} is not one of its parameters ({known})")
-    checked = {
-        name: _checks.real(value, activation.name, name, low=0.0) for name, value in parameters.items()
-    }
-    return activation._replace(parameters={**activation.parameters, **checked})
+        if parameters:
+            raise TypeError(f"activation {activation.name}: an activation of your own takes no parameters")
+        return activation
+    row = with_parameters(activation, parameters) if parameters else activation
+    if row.name == "threshold" and None in row.parameters.values():
+        raise ValueError(
+            "activation threshold: threshold and default_value have no default; give them, "
+            "functools.partial(nncore.activations.threshold, threshold=..., default_value=...)"
+        )
+    return row
 
 
 def serialize(activation: object) -> str | dict[str, Any]:
@@ -238,12 +169,15 @@ def serialize(activation: object) -> str | dict[str, Any]:
 
     Examples
     --------
+    >>> import functools
     >>> import nncore as nn
     >>> nn.activations.serialize(nn.activations.relu)
     'relu'
+    >>> nn.activations.serialize(functools.partial(nn.activations.elu, alpha=0.5))
+    {'name': 'elu', 'parameters': {'alpha': 0.5}}
     """
     found = get(activation)
-    if isinstance(found, Custom) or found == TABLE[found.name]:
+    if isinstance(found, Custom) or found == {**TABLE, **SPECIAL}[found.name]:
         return found.name
     return {"name": found.name, "parameters": dict(found.parameters)}
 
@@ -265,7 +199,7 @@ def emit(program: Program, activation: object, x: int) -> int:
     if found.name == "linear":
         return x
     y = program.like(x, "activation")
-    program.emit(found.forward, (x,), (y,), **found.parameters)
+    program.emit(found.forward, (x,), (y,), **found.scalars)
     return y
 
 
@@ -305,16 +239,25 @@ def tanh(x: ArrayLike) -> NDArray[np.floating]:
     return kernels.tanh_forward(x)
 
 
-def relu(x: ArrayLike) -> NDArray[np.floating]:
-    """Return max(x, 0).
+def relu(
+    x: ArrayLike, negative_slope: float = 0.0, max_value: float | None = None, threshold: float = 0.0
+) -> NDArray[np.floating]:
+    """Return x above the threshold, at most max_value, and negative_slope * (x - threshold) below it.
+
+    By default that is max(x, 0).
 
     Examples
     --------
     >>> import nncore as nn
     >>> nn.activations.relu([-1.0, 2.0])
     array([0., 2.], dtype=float32)
+    >>> nn.activations.relu([-1.0, 2.0, 9.0], negative_slope=0.5, max_value=6.0)
+    array([-0.5,  2. ,  6. ], dtype=float32)
     """
-    return kernels.relu_forward(x)
+    given = {"negative_slope": negative_slope, "max_value": max_value, "threshold": threshold}
+    row = with_parameters(TABLE["relu"], given)
+    y: NDArray[np.floating] = getattr(kernels, row.forward)(x, **row.scalars)
+    return y
 
 
 def leaky_relu(x: ArrayLike, negative_slope: float = 0.2) -> NDArray[np.floating]:
@@ -377,15 +320,17 @@ def softplus(x: ArrayLike) -> NDArray[np.floating]:
     return kernels.softplus_forward(x)
 
 
-def gelu(x: ArrayLike) -> NDArray[np.floating]:
-    """Return x * Phi(x) with the normal distribution function Phi (Keras' ``approximate=False``).
+def gelu(x: ArrayLike, approximate: bool = False) -> NDArray[np.floating]:
+    """Return x * Phi(x) with the normal distribution function Phi; approximate: by tanh instead.
 
     Examples
     --------
     >>> import nncore as nn
-    >>> nn.activations.gelu([0.0])
-    array([0.], dtype=float32)
+    >>> nn.activations.gelu([3.0]), nn.activations.gelu([3.0], approximate=True)
+    (array([2.9959502], dtype=float32), array([2.9963627], dtype=float32))
     """
+    if _checks.boolean(approximate, "gelu", "approximate"):
+        return kernels.gelu_tanh_forward(x)
     return kernels.gelu_forward(x)
 
 
@@ -404,8 +349,203 @@ def silu(x: ArrayLike) -> NDArray[np.floating]:
 swish = silu
 
 
-def softmax(x: ArrayLike) -> NDArray[np.floating]:
-    """Return exp(x) divided by its sum over the last axis.
+def relu6(x: ArrayLike) -> NDArray[np.floating]:
+    """Return x, at least 0 and at most 6.
+
+    Examples
+    --------
+    >>> import nncore as nn
+    >>> nn.activations.relu6([-1.0, 2.0, 9.0])
+    array([0., 2., 6.], dtype=float32)
+    """
+    return kernels.relu6_forward(x)
+
+
+def celu(x: ArrayLike, alpha: float = 1.0) -> NDArray[np.floating]:
+    """Return x where it is positive, else alpha * (exp(x / alpha) - 1).
+
+    Examples
+    --------
+    >>> import nncore as nn
+    >>> nn.activations.celu([0.0, 2.0], alpha=0.5)
+    array([0., 2.], dtype=float32)
+    """
+    return kernels.celu_forward(x, alpha=alpha)
+
+
+def selu(x: ArrayLike) -> NDArray[np.floating]:
+    """Return 1.0507 * elu(x, alpha=1.6733): rows of mean 0 and variance 1 tend to stay so.
+
+    Examples
+    --------
+    >>> import nncore as nn
+    >>> nn.activations.selu([1.0])
+    array([1.050701], dtype=float32)
+    """
+    return kernels.selu_forward(x)
+
+
+def softsign(x: ArrayLike) -> NDArray[np.floating]:
+    """Return x / (1 + abs(x)).
+
+    Examples
+    --------
+    >>> import nncore as nn
+    >>> nn.activations.softsign([-1.0, 3.0])
+    array([-0.5 ,  0.75], dtype=float32)
+    """
+    return kernels.softsign_forward(x)
+
+
+def log_sigmoid(x: ArrayLike) -> NDArray[np.floating]:
+    """Return log(sigmoid(x)), without its rounding to -inf.
+
+    Examples
+    --------
+    >>> import nncore as nn
+    >>> nn.activations.log_sigmoid([-1000.0])
+    array([-1000.], dtype=float32)
+    """
+    return kernels.log_sigmoid_forward(x)
+
+
+def squareplus(x: ArrayLike, b: float = 4.0) -> NDArray[np.floating]:
+    """Return (x + sqrt(x**2 + b)) / 2.
+
+    Examples
+    --------
+    >>> import nncore as nn
+    >>> nn.activations.squareplus([0.0, 1.5])
+    array([1., 2.], dtype=float32)
+    """
+    return kernels.squareplus_forward(x, b=b)
+
+
+def sparse_plus(x: ArrayLike) -> NDArray[np.floating]:
+    """Return 0 up to -1, x from 1 on, and (x + 1)**2 / 4 between.
+
+    Examples
+    --------
+    >>> import nncore as nn
+    >>> nn.activations.sparse_plus([-2.0, 0.0, 2.0])
+    array([0.  , 0.25, 2.  ], dtype=float32)
+    """
+    return kernels.sparse_plus_forward(x)
+
+
+def sparse_sigmoid(x: ArrayLike) -> NDArray[np.floating]:
+    """Return (x + 1) / 2, clipped to [0, 1].
+
+    Examples
+    --------
+    >>> import nncore as nn
+    >>> nn.activations.sparse_sigmoid([-2.0, 0.0, 2.0])
+    array([0. , 0.5, 1. ], dtype=float32)
+    """
+    return kernels.sparse_sigmoid_forward(x)
+
+
+def mish(x: ArrayLike) -> NDArray[np.floating]:
+    """Return x * tanh(softplus(x)).
+
+    Examples
+    --------
+    >>> import nncore as nn
+    >>> nn.activations.mish([0.0, 100.0])
+    array([  0., 100.], dtype=float32)
+    """
+    return kernels.mish_forward(x)
+
+
+def hard_silu(x: ArrayLike) -> NDArray[np.floating]:
+    """Return x * relu6(x + 3) / 6; also known as hard_swish.
+
+    Examples
+    --------
+    >>> import nncore as nn
+    >>> nn.activations.hard_silu([-4.0, -1.5, 4.0])
+    array([ 0.   , -0.375,  4.   ], dtype=float32)
+    """
+    return kernels.hard_silu_forward(x)
+
+
+hard_swish = hard_silu
+
+
+def hard_tanh(x: ArrayLike) -> NDArray[np.floating]:
+    """Return x, clipped to [-1, 1].
+
+    Examples
+    --------
+    >>> import nncore as nn
+    >>> nn.activations.hard_tanh([-2.0, 0.5])
+    array([-1. ,  0.5], dtype=float32)
+    """
+    return kernels.hard_tanh_forward(x)
+
+
+def tanh_shrink(x: ArrayLike) -> NDArray[np.floating]:
+    """Return x - tanh(x).
+
+    Examples
+    --------
+    >>> import nncore as nn
+    >>> nn.activations.tanh_shrink([0.0, 100.0])
+    array([ 0., 99.], dtype=float32)
+    """
+    return kernels.tanh_shrink_forward(x)
+
+
+def hard_shrink(x: ArrayLike, threshold: float = 0.5) -> NDArray[np.floating]:
+    """Return x where its size exceeds the threshold, else 0.
+
+    Examples
+    --------
+    >>> import nncore as nn
+    >>> nn.activations.hard_shrink([-0.5, 2.0])
+    array([0., 2.], dtype=float32)
+    """
+    return kernels.hard_shrink_forward(x, threshold=threshold)
+
+
+def soft_shrink(x: ArrayLike, threshold: float = 0.5) -> NDArray[np.floating]:
+    """Return x, its size less by the threshold, and 0 where none is left.
+
+    Examples
+    --------
+    >>> import nncore as nn
+    >>> nn.activations.soft_shrink([-2.0, 0.25])
+    array([-1.5,  0. ], dtype=float32)
+    """
+    return kernels.soft_shrink_forward(x, threshold=threshold)
+
+
+def threshold(x: ArrayLike, threshold: float, default_value: float) -> NDArray[np.floating]:
+    """Return x where it exceeds the threshold, else default_value.
+
+    Examples
+    --------
+    >>> import nncore as nn
+    >>> nn.activations.threshold([-2.0, 0.25], 0.0, -1.0)
+    array([-1.  ,  0.25], dtype=float32)
+    """
+    return kernels.threshold_forward(x, threshold=threshold, default_value=default_value)
+
+
+def sign(x: ArrayLike) -> NDArray[np.floating]:
+    """Return 1 where x is positive, -1 where it is negative, else 0. It has no gradient to train with.
+
+    Examples
+    --------
+    >>> import nncore as nn
+    >>> nn.activations.sign([-2.0, 0.0, 0.25])
+    array([-1.,  0.,  1.], dtype=float32)
+    """
+    return kernels.sign_forward(x)
+
+
+def softmax(x: ArrayLike, axis: int = -1) -> NDArray[np.floating]:
+    """Return exp(x) divided by its sum over an axis.
 
     Examples
     --------
@@ -413,11 +553,10 @@ def softmax(x: ArrayLike) -> NDArray[np.floating]:
     >>> nn.activations.softmax([[3.0, 3.0]])
     array([[0.5, 0.5]], dtype=float32)
     """
-    rows, shape = _as_rows(x, "softmax")
-    return kernels.softmax(rows).reshape(shape)
+    return _along(kernels.softmax, "softmax", x, axis)
 
 
-def log_softmax(x: ArrayLike) -> NDArray[np.floating]:
+def log_softmax(x: ArrayLike, axis: int = -1) -> NDArray[np.floating]:
     """Return the logarithm of `softmax`, without its rounding to 0.
 
     Examples
@@ -426,16 +565,42 @@ def log_softmax(x: ArrayLike) -> NDArray[np.floating]:
     >>> nn.activations.log_softmax([0.0, -1000.0])
     array([    0., -1000.], dtype=float32)
     """
-    rows, shape = _as_rows(x, "log_softmax")
-    return kernels.log_softmax(rows).reshape(shape)
+    return _along(kernels.log_softmax, "log_softmax", x, axis)
 
 
-def _as_rows(x: ArrayLike, where: str) -> tuple[NDArray[np.floating], tuple[int, ...]]:
-    """Return `x` as rows along its last axis, and its own shape."""
+def sparsemax(x: ArrayLike, axis: int = -1) -> NDArray[np.floating]:
+    """Return max(x - tau, 0) with tau such that it sums to 1 over an axis.
+
+    Examples
+    --------
+    >>> import nncore as nn
+    >>> nn.activations.sparsemax([1.0, 0.5, -1.0])
+    array([0.75, 0.25, 0.  ], dtype=float32)
+    """
+    return _along(kernels.sparsemax, "sparsemax", x, axis)
+
+
+def glu(x: ArrayLike, axis: int = -1) -> NDArray[np.floating]:
+    """Return a * sigmoid(b), a and b the halves of x along an axis.
+
+    Examples
+    --------
+    >>> import nncore as nn
+    >>> nn.activations.glu([2.0, 4.0, 0.0, 100.0])
+    array([1., 4.], dtype=float32)
+    """
+    return _along(kernels.glu_forward, "glu", x, axis)
+
+
+def _along(kernel: Callable[..., Any], where: str, x: ArrayLike, axis: int) -> NDArray[np.floating]:
+    """Call a kernel of rows along an axis of `x`."""
     found = _checks.as_float_array(x, where, "x")
     if found.ndim == 0:
         raise ValueError(f"{where}: x must have at least 1 dimension, got a single number")
-    return found.reshape(math.prod(found.shape[:-1]), found.shape[-1]), found.shape
+    axis = _checks.integer(axis, where, "axis", low=-found.ndim, high=found.ndim - 1)
+    turned = np.moveaxis(found, axis, -1)
+    rows = kernel(turned.reshape(math.prod(turned.shape[:-1]), turned.shape[-1]))
+    return np.ascontiguousarray(np.moveaxis(rows.reshape(*turned.shape[:-1], rows.shape[-1]), -1, axis))
 
 
-_FUNCTIONS = {name: globals()[name] for name in TABLE}
+_FUNCTIONS = {name: globals()[name] for name in (*TABLE, *SPECIAL)}

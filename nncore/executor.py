@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from nncore import _embedding, _merging, _noise, _normalization
+from nncore import _activation_ops, _embedding, _merging, _noise, _normalization
 from nncore._core import core
 from nncore.custom import Caller
 from nncore.kernels._front import ACTIVATION, DEFAULT_ALPHA, KERNEL
@@ -657,7 +657,7 @@ _SCALARS: dict[str, tuple[str, ...]] = {  # of the optimizer's ops, in the core'
 # Kernels of the core whose rows stand alone, and the step of Adam's powers, which none of them reads.
 _BY_ROW = frozenset(core.KERNELS) - {
     "dense_backward_params", "sgd_update", "adam_update", "square_sums", "clip_scale", "accumulate", "sum", "python",
-    "sum_arrays", "factorization_machine_backward_params", "loss_weights", *_normalization.BY_COLUMN,
+    "sum_arrays", "factorization_machine_backward_params", "loss_weights", *_normalization.BY_COLUMN, "prelu_backward",
     *_embedding.BY_TABLE,
 }
 # Kernels that take an array of any rank as rows of its last axis.
@@ -680,6 +680,8 @@ _REDUCTIONS = ("mean", "sum", "mean_with_sample_weight")
 
 def rows_per(program: Program, op: Op) -> int:
     """Return how many rows an op that works along the last axis sees of each row of the batch."""
+    if op.kernel in _activation_ops.LOWERED:
+        return _activation_ops.rows_per(program, op)
     if op.kernel not in LAST_AXIS:
         return 1
     number = op.inputs[0]
@@ -737,8 +739,7 @@ def lowered(
         return kernel, operands, sizes, tuple(float(op.attributes.get(name, 0)) for name in names)
     if op.kernel == "loss_weights":
         weight, ids = op.inputs
-        ignored = op.attributes["ignore_class"]
-        sizes = (1, 0, _REDUCTIONS.index(op.attributes["reduction"]), 0 if ignored is None else ignored)
+        sizes = (1, 0, _REDUCTIONS.index(op.attributes["reduction"]), op.attributes.get("ignore_class", 0))
         return op.kernel, operands, sizes, ()
     if op.kernel in _METRICS:
         y, target, *weight = op.inputs
@@ -764,6 +765,8 @@ def lowered(
         if op.kernel.endswith("_update") and op.inputs[1] in program.touched:
             return _embedding.lowered_update(program, op, found)
         return found
+    if op.kernel in _activation_ops.LOWERED:
+        return _activation_ops.LOWERED[op.kernel](program, op)
     if op.kernel in _merging.LOWERED:
         return _merging.LOWERED[op.kernel](program, op)
     if op.kernel in _normalization.LOWERED:

@@ -189,8 +189,8 @@ class ArrayFeed(Feed):
         self.length = data.rows if steps is None else steps * batch_size
         self.plan = self._stack.enter_context(model._plan(purpose, data, batch_size))
         self._rows_for_metrics = self.plan.keeps(data.rows)
-        self.bound = self.plan.executor.bind(self.plan.feeds(data), self._rows_for_metrics,
-                                             in_place=purpose == "evaluate")
+        straight = purpose == "evaluate" or (not shuffle and data.rows == batch_size)  # rows are read where they lie
+        self.bound = self.plan.executor.bind(self.plan.feeds(data), self._rows_for_metrics, in_place=straight)
         self._order: tuple[int, NDArray[np.int64] | None] = (-1, None)
 
     def seek(self, number: int, passes: int, taken: int) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from nncore import _embedding, _merging, _noise, _normalization, activations, custom
+from nncore import _activation_ops, _embedding, _merging, _noise, _normalization, activations, custom
 from nncore.program import Op, Program
 
 __all__ = ["RULES", "backward"]
@@ -103,7 +103,8 @@ def _activation(row: activations.Activation) -> Rule:
         assert x is not None
         dx = program.like(x)
         saved = {"x": (x,), "y": (y,), None: ()}[row.needs]
-        program.emit(f"{row.kernel}_backward", (dy, *saved), (dx,), **op.attributes)
+        scalars = {name: op.attributes[name] for name in activations.DERIVATIVES[row.kernel][1]}
+        program.emit(f"{row.kernel}_backward", (dy, *saved), (dx,), **scalars)
         return {x: dx}
 
     return rule
@@ -123,5 +124,9 @@ def _python(program: Program, op: Op, dy: int, reached: set[int]) -> dict[int, i
 
 
 RULES: dict[str, Rule] = {"dense_forward": _dense, "python": _python}
-RULES |= {row.forward: _activation(row) for row in activations.TABLE.values()}
-RULES |= _embedding.RULES | _merging.RULES | _noise.RULES | _normalization.RULES
+RULES |= {row.forward: _activation(row) for row in activations.KERNEL_ROWS}
+RULES |= _activation_ops.RULES
+RULES |= _embedding.RULES
+RULES |= _merging.RULES
+RULES |= _noise.RULES
+RULES |= _normalization.RULES

@@ -42,7 +42,7 @@ class Progress:
         self,
         verbose: Literal["auto", 0, 1, 2] | bool,
         epochs: int,
-        samples: int | None,
+        samples: int | None = None,
         stream: TextIO | None = None,
         unit: str = "samples",
     ) -> None:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from nncore import _rows_metrics, _rows_normalization
+from nncore import _rows_activations, _rows_metrics, _rows_normalization, activations
 
 __all__ = ["KERNELS", "Case", "Draw", "Kernel", "check_backward", "hostile_arrays"]
 
@@ -273,6 +273,25 @@ _NAMED = (
     {"activation": "softplus"},
     {"activation": "gelu"},
     {"activation": "silu"},
+    {"activation": "relu6"},
+    {"activation": "celu", "alpha": 0.7},
+    {"activation": "celu"},
+    {"activation": "selu"},
+    {"activation": "softsign"},
+    {"activation": "log_sigmoid"},
+    {"activation": "squareplus", "alpha": 0.7},
+    {"activation": "squareplus"},
+    {"activation": "gelu_tanh"},
+    {"activation": "mish"},
+    {"activation": "tanh_shrink"},
+    {"activation": "hard_tanh"},
+    {"activation": "hard_shrink", "alpha": 0.7},
+    {"activation": "soft_shrink", "alpha": 0.7},
+    {"activation": "hard_shrink"},
+    {"activation": "soft_shrink"},
+    {"activation": "sparse_plus"},
+    {"activation": "sparse_sigmoid"},
+    {"activation": "hard_silu"},
 )
 
 
@@ -281,9 +300,9 @@ def _through(kernels: Any, dy: Array, z: Array, y: Array, a: dict[str, Any]) -> 
     name, alpha = a.get("activation", "linear"), a.get("alpha")
     if name == "linear":
         return dy
-    saved = z if name in ("gelu", "silu") else y
-    parameter = () if alpha is None else (None, alpha)
-    dz: Array = getattr(kernels, f"{name}_backward")(dy, saved, *parameter)
+    needs, scalars = activations.DERIVATIVES[name]
+    parameter = {} if alpha is None or not scalars else {scalars[0]: alpha}
+    dz: Array = getattr(kernels, f"{name}_backward")(dy, z if needs == "x" else y, **parameter)
     return dz
 
 
@@ -575,6 +594,7 @@ KERNELS: tuple[Kernel, ...] = (
     *_rows_embedding.ROWS,
     *_rows_merging.ROWS,
     *_rows_normalization.rows(),
+    *_rows_activations.rows(),
 )
 """One row per public kernel (two where a kernel takes two kinds of target)."""
 

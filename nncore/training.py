@@ -224,10 +224,11 @@ class Trainable:
         ----------
         optimizer : str or Optimizer
             A name or an object of `nncore.optimizers`. (Keras's default, rmsprop, is not there yet.)
-        loss : str, Loss, list or dict, optional
-            A name or an object of `nncore.losses`; of a model with several outputs a list of them, one per
-            output, or a dict by the outputs' names. An output whose loss is None is not trained. Without any
-            the model can predict only.
+        loss : str, Loss, callable, tuple, list or dict, optional
+            A name or an object of `nncore.losses`, or a tuple of two functions in NumPy: the value of each row and
+            its gradient (see `nncore.losses.LossFunctionWrapper`). Of a model with several outputs a list of
+            these, one per output, or a dict by the outputs' names. An output whose loss is None is not trained.
+            Without any the model can predict only.
         loss_weights : float, list or dict, optional
             What the outputs' losses are multiplied by in the loss that is minimized; 1 by default.
         metrics : list or dict, optional
@@ -727,7 +728,7 @@ class Trainable:
         changes = _functions(augment)
         if nonfinite not in ("raise", "stop", "continue"):
             raise ValueError(f"fit: nonfinite must be 'raise', 'stop' or 'continue', got {nonfinite!r}")
-        hooks = CallbackList(callbacks, where)
+        hooks, progress = CallbackList(callbacks, where), Progress(verbose, epochs)
         nonfinite = hooks.policy(nonfinite)
         with self._alone(where):
             with self._unbuilt_again():
@@ -760,8 +761,8 @@ class Trainable:
             try:
                 hooks.begin(self, history.params)
                 hooks("on_train_begin", {})
-                with self._feed(where, data, size, shuffle, steps, changes, class_weight) as feed, Progress(
-                        verbose, epochs, feed.length, unit=feed.unit) as progress:
+                with self._feed(where, data, size, shuffle, steps, changes, class_weight) as feed, progress:
+                    progress.samples, progress.unit = feed.length, feed.unit
                     run.attach(feed, held_out if isinstance(held_out, Stream) else None)
                     while run.epoch < epochs and not run.over:
                         self._fit_epoch(run, feed, held_out, val_size or size, validates, progress, hooks, nonfinite)
@@ -1039,17 +1040,22 @@ class Trainable:
             count = steps or _steps(data, size)
         else:
             data = data.part(slice(None if steps is None else steps * size))
-            count = -(-data.rows // max(size, PREDICT_ROWS))
+            count = -(-data.rows // self._evaluated_together(size))
         hooks.begin(self, {"verbose": verbose, "epochs": 1, "steps": count})
         logs = self._evaluate(where, data, size, hooks)
         if verbose:
             print(" - ".join(f"{name}: {formatted(value)}" for name, value in logs.items()))
         return logs if return_dict else _unpacked(logs)
 
+    def _evaluated_together(self, batch_size: int) -> int:
+        """Return the rows of a batch: at least some, but where the loss depends on the batch as many as asked for."""
+        exact = any(loss.of_batch for _, loss, _ in self._losses("evaluate"))
+        return batch_size if exact else max(batch_size, PREDICT_ROWS)
+
     def _evaluate(self, where: str, data: Feeds | Stream, batch_size: int, hooks: CallbackList) -> dict[str, Any]:
         by_batch = "on_test_batch_begin" in hooks or "on_test_batch_end" in hooks
         if isinstance(data, Feeds):
-            batch_size = min(max(batch_size, PREDICT_ROWS), data.rows)
+            batch_size = min(self._evaluated_together(batch_size), data.rows)
             if not self._gatherable(data):
                 data = Stream(ArraySource(data, batch_size, shuffle=False))
         if isinstance(data, Stream):
@@ -1341,7 +1347,7 @@ def _mapped(given: Any, make: Callable[[Any], Any]) -> Any:
     """Return what `compile` was given, alone or in a list or dict, with names replaced by objects."""
     if given is None:
         return None
-    if isinstance(given, (list, tuple)):
+    if isinstance(given, (list, tuple)) and not losses.is_pair(given):
         return [None if part is None else make(part) for part in given]
     if isinstance(given, Mapping) and set(given) != {"class_name", "config"}:
         return {name: None if part is None else make(part) for name, part in given.items()}

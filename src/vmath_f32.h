@@ -63,6 +63,12 @@ static const float NN_MILLS_F32[12] = {
     -0x1.cf46f4p-13f, -0x1.acfe24p-19f, 0x1.7add1cp-18f, 0x1.f74f2p-22f,
     -0x1.218ffap-23f, -0x1.6aee98p-26f, 0x1.f1fa1ep-30f, -0x1.daa01ep-27f,
 };
+/* x - tanh(x) = x^3 p(x^2), |x| <= 1; the last entry is the low part of the first; relative error: 2^-29.1 */
+static const float NN_TANH_SHRINK_F32[10] = {
+    0x1.555556p-2f, -0x1.11110ep-3f, 0x1.ba1a42p-5f, -0x1.663252p-6f,
+    0x1.21383p-7f, -0x1.c7ed3ep-9f, 0x1.45a46p-10f, -0x1.62232cp-12f,
+    0x1.96a8bap-15f, -0x1.4a758ap-27f,
+};
 
 /* 1.5 * 2^23: adding it rounds to an integer and leaves that integer in the low bits. */
 #define NN_ROUND_F32 0x1.8p23f
@@ -108,6 +114,7 @@ NN_INLINE float nn_exp_f32(float x)
  * the result, not by a clamp of the argument, which would stand at the head of the longest chain.
  */
 #define NN_DROP_F32 0x1p-64f
+#define NN_TINY_F32 0x1p-100f /* times NN_DROP: 0 */
 #define NN_FAR_F32 110.0f /* e^-a and a e^-a are 0 from here on; s above is nonsense */
 NN_INLINE float nn_exp_parts_f32(float a, float *m)
 {
@@ -143,6 +150,18 @@ NN_INLINE float nn_expm1_f32(float x)
     return nn_abs_f32(x - 35.5f) > 53.5f ? edge : y;
 }
 
+/* e^2a = s (1 + 2 m) for 0 <= a <= 44. */
+NN_INLINE float nn_exp_2_parts_f32(float a, float *m)
+{
+    const float big = NN_ROUND_F32 + 127.0f;
+    const float t = NN_FMAF(a, 2.0f * NN_LOG2E_F32, big), n = t - big;
+    /* off by 2^-30 n only: no second part */
+    const float r = NN_FMAF(n, -0.5f * 0x1.62e43p-1f, a), r2 = r * r;
+    *m = NN_FMAF(r2, NN_PAIRS4(NN_FMAF, r, r2, NN_TANH_F32, 0), r);
+    return nn_from_bits_f32(nn_bits_f32(t) << 23);
+}
+#define NN_TANH_FAR_F32 9.1f /* tanh(a) is 1 from here on */
+
 /*
  * tanh(a) = h/(h + 1), h = (e^2a - 1)/2, which loses nothing near 0; the sign is put back last. For h < 1/2
  * the rounding of h + 1 would cost an ULP: there h - h y, y the quotient, is the same value with that error
@@ -151,15 +170,11 @@ NN_INLINE float nn_expm1_f32(float x)
 NN_INLINE float nn_tanh_f32(float x)
 {
     const float a = nn_abs_f32(x);
-    const float big = NN_ROUND_F32 + 127.0f;
-    const float t = NN_FMAF(a, 2.0f * NN_LOG2E_F32, big), n = t - big;
-    /* off by 2^-30 n only: no second part */
-    const float r = NN_FMAF(n, -0.5f * 0x1.62e43p-1f, a), r2 = r * r;
-    const float s = nn_from_bits_f32(nn_bits_f32(t) << 23);
-    const float m = NN_FMAF(r2, NN_PAIRS4(NN_FMAF, r, r2, NN_TANH_F32, 0), r);
+    float m;
+    const float s = nn_exp_2_parts_f32(a, &m);
     const float h = NN_FMAF(s, m, NN_FMAF(s, 0.5f, -0.5f));
     const float y = h / (h + 1.0f), z = h < 0.5f ? NN_FMAF(-h, y, h) : y;
-    return nn_with_sign_f32(a > 9.1f ? 1.0f : z, x);
+    return nn_with_sign_f32(a > NN_TANH_FAR_F32 ? 1.0f : z, x);
 }
 
 /* The exponent field of d as a number. */
@@ -234,16 +249,22 @@ NN_INLINE float nn_softplus_f32(float x)
  * count only e-fold and that of e not at all. 0.2 stands for e/(1 + e)^2 and takes off most of what the
  * rounding of 1 + e does. (The dividend is chosen by a mask: gcc makes two divisions of a ?: there.)
  */
-NN_INLINE float nn_sigmoid_parts_f32(float a, float *m)
+NN_INLINE float nn_sigmoid_of_parts_f32(float s, float me, float *m)
 {
-    float me;
-    const float s = nn_exp_parts_f32(a, &me), p = 1.0f + me;
+    const float p = 1.0f + me;
     const float e = p * s * NN_DROP_F32, one = 1.0f / NN_DROP_F32;
     const uint32_t same = s == one ? 0xffffffffu : 0;
     const float top = nn_from_bits_f32((nn_bits_f32(me) & same) | (nn_bits_f32(e) & ~same));
     const float d = 1.0f + e, y = top / d;
     *m = same ? y : NN_FMAF(-p, y, NN_FMAF(e - (d - 1.0f), 0.2f, me));
     return same ? 0.5f * one : s;
+}
+
+NN_INLINE float nn_sigmoid_parts_f32(float a, float *m)
+{
+    float me;
+    const float s = nn_exp_parts_f32(a, &me);
+    return nn_sigmoid_of_parts_f32(s, me, m);
 }
 
 /* 2^-64 q where x < 0, 1 - 2^-64 q where x >= 0, and 0 or 1 where |x| > far. */
@@ -266,7 +287,7 @@ NN_INLINE float nn_silu_f32(float x)
 {
     float m;
     const float a = nn_abs_f32(x), as = a * nn_sigmoid_parts_f32(a, &m);
-    const float h = a > NN_FAR_F32 ? 0x1p-100f : NN_FMAF(as, m, as); /* not 0: the limit on the left is -0 */
+    const float h = a > NN_FAR_F32 ? NN_TINY_F32 : NN_FMAF(as, m, as); /* not 0: the limit on the left is -0 */
     return NN_FMAF(h, -NN_DROP_F32, x < 0.0f ? 0.0f : x);
 }
 
@@ -337,7 +358,7 @@ NN_INLINE float nn_gelu_f32(float x)
     const float a = nn_abs_f32(x), as = a * nn_normal_parts_f32(a, &r, &w, &g, &g_lo);
     const float h = as * g, h_lo = NN_FMAF(as, g_lo, NN_FMAF(as, g, -h));
     const float sum = h + NN_FMAF(h, r, NN_FMAF(h, w, NN_FMAF(h_lo, r, h_lo)));
-    const float y = a > 14.7f ? 0x1p-100f : sum; /* not 0: the limit on the left is -0 */
+    const float y = a > 14.7f ? NN_TINY_F32 : sum; /* not 0: the limit on the left is -0 */
     return NN_FMAF(y, -NN_DROP_F32, x < 0.0f ? 0.0f : x);
 }
 
@@ -355,5 +376,22 @@ NN_INLINE float nn_gelu_grad_f32(float x)
     const float rest = NN_FMAF(a, -c_lo, NN_FMAF(-a, c, b) + (z_lo + g_lo));
     return nn_mirror_f32(s * (z + NN_FMAF(z, r, NN_FMAF(z, w, NN_FMAF(rest, r, rest)))), x, 14.7f);
 }
+
+/* (p(t) - p(0))/t of NN_TANH_SHRINK. */
+NN_INLINE float nn_tanh_shrink_tail_f32(float t)
+{
+    return NN_PAIRS7(NN_FMAF, t, t * t, NN_TANH_SHRINK_F32, 1);
+}
+#define NN_TANH_SHRINK_LOW_F32 NN_TANH_SHRINK_F32[9]
+
+/* Of gelu by tanh: 2 sqrt(2/pi), that times 0.044715 and three times as much, each in two parts; from where on
+ * a sigmoid(-w) is 0. */
+#define NN_GELU_K0_F32 0x1.988p+0f
+#define NN_GELU_K0_LO_F32 0x1.14cf5p-14f
+#define NN_GELU_K1_F32 0x1.2444f2p-4f
+#define NN_GELU_K1_LO_F32 0x1.49b16ap-29f
+#define NN_GELU_K3_F32 0x1.b6676cp-3f
+#define NN_GELU_K3_LO_F32 -0x1.175e2p-32f
+#define NN_GELU_FAR_F32 10.9f
 
 #endif

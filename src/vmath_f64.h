@@ -85,6 +85,16 @@ static const double NN_MILLS_F64[25] = {
     -0x1.12dae9701675dp-70, -0x1.1007d59e12732p-60, 0x1.77735e074f748p-64,
     0x1.d69871c74808dp-56,
 };
+/* x - tanh(x) = x^3 p(x^2), |x| <= 1; the last entry is the low part of the first; relative error: 2^-57.9 */
+static const double NN_TANH_SHRINK_F64[20] = {
+    0x1.5555555555555p-2, -0x1.1111111111111p-3, 0x1.ba1ba1ba1b9f8p-5,
+    -0x1.664f4882c036bp-6, 0x1.226e355e412edp-7, -0x1.d6d3d0d6f1369p-9,
+    0x1.7da3637bfd80fp-10, -0x1.3558184ea8245p-11, 0x1.f57c73ebf6e5bp-13,
+    -0x1.96760281984a5p-14, 0x1.494c2b550d2bcp-15, -0x1.0a2988bb4cc75p-16,
+    0x1.aa396cffe0c9cp-18, -0x1.4b6e2ffde1dbbp-19, 0x1.e02e6dafabe32p-21,
+    -0x1.2e8eec8f8518dp-22, 0x1.2c606ce6fbd89p-24, -0x1.948ab5adbea44p-27,
+    0x1.0e7186b05e802p-30, 0x1.3ebf11583ba33p-56,
+};
 
 /* 1.5 * 2^52: adding it rounds to an integer and leaves that integer in the low bits. */
 #define NN_ROUND_F64 0x1.8p52
@@ -130,6 +140,7 @@ NN_INLINE double nn_exp_f64(double x)
  * the result, not by a clamp of the argument, which would stand at the head of the longest chain.
  */
 #define NN_DROP_F64 0x1p-512
+#define NN_TINY_F64 0x1p-600 /* times NN_DROP: 0 */
 #define NN_FAR_F64 760.0 /* e^-a and a e^-a are 0 from here on; s above is nonsense */
 NN_INLINE double nn_exp_parts_f64(double a, double *m)
 {
@@ -165,6 +176,17 @@ NN_INLINE double nn_expm1_f64(double x)
     return nn_abs_f64(x - 336.0) > 374.0 ? edge : y;
 }
 
+/* e^2a = s (1 + 2 m) for 0 <= a <= 350. */
+NN_INLINE double nn_exp_2_parts_f64(double a, double *m)
+{
+    const double big = NN_ROUND_F64 + 1023.0;
+    const double t = NN_FMA(a, 2.0 * NN_LOG2E_F64, big), n = t - big;
+    const double r = NN_FMA(n, -0.5 * NN_LN2_LO_F64, NN_FMA(n, -0.5 * NN_LN2_HI_F64, a)), r2 = r * r;
+    *m = NN_FMA(r2, NN_PAIRS10(NN_FMA, r, r2, NN_TANH_F64, 0), r);
+    return nn_from_bits_f64(nn_bits_f64(t) << 52);
+}
+#define NN_TANH_FAR_F64 19.2 /* tanh(a) is 1 from here on */
+
 /*
  * tanh(a) = h/(h + 1), h = (e^2a - 1)/2, which loses nothing near 0; the sign is put back last. For h < 1/2
  * the rounding of h + 1 would cost an ULP: there h - h y, y the quotient, is the same value with that error
@@ -180,7 +202,7 @@ NN_INLINE double nn_tanh_f64(double x)
     const double b = NN_FMA(s, 0.5, -0.5), u = NN_FMA(s, r, b), u_lo = NN_FMA(s, r, b - u); /* as in expm1 */
     const double h = u + NN_FMA(s, r2 * NN_PAIRS10(NN_FMA, r, r2, NN_TANH_F64, 0), u_lo);
     const double y = h / (h + 1.0), z = h < 0.5 ? NN_FMA(-h, y, h) : y;
-    return nn_with_sign_f64(a > 19.2 ? 1.0 : z, x);
+    return nn_with_sign_f64(a > NN_TANH_FAR_F64 ? 1.0 : z, x);
 }
 
 /* The exponent field of d as a number: AVX2 converts no 64-bit integers, so it is laid into the low bits of
@@ -261,16 +283,22 @@ NN_INLINE double nn_softplus_f64(double x)
  * count only e-fold and that of e not at all. 0.2 stands for e/(1 + e)^2 and takes off most of what the
  * rounding of 1 + e does. (The dividend is chosen by a mask: gcc makes two divisions of a ?: there.)
  */
-NN_INLINE double nn_sigmoid_parts_f64(double a, double *m)
+NN_INLINE double nn_sigmoid_of_parts_f64(double s, double me, double *m)
 {
-    double me;
-    const double s = nn_exp_parts_f64(a, &me), p = 1.0 + me;
+    const double p = 1.0 + me;
     const double e = p * s * NN_DROP_F64, one = 1.0 / NN_DROP_F64;
     const uint64_t same = s == one ? UINT64_C(0xffffffffffffffff) : 0;
     const double top = nn_from_bits_f64((nn_bits_f64(me) & same) | (nn_bits_f64(e) & ~same));
     const double d = 1.0 + e, y = top / d;
     *m = same ? y : NN_FMA(-p, y, NN_FMA(e - (d - 1.0), 0.2, me));
     return same ? 0.5 * one : s;
+}
+
+NN_INLINE double nn_sigmoid_parts_f64(double a, double *m)
+{
+    double me;
+    const double s = nn_exp_parts_f64(a, &me);
+    return nn_sigmoid_of_parts_f64(s, me, m);
 }
 
 /* 2^-512 q where x < 0, 1 - 2^-512 q where x >= 0, and 0 or 1 where |x| > far. */
@@ -293,7 +321,7 @@ NN_INLINE double nn_silu_f64(double x)
 {
     double m;
     const double a = nn_abs_f64(x), as = a * nn_sigmoid_parts_f64(a, &m);
-    const double h = a > NN_FAR_F64 ? 0x1p-600 : NN_FMA(as, m, as); /* not 0: the limit on the left is -0 */
+    const double h = a > NN_FAR_F64 ? NN_TINY_F64 : NN_FMA(as, m, as); /* not 0: the limit on the left is -0 */
     return NN_FMA(h, -NN_DROP_F64, x < 0.0 ? 0.0 : x);
 }
 
@@ -364,7 +392,7 @@ NN_INLINE double nn_gelu_f64(double x)
     const double a = nn_abs_f64(x), as = a * nn_normal_parts_f64(a, &r, &w, &g, &g_lo);
     const double h = as * g, h_lo = NN_FMA(as, g_lo, NN_FMA(as, g, -h));
     const double sum = h + NN_FMA(h, r, NN_FMA(h, w, NN_FMA(h_lo, r, h_lo)));
-    const double y = a > 38.8 ? 0x1p-600 : sum; /* not 0: the limit on the left is -0 */
+    const double y = a > 38.8 ? NN_TINY_F64 : sum; /* not 0: the limit on the left is -0 */
     return NN_FMA(y, -NN_DROP_F64, x < 0.0 ? 0.0 : x);
 }
 
@@ -382,5 +410,23 @@ NN_INLINE double nn_gelu_grad_f64(double x)
     const double rest = NN_FMA(a, -c_lo, NN_FMA(-a, c, b) + (z_lo + g_lo));
     return nn_mirror_f64(s * (z + NN_FMA(z, r, NN_FMA(z, w, NN_FMA(rest, r, rest)))), x, 38.8);
 }
+
+/* (p(t) - p(0))/t of NN_TANH_SHRINK. */
+NN_INLINE double nn_tanh_shrink_tail_f64(double t)
+{
+    const double t2 = t * t;
+    return NN_QUADS17(NN_FMA, t, t2, t2 * t2, NN_TANH_SHRINK_F64, 1);
+}
+#define NN_TANH_SHRINK_LOW_F64 NN_TANH_SHRINK_F64[19]
+
+/* Of gelu by tanh: 2 sqrt(2/pi), that times 0.044715 and three times as much, each in two parts; from where on
+ * a sigmoid(-w) is 0. */
+#define NN_GELU_K0_F64 0x1.988453p+0
+#define NN_GELU_K0_LO_F64 0x1.ea1b284687e5ap-27
+#define NN_GELU_K1_F64 0x1.2444f2a4d8b4bp-4
+#define NN_GELU_K1_LO_F64 -0x1.6c843a29d1c7p-61
+#define NN_GELU_K3_F64 0x1.b6676bf7450fp-3
+#define NN_GELU_K3_LO_F64 0x1.bba7351828aabp-57
+#define NN_GELU_FAR_F64 21.65
 
 #endif

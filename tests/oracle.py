@@ -100,6 +100,8 @@ def activate(name, x, elementary, alpha=None):
             return _nan_through(y, _select(y <= 0, one(0), _select(y >= 1, one(1), y)))
         case "exponential":
             return elementary.exp(x)
+        case _ if f"{name}_forward" in globals():  # of tests/oracle_activations.py
+            return globals()[f"{name}_forward"](elementary, x, *(() if alpha is None else (alpha,)))
         case _:
             return getattr(elementary, name)(x)
 
@@ -411,6 +413,7 @@ def sum_of_squares(elementary, x):
 
 
 from oracle_embedding import *  # noqa: E402, F403
+from oracle_activations import *  # noqa: E402, F403 - which takes its arithmetic from here
 from oracle_losses import *  # noqa: E402, F403  - it wants what is above
 from oracle_merging import *  # noqa: E402, F403
 from oracle_metrics import *  # noqa: E402, F403

@@ -28,6 +28,11 @@ FUNCTIONS = [
     "silu",
     "gelu_grad",
     "silu_grad",
+    "gelu_tanh",
+    "mish",
+    "tanh_shrink",
+    "gelu_tanh_grad",
+    "mish_grad",
 ]
 each_function = pytest.mark.parametrize("name", FUNCTIONS)
 LIMIT = 2 if isa != "v2" else 4  # without FMA the polynomials lose a little
@@ -96,6 +101,17 @@ def _limit_0(product):
     return np.where(np.isnan(product), 0, product)
 
 
+def _tanh_argument(x):
+    """2 u and its derivative, where gelu by tanh is x (1 + tanh(u))/2."""
+    factor = 2 * math.sqrt(2 / math.pi)
+    return factor * (x + 0.044715 * x**3), factor * (1 + 3 * 0.044715 * x * x)
+
+
+def _tanh_shrink(x):
+    series = x**3 / 3 - 2 * x**5 / 15 + 17 * x**7 / 315 - 62 * x**9 / 2835 + 1382 * x**11 / 155925
+    return np.where(np.abs(x) < 0.05, series, x - np.tanh(x))
+
+
 def wide(name, x):
     """The function in float64 of float32 arguments, and for derivatives the larger term."""
     x = x.astype(np.float64)
@@ -116,6 +132,20 @@ def wide(name, x):
             return a + b + nan, np.maximum(np.abs(a), np.abs(b))
         case "silu_grad":
             a, b = _sigmoid(x), _limit_0(x * _sigmoid(x) * _sigmoid(-x))
+            return a + b + nan, np.maximum(np.abs(a), np.abs(b))
+        case "gelu_tanh":
+            return _limit_0(x * _sigmoid(_tanh_argument(x)[0])) + nan, None
+        case "mish":
+            return _limit_0(x * np.tanh(np.logaddexp(0, x))) + nan, None
+        case "tanh_shrink":
+            return _tanh_shrink(x), None
+        case "gelu_tanh_grad":
+            w, slope = _tanh_argument(x)
+            a, b = _sigmoid(w), _limit_0(x * _sigmoid(w) * _sigmoid(-w) * slope)
+            return a + b + nan, np.maximum(np.abs(a), np.abs(b))
+        case "mish_grad":
+            t = np.tanh(np.logaddexp(0, x))
+            a, b = t, _limit_0(x * _sigmoid(x) * (1 - t * t))
             return a + b + nan, np.maximum(np.abs(a), np.abs(b))
     return getattr(np, name)(x), None
 
@@ -162,6 +192,15 @@ def _mp_sigmoid(x):
     return 1 / (1 + MP.exp(-x))
 
 
+def _mp_argument(x):
+    factor = 2 * MP.sqrt(2 / MP.pi)
+    return factor * (x + MP.mpf("0.044715") * x**3), factor * (1 + 3 * MP.mpf("0.044715") * x * x)
+
+
+def _mp_mish(x):
+    return MP.tanh(MP.log1p(MP.exp(x)))
+
+
 EXACT = {
     "exp": MP.exp,
     "expm1": MP.expm1,
@@ -173,10 +212,18 @@ EXACT = {
     "erf": MP.erf,
     "gelu": lambda x: x * _mp_cdf(x),
     "silu": lambda x: x * _mp_sigmoid(x),
+    "gelu_tanh": lambda x: x * _mp_sigmoid(_mp_argument(x)[0]),
+    "mish": lambda x: x * _mp_mish(x),
+    "tanh_shrink": lambda x: x - MP.tanh(x) if abs(x) > 1e-10 else x**3 / 3 * (1 - 2 * x * x / 5),
 }
 TERMS = {
     "gelu_grad": lambda x: (_mp_cdf(x), x * _mp_density(x)),
     "silu_grad": lambda x: (_mp_sigmoid(x), x * _mp_sigmoid(x) * _mp_sigmoid(-x)),
+    "gelu_tanh_grad": lambda x: (
+        _mp_sigmoid(_mp_argument(x)[0]),
+        x * _mp_sigmoid(_mp_argument(x)[0]) * _mp_sigmoid(-_mp_argument(x)[0]) * _mp_argument(x)[1],
+    ),
+    "mish_grad": lambda x: (_mp_mish(x), x * _mp_sigmoid(x) / MP.cosh(MP.log1p(MP.exp(x))) ** 2),
 }
 
 
@@ -304,6 +351,11 @@ SPECIAL = {  # at 0, -0, inf, -inf
     "silu": (0.0, -0.0, INF, -0.0),
     "gelu_grad": (0.5, 0.5, 1.0, 0.0),
     "silu_grad": (0.5, 0.5, 1.0, 0.0),
+    "gelu_tanh": (0.0, -0.0, INF, -0.0),
+    "mish": (0.0, -0.0, INF, -0.0),
+    "tanh_shrink": (0.0, -0.0, INF, -INF),
+    "gelu_tanh_grad": (0.5, 0.5, 1.0, 0.0),
+    "mish_grad": (0.6, 0.6, 1.0, 0.0),
 }
 
 
@@ -314,7 +366,7 @@ def test_special_values(name, dtype):
     got, want = evaluate(name, x), np.array(SPECIAL[name], dtype)
     np.testing.assert_array_equal(got, want)
     signed = (
-        slice(0, 2) if name in ("gelu", "silu", "gelu_grad", "silu_grad") else slice(None)
+        slice(0, 2) if name in ("gelu", "silu", "gelu_tanh", "mish") or name.endswith("_grad") else slice(None)
     )  # from below, or 0: both do
     np.testing.assert_array_equal(np.signbit(got[signed]) & ~np.isnan(got[signed]), np.signbit(want[signed]))
     assert np.isnan(evaluate(name, np.array([np.nan, -np.nan], dtype))).all()
@@ -328,7 +380,10 @@ def test_saturated_values(name, dtype):
         pytest.skip("never saturates")
     x = np.array([2e3, 1e5, 1e30, np.finfo(dtype).max], dtype)
     _, _, right, left = SPECIAL[name]
-    itself = name in ("softplus", "gelu", "silu")
+    if name == "tanh_shrink":
+        np.testing.assert_array_equal(evaluate(name, np.concatenate([x, -x])), np.concatenate([x - 1, 1 - x]))
+        return
+    itself = name in ("softplus", "gelu", "silu", "gelu_tanh", "mish")
     np.testing.assert_array_equal(evaluate(name, x), x if itself else np.full_like(x, right))
     np.testing.assert_array_equal(evaluate(name, -x), np.full_like(x, left))
 

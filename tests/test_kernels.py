@@ -124,7 +124,9 @@ def exact(row, arguments):
     name = row.name
     formula = getattr(oracle, name, None)
     stem, _, direction = name.rpartition("_")
-    alpha = a.pop("negative_slope", None) if "negative_slope" in a else a.get("alpha")
+    alpha = a.get("alpha")
+    if formula is None and "negative_slope" in a:
+        alpha = a.pop("negative_slope")
     if direction == "forward" and formula is None:
         return {"y_out": oracle.activate(stem, a["x"], elementary, alpha)}
     if direction == "backward" and formula is None:

@@ -171,6 +171,12 @@ def test_refused(make, error, message):
 FOUR = [[0, 1, 0, 1, 0], [0, 0, 1, 1, 1], [1, 1, 1, 1, 0], [0, 0, 0, 0, 1]]
 BY_FIVE = [[0, 0, 1, 1, 0], [1, 1, 1, 1, 1], [0, 1, 0, 1, 0], [1, 1, 1, 1, 1]]
 WEIGHTS = [1.0, 1.5, 2.0, 2.5]
+PAIR = [[1, 9, 2], [-5, -2, 6]], [[4, 8, 12], [8, 1, 3]]
+MARGINS = [[-0.3, 0.2, -0.1, 1.6], [-0.25, -1.0, 0.5, 0.6]]
+SHARES = [[0.5, 0.8, 0.12], [0.7, 0.43, 0.8]], [[0.4, 0.9, 0.12], [0.36, 0.3, 0.4]]
+COUNTS = [[4, 8, 12], [8, 1, 3]], [[1, 9, 2], [5, 2, 6]]
+FAR = [[10.0, -10.0, 10.0], [10.0, 10.0, -10.0]]
+LOGITS = [[1, 9, 0], [1, 8, 1]]
 SCORED = [[0.9, 0.2, 0.8, 0.1], [0.2, 0.9, 0.7, 0.6], [0.1, 0.2, 0.4, 0.3], [0, 1, 0.7, 0.3]]
 LABELLED = [[0, 1, 1, 0], [1, 0, 0, 0], [0, 0, 0, 0], [1, 1, 1, 1]]
 THREE = [0.15, 0.5, 0.85]
@@ -196,6 +202,38 @@ CLASSES = [[0, 0, 1], [1, 0, 0], [0, 1, 0], [1, 0, 0], [0, 0, 1]]
         (metrics.MeanAbsoluteError(), FOUR, BY_FIVE, WEIGHTS, 0.54285),
         (metrics.RootMeanSquaredError(), [2, 4, 6], [1, 3, 2], None, math.sqrt(6)),
         (metrics.RootMeanSquaredError(), [2, 4, 6, 8], [1, 3, 2, 3], [0, 1, 0, 1], math.sqrt(13)),
+        (metrics.MeanAbsolutePercentageError(), FOUR, BY_FIVE, None, 35e7),
+        (metrics.MeanAbsolutePercentageError(), FOUR, BY_FIVE, WEIGHTS, 40e7),
+        (metrics.MeanSquaredLogarithmicError(), FOUR, BY_FIVE, None, 0.2402265),
+        (metrics.MeanSquaredLogarithmicError(), FOUR, BY_FIVE, WEIGHTS, 0.26082),
+        (metrics.LogCoshError(), PAIR[0], PAIR[1], None, 4.8292453),
+        (metrics.LogCoshError(), PAIR[0], PAIR[1], [1.2, 3.4], 5.2178759),
+        (metrics.CosineSimilarity(), PAIR[0], PAIR[1], None, 0.18721907),
+        (metrics.CosineSimilarity(), PAIR[0], PAIR[1], [1.2, 3.4], -0.06782260),
+        (metrics.Hinge(), [[0, 1, 0, 1], [0, 0, 1, 1]], MARGINS, None, 0.50625),
+        (metrics.Hinge(), [[-1, 1, -1, 1], [-1, -1, 1, 1]], MARGINS, [1.5, 2.0], 0.49285),
+        (metrics.SquaredHinge(), [[0, 1, 0, 1], [0, 0, 1, 1]], MARGINS, None, 0.364062),
+        (metrics.SquaredHinge(), [[-1, 1, -1, 1], [-1, -1, 1, 1]], MARGINS, [1.5, 2.0], 0.346786),
+        (metrics.CategoricalHinge(), FOUR, BY_FIVE, None, 0.5),
+        (metrics.CategoricalHinge(), FOUR, BY_FIVE, WEIGHTS, 0.5),
+        (metrics.KLDivergence(), SHARES[0], SHARES[1], None, 0.59607384),
+        (metrics.KLDivergence(), SHARES[0], SHARES[1], [1.2, 3.4], 0.87285703),
+        (metrics.Poisson(), COUNTS[0], COUNTS[1], None, -3.306581945521002),
+        (metrics.Poisson(), COUNTS[0], COUNTS[1], [1.2, 3.4], -2.67275606),
+        (metrics.BinaryCrossentropy(), [[1, 0], [1, 0]], [[1, 1], [1, 0]], None, 3.9855),
+        (metrics.BinaryCrossentropy(), [[1, 0], [1, 0]], [[1, 1], [1, 0]], [1.5, 2.0], 3.4162),
+        (metrics.BinaryCrossentropy(from_logits=True), [[1, 0, 1], [0, 1, 1]], FAR, None, 3.33335),
+        (metrics.BinaryCrossentropy(from_logits=True), [[1, 0, 1], [0, 1, 1]], FAR, [2.0, 2.5], 3.70372),
+        (metrics.BinaryCrossentropy(from_logits=True, label_smoothing=0.1), [[1, 0, 1]], [[10, -10, -10]], None, 3.50005),
+        (metrics.CategoricalCrossentropy(), [[0, 1, 0], [0, 0, 1]], [[0.05, 0.95, 0], [0.1, 0.8, 0.1]], None, 1.17694),
+        (metrics.CategoricalCrossentropy(), [[0, 1, 0], [0, 0, 1]], [[0.05, 0.95, 0], [0.1, 0.8, 0.1]], [1.5, 2], 1.33775),
+        (metrics.CategoricalCrossentropy(from_logits=True), [[0, 1, 0], [0, 0, 1]], LOGITS, None, 3.50111),
+        (metrics.CategoricalCrossentropy(from_logits=True), [[0, 1, 0], [0, 0, 1]], LOGITS, [1.5, 2.0], 4.00119),
+        (metrics.CategoricalCrossentropy("c", None, True, 0.1), [[0, 1, 0], [0, 0, 1]], LOGITS, None, 3.66777),
+        (metrics.SparseCategoricalCrossentropy(), [1, 2], [[0.05, 0.95, 0], [0.1, 0.8, 0.1]], None, 1.17694),
+        (metrics.SparseCategoricalCrossentropy(), [1, 2], [[0.05, 0.95, 0], [0.1, 0.8, 0.1]], [1.5, 2.0], 1.33775),
+        (metrics.SparseCategoricalCrossentropy(from_logits=True), [1, 2], LOGITS, None, 3.50111),
+        (metrics.SparseCategoricalCrossentropy(from_logits=True), [1, 2], LOGITS, [1.5, 2.0], 4.00119),
         (metrics.FalsePositives(), FOUR, BY_FIVE, None, 7),
         (metrics.FalsePositives(), FOUR, BY_FIVE, WEIGHTS, 14),
         (metrics.FalsePositives(THREE), LABELLED, SCORED, None, [7, 4, 2]),
@@ -227,7 +265,7 @@ CLASSES = [[0, 0, 1], [1, 0, 0], [0, 1, 0], [1, 0, 0], [0, 0, 1]]
 )
 def test_keras_numbers(metric, y_true, y_pred, weight, wanted):
     got = metric(y_true, y_pred, weight)
-    np.testing.assert_allclose(got, wanted, rtol=2e-5, atol=1e-7)
+    np.testing.assert_allclose(got, wanted, rtol=3e-5, atol=1e-7)
     assert isinstance(got, float if np.ndim(wanted) == 0 else np.ndarray)
 
 
@@ -341,6 +379,7 @@ I = np.arange(60)  # noqa: E741
 SCORE, YES, W = (I * 37) % 41 / 41, (I * 7 + I // 9) % 5 < 2, (I % 4 + 1) / 2
 MANY, IDS = np.outer(I + 1, [1, 2, 3, 4]) * 29 % 61 / 61, (I * I + I // 7) % 4
 HOTS = np.eye(4)[IDS]
+LOG_LOSS = 1.6135948166873257
 NUMBERS = np.stack([I * I % 17 / 3, I * 5 % 23 - 7.0], 1)
 GUESSES = NUMBERS + np.stack([(I * 11 % 7 - 3) / 4, (I * 13 % 5 - 2) / 2], 1)
 
@@ -368,6 +407,12 @@ GUESSES = NUMBERS + np.stack([(I * 11 % 7 - 3) / 4, (I * 13 % 5 - 2) / 2], 1)
         (metrics.R2Score("variance_weighted_average"), NUMBERS, GUESSES, 0.9843044287050373, 0.9844224161729527),
         (metrics.RootMeanSquaredError(), NUMBERS, GUESSES, 0.6132223631495076, 0.6122023086093898),
         (metrics.MeanAbsoluteError(), NUMBERS, GUESSES, 0.5166666666666666, 0.5158333333333334),
+        (metrics.MeanAbsolutePercentageError(), np.abs(NUMBERS) + 0.5, np.abs(GUESSES) + 0.25, 19.022844816930717, None),
+        (metrics.MeanSquaredLogarithmicError(), np.abs(NUMBERS) + 0.5, np.abs(GUESSES) + 0.25, 0.03128373556758116, None),
+        (metrics.BinaryCrossentropy(), YES, SCORE.clip(0.01, 0.99), 1.0616093444169432, 0.9826178997362848),
+        (metrics.SparseCategoricalCrossentropy(), IDS, MANY + 0.01, LOG_LOSS, None),
+        (metrics.CategoricalCrossentropy(), HOTS, MANY + 0.01, LOG_LOSS, None),
+        (metrics.Hinge(), YES, 4 * SCORE - 2, 1.1634146341463414, None),
     ],
     ids=repr,
 )

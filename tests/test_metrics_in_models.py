@@ -59,6 +59,19 @@ DENSE = {
     "auc of labels": lambda: metrics.AUC(multi_label=True, label_weights=[1, 2, 3, 4]),
     "auc pr": lambda: metrics.AUC(curve="PR"),
     "auc of Keras": lambda: metrics.AUC(200),
+    "percentage": metrics.MeanAbsolutePercentageError,
+    "logarithmic": metrics.MeanSquaredLogarithmicError,
+    "log-cosh": metrics.LogCoshError,
+    "hinge": metrics.Hinge,
+    "squared hinge": metrics.SquaredHinge,
+    "categorical hinge": metrics.CategoricalHinge,
+    "poisson": metrics.Poisson,
+    "kl": metrics.KLDivergence,
+    "cosine": metrics.CosineSimilarity,
+    "binary log-loss": lambda: metrics.BinaryCrossentropy(label_smoothing=0.2),
+    "binary log-loss of logits": lambda: metrics.BinaryCrossentropy(from_logits=True),
+    "log-loss": lambda: metrics.CategoricalCrossentropy(label_smoothing=0.1),
+    "log-loss of logits": lambda: metrics.CategoricalCrossentropy(from_logits=True),
     "function": lambda: metrics.MeanMetricWrapper(spread),
     "pointwise": lambda: metrics.MeanMetricWrapper(pointwise),
     "median": Median,
@@ -66,6 +79,8 @@ DENSE = {
 SPARSE = {
     "sparse": metrics.SparseCategoricalAccuracy,
     "sparse top-k": lambda: metrics.SparseTopKCategoricalAccuracy(2),
+    "sparse log-loss": metrics.SparseCategoricalCrossentropy,
+    "sparse log-loss of logits": lambda: metrics.SparseCategoricalCrossentropy(from_logits=True),
 }
 
 

@@ -67,6 +67,7 @@ def float32(name, stride):
         size = np.abs(rounded if term is None else term.astype(np.float32))
         unit = np.spacing(np.maximum(size, TINY[x.dtype])).astype(np.float64)
         apart = np.abs(got.view(np.int32).astype(np.int64) - rounded.view(np.int32))
+        apart[got == rounded] = 0  # zeros of either sign
         steps = np.where(np.sign(got) == np.sign(rounded), apart, accuracy.steps(got, rounded)).astype(
             np.float64
         )

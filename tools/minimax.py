@@ -267,6 +267,12 @@ def cos_even(t):
     return (mp.cos(mp.sqrt(t)) - 1) / t if t else mp.mpf(-0.5)
 
 
+def tanh_shrink_even(t):
+    """(x - tanh(x)) / x^3 as a function of t = x^2."""
+    x = mp.sqrt(t)
+    return (x - mp.tanh(x)) / x**3 if t > mp.mpf("1e-12") else mp.mpf(1) / 3 - 2 * t / 15
+
+
 LN2_2 = mp.log(2) / 2 * mp.mpf("1.0002")  # a little more than half of log 2: rint is of a rounded product
 
 TABLES = {
@@ -303,6 +309,12 @@ TABLES = {
                     sin_even, lambda t: t / (1 + t * sin_even(t)), 0, (mp.pi / 4) ** 2, 5, 53),
     "COS_F64": Poly("cos(x) = 1 + x^2 p(x^2), |x| <= pi/4; relative error",
                     cos_even, lambda t: t / (1 + t * cos_even(t)), 0, (mp.pi / 4) ** 2, 6, 53),
+    "TANH_SHRINK_F32": Poly("x - tanh(x) = x^3 p(x^2), |x| <= 1; the last entry is the low part of the first;\n"
+                            "   relative error", tanh_shrink_even, lambda t: 1 / tanh_shrink_even(t), 0, 1, 8, 24,
+                            split=True),
+    "TANH_SHRINK_F64": Poly("x - tanh(x) = x^3 p(x^2), |x| <= 1; the last entry is the low part of the first;\n"
+                            "   relative error", tanh_shrink_even, lambda t: 1 / tanh_shrink_even(t), 0, 1, 18, 53,
+                            split=True),
     "MILLS_F32": mills_poly(mp.mpf(3) / 8, "14.7", 10, 24),
     "MILLS_F64": mills_poly(mp.mpf(19) / 64, "38.8", 23, 53),
 }

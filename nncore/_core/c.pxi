@@ -100,6 +100,16 @@ cdef extern from "vmath.h" nogil:
     double nn_silu_f64(double x)
     float nn_silu_grad_f32(float x)
     double nn_silu_grad_f64(double x)
+    float nn_gelu_tanh_f32(float x)
+    double nn_gelu_tanh_f64(double x)
+    float nn_gelu_tanh_grad_f32(float x)
+    double nn_gelu_tanh_grad_f64(double x)
+    float nn_mish_f32(float x)
+    double nn_mish_f64(double x)
+    float nn_mish_grad_f32(float x)
+    double nn_mish_grad_f64(double x)
+    float nn_tanh_shrink_f32(float x)
+    double nn_tanh_shrink_f64(double x)
 
 
 cdef inline int lanes(const floating* unused) noexcept nogil:
@@ -214,3 +224,23 @@ cdef inline floating silu(floating x) noexcept nogil:
 
 cdef inline floating silu_grad(floating x) noexcept nogil:
     return nn_silu_grad_f32(x) if floating is float else nn_silu_grad_f64(x)
+
+
+cdef inline floating gelu_tanh(floating x) noexcept nogil:
+    return nn_gelu_tanh_f32(x) if floating is float else nn_gelu_tanh_f64(x)
+
+
+cdef inline floating gelu_tanh_grad(floating x) noexcept nogil:
+    return nn_gelu_tanh_grad_f32(x) if floating is float else nn_gelu_tanh_grad_f64(x)
+
+
+cdef inline floating mish(floating x) noexcept nogil:
+    return nn_mish_f32(x) if floating is float else nn_mish_f64(x)
+
+
+cdef inline floating mish_grad(floating x) noexcept nogil:
+    return nn_mish_grad_f32(x) if floating is float else nn_mish_grad_f64(x)
+
+
+cdef inline floating tanh_shrink(floating x) noexcept nogil:
+    return nn_tanh_shrink_f32(x) if floating is float else nn_tanh_shrink_f64(x)

@@ -240,7 +240,7 @@ cdef void finish_rows(const Finish* finish, floating* c, Py_ssize_t c_row, const
     for i in range(rows):
         if finish.backward:
             activation_backward(finish.activation, c + i * c_row, saved + i * c_row, c + i * c_row,
-                                <Py_ssize_t>1, columns, <floating>finish.alpha, 0, 1)
+                                <Py_ssize_t>1, columns, &finish.alpha, 0, 1)
         else:
             activate_in_place(finish.activation, c + i * c_row, columns, <floating>finish.alpha)
 

@@ -174,13 +174,6 @@ cdef void repeat_targets(
             repeated[i * Q + k] = t[i]
 
 
-cdef inline floating magnitude(floating x) noexcept nogil:
-    if floating is float:
-        return fabsf(x)
-    else:
-        return fabs(x)
-
-
 cdef inline floating hinge_side(floating t) noexcept nogil:
     """-1 for a target of 0: Keras takes 0 and 1 for -1 and 1."""
     return <floating>-1 if t == 0 else t

@@ -8,12 +8,16 @@ cimport numpy as cnp
 cnp.import_array()
 
 ACTIVATIONS = ("identity", "sigmoid", "tanh", "relu", "leaky_relu", "elu", "exponential", "hard_sigmoid",
-               "softplus", "gelu", "silu")
+               "softplus", "gelu", "silu", "relu6", "celu", "selu", "softsign", "hard_tanh", "hard_shrink",
+               "soft_shrink", "log_sigmoid", "squareplus", "sparse_plus", "sparse_sigmoid", "gelu_tanh",
+               "mish", "hard_silu", "tanh_shrink", "sign", "general_relu", "threshold")
 KERNELS = ("dense_forward", "dense_backward_input", "dense_backward_params", "bias_activation_forward",
            "activation_forward", "activation_backward", "softmax", "softmax_backward", "log_softmax",
            "log_softmax_backward", "softmax_cross_entropy", "categorical_cross_entropy", "mean_squared_error",
            "categorical_accuracy", "binary_accuracy", "absolute_error", "sgd_update", "adam_update",
            "adam_step", "square_sums", "clip_scale",
+           "prelu_forward", "prelu_backward", "sparsemax", "sparsemax_backward", "glu_forward",
+           "glu_backward",
            "elementwise_loss", "gaussian_nll", "categorical_hinge", "cosine_similarity",
            "categorical_focal_cross_entropy", "loss_weights",
            "dropout", "gaussian",
@@ -112,10 +116,11 @@ cdef inline bint overlap(object a, object b):
     return p < q + cnp.PyArray_NBYTES(<cnp.ndarray>b) and q < p + cnp.PyArray_NBYTES(<cnp.ndarray>a)
 
 
-def elementwise(int kernel, int kind, x, s, out, double alpha):
+def elementwise(int kernel, int kind, x, s, out, double alpha, double beta=0, double gamma=0):
     """An activation or its derivative on arrays that need no conversion; NotImplemented on others.
 
-    Parameters: x, and s (what the derivative needs) or None; out or None for a new array."""
+    Parameters: x, and s (what the derivative needs) or None; out or None for a new array; the kind's
+    scalars."""
     cdef Op op
     cdef int dtype = float_type(x)
     if dtype < 0 or not plain(x, dtype):
@@ -135,7 +140,7 @@ def elementwise(int kernel, int kind, x, s, out, double alpha):
         op.p[1] = data(out)
     else:
         op.p[1], op.p[2] = data(s), data(out)
-    op.n[0], op.n[2], op.s[0] = 1, kind, alpha
+    op.n[0], op.n[2], op.s[0], op.s[1], op.s[2] = 1, kind, alpha, beta, gamma
     if cnp.PyArray_SIZE(<cnp.ndarray>x) > 0:
         run_one(&op, cnp.PyArray_SIZE(<cnp.ndarray>x))
     return out
@@ -261,8 +266,16 @@ cdef inline void set_pointers(Op* ops, cnp.ndarray places, void* to):
 
 
 def elementary(str name, x):
-    """Our own elementary function of every element: for tests, and where bits must not depend on libm."""
+    """Our own elementary function of every element: for tests, and where bits must not depend on libm.
+
+    Beside ELEMENTARY the activations without scalars, and their derivatives as "<activation>_grad"."""
+    if name not in ELEMENTARY and name in ACTIVATIONS:
+        return elementwise(K_ACTIVATION_FORWARD, ACTIVATIONS.index(name), x, None, None, 0)
     cdef cnp.ndarray y = x.copy()
+    if name not in ELEMENTARY and name.removesuffix("_grad") in ACTIVATIONS:
+        y.fill(1)
+        name = name.removesuffix("_grad")
+        return elementwise(K_ACTIVATION_BACKWARD, ACTIVATIONS.index(name), y, x, None, 0)
     cdef int kind = ELEMENTARY.index(name)
     cdef Py_ssize_t n = cnp.PyArray_SIZE(y)
     cdef uint64_t state = nn_fp_enter()

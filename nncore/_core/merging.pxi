@@ -244,6 +244,8 @@ cdef inline double merge_work(const Op* op, Py_ssize_t B) noexcept nogil:
         elements = elements * op.n[3]
     elif op.kernel == K_MERGE or op.kernel == K_EXTREMUM_BACKWARD:
         elements = elements * (op.n[1] + 1) / 2
-    else:  # n[0] inner elements, or features; n[1] along the axis, or factors
+    elif K_FACTORIZATION_MACHINE_FORWARD <= op.kernel <= K_FACTORIZATION_MACHINE_BACKWARD_PARAMS:
+        return 2 * elements * op.n[1] / GRAIN_MULTIPLY_ADDS
+    else:  # n[0] inner elements, or fields; n[1] along the axis, or factors
         elements = elements * op.n[1] * (op.n[2] if op.n[2] > 0 else 1)
     return elements / GRAIN_ELEMENTS

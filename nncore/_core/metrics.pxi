@@ -50,7 +50,7 @@ cdef void categorical_accuracy(
     Py_ssize_t B, Py_ssize_t C, Py_ssize_t k, int thread, int n_threads,
 ) noexcept nogil:
     """rows := w where the target's element is the first largest, or, if k is not 0, where less than k are
-    larger; 0 elsewhere, and with a nan"""
+    larger; 0 elsewhere, with a nan, and where there is no such class"""
     cdef Py_ssize_t b, c, begin, end
     cdef const floating* p
     cdef floating top
@@ -61,7 +61,8 @@ cdef void categorical_accuracy(
         p = y_pred + b * C
         bad = 0
         if ids != NULL:
-            wanted = <int32_t>ids[b]
+            bad = not 0 <= ids[b] < C  # a class that the loss ignores, say
+            wanted = 0 if bad else <int32_t>ids[b]
         else:
             top = row_maximum(target + b * C, C)
             wanted = <int32_t>C

@@ -41,6 +41,12 @@ cdef enum Kernel:
     K_ADAM_STEP
     K_SQUARE_SUMS
     K_CLIP_SCALE
+    K_PRELU_FORWARD
+    K_PRELU_BACKWARD
+    K_SPARSEMAX
+    K_SPARSEMAX_BACKWARD
+    K_GLU_FORWARD
+    K_GLU_BACKWARD
     K_ELEMENTWISE_LOSS
     K_GAUSSIAN_NLL
     K_CATEGORICAL_HINGE
@@ -139,11 +145,11 @@ cdef void run_op_typed(const Op* op, const Batch* batch, void* scratch, int thre
         dense_backward_params(p0, p1, p2, p3, B, n0, n1, op.n[3] != 0, <const Op*>op.p[4],
                               <const Op*>op.p[5], batch.rate, scratch, thread, n_threads)
     elif kernel == K_BIAS_ACTIVATION_FORWARD:
-        bias_activation_forward(<int>op.n[2], p0, p1, p2, B, n0, s0, thread, n_threads)
+        bias_activation_forward(<int>op.n[2], p0, p1, p2, B, n0, op.s, thread, n_threads)
     elif kernel == K_ACTIVATION_FORWARD:
-        activation_forward(<int>op.n[2], p0, p1, B, n0, s0, thread, n_threads)
+        activation_forward(<int>op.n[2], p0, p1, B, n0, op.s, thread, n_threads)
     elif kernel == K_ACTIVATION_BACKWARD:
-        activation_backward(<int>op.n[2], p0, p1, p2, B, n0, s0, thread, n_threads)
+        activation_backward(<int>op.n[2], p0, p1, p2, B, n0, op.s, thread, n_threads)
     elif kernel == K_SOFTMAX:
         softmax(p0, p1, B, n0, scratch, thread, n_threads)
     elif kernel == K_SOFTMAX_BACKWARD:
@@ -175,6 +181,18 @@ cdef void run_op_typed(const Op* op, const Batch* batch, void* scratch, int thre
         square_sums(p0, <double*>op.p[1] + n1, n0, thread, n_threads)
     elif kernel == K_CLIP_SCALE and thread == 0:
         clip_scale(<const double*>op.p[0], <double*>op.p[1], n0, op.s[0])
+    elif kernel == K_PRELU_FORWARD:
+        prelu_forward(p0, p1, p2, B, n0, n1, op.n[2], op.n[3], scratch, thread, n_threads)
+    elif kernel == K_PRELU_BACKWARD:
+        prelu_backward(p0, p1, p2, p3, p4, B, n0, n1, op.n[2], op.n[3], scratch, thread, n_threads)
+    elif kernel == K_SPARSEMAX:
+        sparsemax(p0, p1, B, n0, scratch, thread, n_threads)
+    elif kernel == K_SPARSEMAX_BACKWARD:
+        sparsemax_backward(p0, p1, p2, B, n0, scratch, thread, n_threads)
+    elif kernel == K_GLU_FORWARD:
+        glu_forward(p0, p1, B, n0, thread, n_threads)
+    elif kernel == K_GLU_BACKWARD:
+        glu_backward(p0, p1, p2, B, n0, thread, n_threads)
     elif kernel == K_ELEMENTWISE_LOSS:
         elementwise_loss(<int>op.n[2], p0, p1, p2, p5, p3, p4, B, n0, max(n1, <Py_ssize_t>1), op.s, scratch,
                          thread, n_threads)
@@ -388,6 +406,10 @@ cdef Py_ssize_t op_scratch(const Op* op) noexcept nogil:
         return loss_scratch(op.n[0])
     if K_SOFTMAX <= op.kernel <= K_ABSOLUTE_ERROR:
         return block_scratch(op.n[0])
+    if op.kernel == K_SPARSEMAX:
+        return block_scratch(op.n[0])
+    if K_PRELU_FORWARD <= op.kernel <= K_SPARSEMAX_BACKWARD:
+        return 2 * (op.n[0] + MOST) * size
     if op.kernel == K_AXIS_SUM:
         return block_scratch(op.n[1]) if op.n[0] == 1 else 0
     if K_FACTORIZATION_MACHINE_FORWARD <= op.kernel <= K_FM_INTERACTION_BACKWARD:

@@ -28,10 +28,34 @@ from nncore.kernels.normalization import *  # noqa: F403
 from nncore.kernels.normalization import __all__ as _normalization
 from nncore.kernels.optimizers import *  # noqa: F403
 from nncore.kernels.optimizers import __all__ as _optimizers
+from nncore.kernels.piecewise import *  # noqa: F403
+from nncore.kernels.piecewise import __all__ as _piecewise
 from nncore.kernels.random import *  # noqa: F403
 from nncore.kernels.random import __all__ as _random
 from nncore.kernels.regression_losses import *  # noqa: F403
 from nncore.kernels.regression_losses import __all__ as _regression_losses
+from nncore.kernels.row_activations import *  # noqa: F403
+from nncore.kernels.row_activations import __all__ as _row_activations
+from nncore.kernels.smooth import *  # noqa: F403
+from nncore.kernels.smooth import __all__ as _smooth
 
-__all__ = sorted([*_activations, *_classification_losses, *_dense, *_embedding, *_factorization, *_losses, *_merging,
-                  *_metrics, *_noise, *_normalization, *_optimizers, *_random, *_regression_losses])
+__all__ = sorted(
+    [
+        *_activations,
+        *_classification_losses,
+        *_dense,
+        *_embedding,
+        *_factorization,
+        *_losses,
+        *_merging,
+        *_metrics,
+        *_noise,
+        *_normalization,
+        *_optimizers,
+        *_piecewise,
+        *_random,
+        *_regression_losses,
+        *_row_activations,
+        *_smooth,
+    ]
+)

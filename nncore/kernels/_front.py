@@ -17,7 +17,10 @@ Array = NDArray[Any]
 
 KERNEL = {name: number for number, name in enumerate(core.KERNELS)}
 ACTIVATION = {name: number for number, name in enumerate(core.ACTIVATIONS)} | {"linear": 0}
-DEFAULT_ALPHA = {"leaky_relu": 0.2, "elu": 1.0}
+DEFAULT_ALPHA = {"leaky_relu": 0.2, "elu": 1.0, "celu": 1.0, "hard_shrink": 0.5, "soft_shrink": 0.5, "squareplus": 4.0}
+DIVISOR = ("celu", "squareplus")  # whose scalar must be positive
+# Inside of a dense product there is room for one scalar.
+FUSABLE = {name: number for name, number in ACTIVATION.items() if name not in ("general_relu", "threshold")}
 
 # Arguments that may be None: for the core a null pointer, which only these may become.
 OPTIONAL = ("b", "sample_weight", "class_target", "class_weight")
@@ -128,8 +131,8 @@ def run(name: str, rows: int, operands: tuple[Array | None, ...], sizes: tuple[i
 def activation_number(where: str, activation: str | None) -> tuple[int, str]:
     """Return the core's number of an elementwise activation, and its name."""
     name = "linear" if activation is None else activation
-    if name not in ACTIVATION:
-        raise _checks.unknown("activation", name, ACTIVATION)
+    if name not in FUSABLE:
+        raise _checks.unknown("activation", name, FUSABLE)
     return ACTIVATION[name], name
 
 
@@ -141,4 +144,4 @@ def alpha_value(where: str, name: str, alpha: float | None) -> float:
         raise ValueError(
             f"{where}: alpha belongs to {' and '.join(DEFAULT_ALPHA)}, but activation is {name!r}"
         )
-    return _checks.real(alpha, where, "alpha")
+    return _checks.positive(alpha, where, "alpha") if name in DIVISOR else _checks.real(alpha, where, "alpha")

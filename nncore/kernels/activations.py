@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from numpy.typing import ArrayLike
 
 from nncore import _checks
@@ -54,26 +56,36 @@ def _forward(
     where: str = "",
     argument: str = "x",
     output: str = "y_out",
+    more: Sequence[float] = (),
 ) -> Array:
-    """Run an elementwise activation: arrays that need no conversion straight through the core."""
-    y = core.elementwise(_FORWARD, ACTIVATION[name], x, None, y_out, alpha)
+    """Run an elementwise activation: arrays that need no conversion straight through the core.
+
+    `alpha` and `more` are the kernel's scalars.
+    """
+    y = core.elementwise(_FORWARD, ACTIVATION[name], x, None, y_out, alpha, *more)
     if y is not NotImplemented:
         return y
     where = where or f"{name}_forward"
     (x,) = arrays(where, **{argument: (x, None)})
     outputs = Outputs(where, x.dtype, () if y_out is x else (x,))
     y = outputs.array(output, y_out, x.shape)
-    core.elementwise(_FORWARD, ACTIVATION[name], x, None, y, alpha)
+    core.elementwise(_FORWARD, ACTIVATION[name], x, None, y, alpha, *more)
     return outputs.finish(y)
 
 
 def _backward(
-    name: str, dy: ArrayLike, needs: str, saved: ArrayLike, dx_out: Array | None, alpha: float = 0.0
+    name: str,
+    dy: ArrayLike,
+    needs: str,
+    saved: ArrayLike,
+    dx_out: Array | None,
+    alpha: float = 0.0,
+    more: Sequence[float] = (),
 ) -> Array:
     """Run an elementwise derivative; `needs` names what `saved` is."""
     if saved is None:  # which the core would take for a forward pass
         raise TypeError(f"{name}_backward: {needs} must be an array of real numbers, got None")
-    dx = core.elementwise(_BACKWARD, ACTIVATION[name], dy, saved, dx_out, alpha)
+    dx = core.elementwise(_BACKWARD, ACTIVATION[name], dy, saved, dx_out, alpha, *more)
     if dx is not NotImplemented:
         return dx
     where = f"{name}_backward"
@@ -82,7 +94,7 @@ def _backward(
         raise ValueError(f"{where}: dy has shape {dy.shape} but {needs} has shape {saved.shape}")
     outputs = Outputs(where, dy.dtype, (dy, saved))
     dx = outputs.array("dx_out", dx_out, dy.shape)
-    core.elementwise(_BACKWARD, ACTIVATION[name], dy, saved, dx, alpha)
+    core.elementwise(_BACKWARD, ACTIVATION[name], dy, saved, dx, alpha, *more)
     return outputs.finish(dx)
 
 

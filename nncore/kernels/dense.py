@@ -24,10 +24,13 @@ def dense_forward(x: ArrayLike, w: ArrayLike, b: ArrayLike | None = None, y_out:
     y_out : ndarray, shape (B, O), optional
         Where the result goes.
     activation : str
-        "linear", "sigmoid", "tanh", "relu", "leaky_relu", "elu", "exponential", "hard_sigmoid", "softplus",
-        "gelu" or "silu".
+        "linear", or an elementwise activation that has a kernel with one scalar or none: "relu", "leaky_relu",
+        "relu6", "elu", "celu", "selu", "gelu", "gelu_tanh", "silu", "hard_silu", "mish", "softplus", "squareplus",
+        "sparse_plus", "softsign", "sigmoid", "hard_sigmoid", "sparse_sigmoid", "log_sigmoid", "tanh", "hard_tanh",
+        "tanh_shrink", "hard_shrink", "soft_shrink", "exponential" or "sign".
     alpha : float, optional
-        Slope of leaky_relu (0.2 by default), scale of elu (1.0).
+        Slope of leaky_relu (0.2 by default), scale of elu and celu (1.0), threshold of hard_shrink and soft_shrink
+        (0.5), b of squareplus (4.0).
 
     Returns
     -------

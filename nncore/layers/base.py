@@ -320,7 +320,7 @@ def _last(shape: Any) -> Any:
 
 def default_name(layer: Layer, taken: set[str]) -> str:
     """Return a name for a layer that has none: dense, dense_1, ..."""
-    base = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", type(layer).__name__).lower()
+    base = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", type(layer).__name__).lower()
     name, number = base, 0
     while name in taken:
         number += 1

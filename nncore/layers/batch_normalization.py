@@ -84,7 +84,7 @@ class BatchNormalization(Layer):
 
     def build(self, input_shape: Any) -> None:
         """Make gamma, beta, the moving mean and the moving variance, all (C,)."""
-        shape = (input_shape[-1],)
+        shape = last_axis(self, input_shape, self.axis)[-1:]
         self.gamma = self.add_weight(shape, self.gamma_initializer, name="gamma") if self.scale else None
         self.beta = self.add_weight(shape, self.beta_initializer, name="beta") if self.center else None
         self.moving_mean = self.add_weight(shape, self.moving_mean_initializer, False, "moving_mean")

@@ -64,7 +64,7 @@ class LayerNormalization(Layer):
 
     def build(self, input_shape: Any) -> None:
         """Make gamma and beta, both (C,)."""
-        shape = (input_shape[-1],)
+        shape = last_axis(self, input_shape, self.axis)[-1:]
         self.gamma = self.add_weight(shape, self.gamma_initializer, name="gamma") if self.scale else None
         self.beta = self.add_weight(shape, self.beta_initializer, name="beta") if self.center else None
 
@@ -122,7 +122,7 @@ class RMSNormalization(Layer):
 
     def build(self, input_shape: Any) -> None:
         """Make the scale (C,)."""
-        self.scale = self.add_weight((input_shape[-1],), "ones", name="scale")
+        self.scale = self.add_weight(last_axis(self, input_shape, self.axis)[-1:], "ones", name="scale")
 
     def compute_output_shape(self, input_shape: Any) -> Shape:
         """Return the input's shape."""

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, DTypeLike
 
 from nncore import _checks, kernels
 from nncore._core import core
-from nncore.metrics.base import Array, Metric, Sums, ratio, total
+from nncore.metrics.base import Array, Metric, Sums, check_widths, ratio, total
 from nncore.program import Program
 
 __all__ = ["AUC"]
@@ -103,6 +103,7 @@ class AUC(Metric):
 
     def keep(self, program: Program, y_pred: int, target: int, weight: int | None = None) -> dict[str, int]:
         """Return the buffers of scores, targets and weights; see `Metric.keep`."""
+        check_widths(self, program, y_pred, target)
         width = program.width(y_pred)
         for name, labels in (("num_labels", self.num_labels),
                              ("label_weights", None if self.label_weights is None else len(self.label_weights))):

@@ -231,6 +231,7 @@ class _RowMean(Metric):
         return {}
 
     def emit(self, program: Program, y_pred: int, target: int, weight: int | None = None) -> dict[str, int]:
+        check_widths(self, program, y_pred, target)
         rows = program.rows(None, role="metric")
         program.emit(self.kernel, (y_pred, target, weight), (rows,), **self.parameters())
         return mean_of(rows, weight)
@@ -238,6 +239,13 @@ class _RowMean(Metric):
     def value(self, sums: Sums, kept: Mapping[str, Array], rows: int) -> float:
         count = sums.get("weight", rows)
         return float(sums["total"] / count) if count else 0.0
+
+
+def check_widths(metric: Metric, program: Program, y_pred: int, target: int) -> None:
+    """Refuse targets of another width than the outputs, as some losses take them: kernels trust."""
+    widths = program.width(y_pred), program.width(target) if program.buffers[target].shape else 1
+    if metric.target_kind != "ids" and widths[0] != widths[1]:
+        raise ValueError(f"metric {metric.name!r}: there are {widths[0]} outputs, but targets of {widths[1]}")
 
 
 def mean_of(rows: int, weight: int | None) -> dict[str, int]:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from nncore import _checks
-from nncore.metrics.base import Array, Metric, Sums, ratio, total
+from nncore.metrics.base import Array, Metric, Sums, check_widths, ratio, total
 from nncore.program import Program
 
 __all__ = [
@@ -47,6 +47,7 @@ class _Counts(Metric):
         return {}
 
     def emit(self, program: Program, y_pred: int, target: int, weight: int | None = None) -> dict[str, int]:
+        check_widths(self, program, y_pred, target)
         bounds = program.constant(np.array(self.thresholds, program.dtype))
         counts = program.rows(2 * len(self.thresholds) + 2, role="metric")
         program.emit("confusion_counts", (y_pred, target, weight, bounds), (counts,), **self.parameters())
@@ -256,6 +257,7 @@ class FBetaScore(Metric):
 
     def emit(self, program: Program, y_pred: int, target: int, weight: int | None = None) -> dict[str, int]:
         """Append the counts of the classes; see `Metric.emit`."""
+        check_widths(self, program, y_pred, target)
         counts = program.rows(3 * program.width(y_pred), role="metric")
         bound: dict[str, Any] = {} if self.threshold is None else {"threshold": self.threshold}
         program.emit("class_counts", (y_pred, target, weight), (counts,), **bound)

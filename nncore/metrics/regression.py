@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from nncore import _checks
-from nncore.metrics.base import Array, Metric, Sums, _RowMean, total
+from nncore.metrics.base import Array, Metric, Sums, _RowMean, check_widths, total
 from nncore.program import Program
 
 __all__ = ["MeanAbsoluteError", "MeanSquaredError", "R2Score", "RootMeanSquaredError"]
@@ -110,6 +110,7 @@ class R2Score(Metric):
 
     def emit(self, program: Program, y_pred: int, target: int, weight: int | None = None) -> dict[str, int]:
         """Append the moments; see `Metric.emit`."""
+        check_widths(self, program, y_pred, target)
         moments = program.rows(3 * program.width(y_pred) + 2, role="metric", dtype=np.dtype(np.float64))
         program.emit("regression_moments", (y_pred, target, weight), (moments,))
         return {"moments": moments}

@@ -135,6 +135,8 @@ from nncore.reference.optimizers import (
     square_sums,
     sum_of_squares,
 )
+from nncore.reference.piecewise import *  # noqa: F403
+from nncore.reference.piecewise import __all__ as _piecewise
 from nncore.reference.random import permutation, philox4x32, random_words
 from nncore.reference.regression_losses import (
     cosine_similarity,
@@ -147,6 +149,10 @@ from nncore.reference.regression_losses import (
     pinball,
     poisson,
 )
+from nncore.reference.row_activations import *  # noqa: F403
+from nncore.reference.row_activations import __all__ as _row_activations
+from nncore.reference.smooth import *  # noqa: F403
+from nncore.reference.smooth import __all__ as _smooth
 
 __all__ = [
     "absolute_error",
@@ -270,3 +276,4 @@ __all__ = [
     "tanh_forward",
     "top_k_categorical_accuracy",
 ]
+__all__ += [*_piecewise, *_row_activations, *_smooth]

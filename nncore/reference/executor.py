@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nncore import _embedding, _merging, reference
-from nncore.executor import LAST_AXIS, RunError, caller
+from nncore.executor import _SCALARS, LAST_AXIS, RunError, caller
 from nncore.program import Op, Program
 
 __all__ = ["Executor"]
@@ -138,7 +138,8 @@ class Executor:
         if op.kernel in LAST_AXIS:
             operands = [as_rows(array) if number is not None and self.program.buffers[number].per_row else array
                         for number, array in zip((*op.inputs, *op.outputs), operands, strict=True)]
-        scalars = {name: attributes.get(name, value) for name, value in op.attributes.items()}
+        replaced = attributes if op.kernel in _SCALARS else {"step": attributes["step"]}  # the optimizer's are tunable
+        scalars = {name: replaced.get(name, value) for name, value in op.attributes.items()}
         if op.kernel == "adam_update":  # what a program keeps in buffers are scalars of these kernels
             scalars["beta_1_power"], scalars["beta_2_power"] = operands.pop(5).tolist()  # type: ignore[union-attr]
         if len(operands) > {"sgd_update": 3, "adam_update": 5}.get(op.kernel, len(operands)):

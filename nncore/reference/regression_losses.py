@@ -137,7 +137,7 @@ def log_cosh(
     """
     d = y_pred - like(target, y_pred)
     size, slope = np.abs(d), np.tanh(d)
-    near = -np.log1p(-slope * slope) / 2
+    near = -np.log1p(-(np.tanh(np.minimum(size, 1)) ** 2)) / 2
     far = size - np.log(d.dtype.type(2)) + np.log1p(np.exp(-2 * size))
     rows = np.where(size < 1, near, far).mean(axis=1)
     return finish(rows, slope / d.shape[1], sample_weight, rows_out, dy_pred_out)
