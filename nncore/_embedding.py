@@ -114,6 +114,7 @@ def _ids(program: Program, op: Op) -> Lowered:
 
 LOWERED: dict[str, Callable[[Program, Op], Lowered]] = {
     "ids_of_floats": _ids,
+    "mask_shares": _ids,
     "embedding_forward": _lower(0, 1),
     "embedding_backward": _lower(1, 2),
     "embedding_index": _lower(0, 1),

@@ -104,6 +104,7 @@ class Program:
         self.results: list[int] = []  # buffers that the caller reads
         self.layer = ""  # the name that buffers get from now on
         self._draws = 0
+        self.masks: dict[int, int] = {}  # buffer of steps -> ids, of which those that are 0 make it padding
         self.by_rows = False  # whether updates of embeddings may leave rows alone that no id names
         self.uses: dict[int, list[tuple[Op, int]]] = {}  # table -> embeddings that read it, with their gradients
         self.touched: dict[int, tuple[int, int]] = {}  # gradient of some rows -> buffers of these and of their number

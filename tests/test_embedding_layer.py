@@ -352,6 +352,32 @@ def test_a_float_input_is_checked_for_whole_numbers():
         model([[1.5, 3.0]])
 
 
+def pooled(dtype="float64", kind=Executor):
+    model = nn.Sequential([
+        layers.Embedding(50, 5, mask_zero=True, dtype=dtype), layers.GaussianNoise(0.3, dtype=dtype),
+        layers.GlobalAveragePooling1D(dtype=dtype), layers.Dense(2, dtype=dtype),
+    ], seed=3)  # fmt: skip
+    model.build((None, 3))
+    model.compile("adam", "mse")
+    model.executor_class = kind
+    return model
+
+
+def test_the_mean_over_steps_leaves_padding_out():
+    model = nn.Sequential([layers.Embedding(4, 3, mask_zero=True, weights=table()), layers.GlobalAveragePooling1D()])
+    y = model([[1, 0, 3], [0, 2, 0], [0, 0, 0], [1, 2, 3]])
+    np.testing.assert_allclose(y, [(table()[1] + table()[3]) / 2, table()[2], [0] * 3, table()[1:].mean(axis=0)])
+    kept = nn.Sequential([layers.Embedding(4, 3, weights=table()), layers.GlobalAveragePooling1D()])([[1, 0]])
+    np.testing.assert_array_equal(kept, [(table()[1] + table()[0]) / 2])
+
+
+def test_masked_means_train_alike_in_both_executors_and_have_the_gradient_of_the_loss():
+    found = [trained(pooled(kind=kind)) for kind in (reference.executor.Executor, Executor)]
+    for key in found[0]:
+        np.testing.assert_allclose(found[1][key], found[0][key], rtol=1e-9, atol=1e-12, err_msg=key)
+    check_gradient(pooled, IDS, TARGET)
+
+
 # The layer --------------------------------------------------------------------------------------------------
 
 

@@ -96,6 +96,20 @@ cdef void ids_of_floats(
         ids[i] = <int64_t>x[i] if -4e18 < x[i] < 4e18 else -1
 
 
+cdef void mask_shares(
+    const int64_t* ids,  # IN  (B, n)
+    floating* shares,    # OUT (B,)
+    Py_ssize_t n, Py_ssize_t begin, Py_ssize_t end,
+) noexcept nogil:
+    """shares[b] := 1 / the number of ids that are not 0;  0 where there is none"""
+    cdef Py_ssize_t b, i, count
+    for b in range(begin, end):
+        count = 0
+        for i in range(n):
+            count += ids[b * n + i] != 0
+        shares[b] = <floating>1 / <floating>count if count > 0 else <floating>0
+
+
 cdef void embedding_join(
     const int64_t* ids,  # IN  (B, n)
     const floating* dy,  # IN  (B, n, D)

@@ -56,6 +56,7 @@ cdef enum Kernel:
     K_DROPOUT
     K_GAUSSIAN
     K_IDS_OF_FLOATS
+    K_MASK_SHARES
     K_EMBEDDING_FORWARD
     K_EMBEDDING_JOIN
     K_EMBEDDING_BACKWARD
@@ -215,6 +216,9 @@ cdef void run_op_typed(const Op* op, const Batch* batch, void* scratch, int thre
     elif kernel == K_IDS_OF_FLOATS:
         nn_share(B, ROW_GRAIN, thread, n_threads, &begin, &end)
         ids_of_floats(p0 + begin * n0, <int64_t*>op.p[1] + begin * n0, (end - begin) * n0)
+    elif kernel == K_MASK_SHARES:
+        nn_share(B, ROW_GRAIN, thread, n_threads, &begin, &end)
+        mask_shares(<const int64_t*>op.p[0], p1, n0, begin, end)
     elif kernel == K_EMBEDDING_JOIN:
         embedding_join(<const int64_t*>op.p[0], p1, <int64_t*>op.p[2], p3, B, n1, n0, op.n[2], op.n[3], thread,
                        n_threads)

@@ -31,7 +31,8 @@ class Embedding(Layer):
     embeddings_initializer : str or Initializer
         First values of the table (V, D).
     mask_zero : bool
-        Whether id 0 is padding: it then stands for zeros, and its row is never trained.
+        Whether id 0 is padding: it then stands for zeros, its row is never trained, and `GlobalAveragePooling1D`
+        takes the mean over the other ids, also behind dropout and noise.
     weights : array_like, shape (V, D), optional
         First values of the table, in place of the initializer's.
     unseen : {"error", "zero"} or int
@@ -126,6 +127,8 @@ class Embedding(Layer):
         unseen = self.unseen if isinstance(self.unseen, int) else -1  # ids are checked before: the core stays safe
         program.emit("embedding_forward", (x, program.parameter(self.embeddings)), (y,), unseen=unseen,
                      mask_zero=self.mask_zero)
+        if self.mask_zero:
+            program.masks[y] = x
         return y
 
     def get_config(self) -> dict[str, Any]:

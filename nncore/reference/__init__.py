@@ -59,6 +59,7 @@ from nncore.reference.embedding import (
     embedding_squares,
     embedding_sums,
     ids_of_floats,
+    mask_shares,
 )
 from nncore.reference.factorization import (
     factorization_machine_backward_input,
@@ -227,6 +228,7 @@ __all__ = [
     "log_softmax",
     "log_softmax_backward",
     "loss_weights",
+    "mask_shares",
     "maximum_forward",
     "mean_absolute_error",
     "mean_absolute_percentage_error",
@@ -276,4 +278,3 @@ __all__ = [
     "tanh_forward",
     "top_k_categorical_accuracy",
 ]
-__all__ += [*_piecewise, *_row_activations, *_smooth]

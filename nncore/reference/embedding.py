@@ -15,6 +15,7 @@ __all__ = [
     "embedding_squares",
     "embedding_sums",
     "ids_of_floats",
+    "mask_shares",
 ]
 
 
@@ -147,6 +148,25 @@ def ids_of_floats(x: Array, ids_out: Array) -> None:
     """
     fits = np.abs(x) < 4e18
     ids_out[...] = np.where(fits, np.trunc(np.where(fits, x, -1)), -1)
+
+
+def mask_shares(ids: Array, shares_out: Array) -> None:
+    """Say how much each position of a row counts in its mean: 1 / (number of ids that are not 0); 0 without any.
+
+    Parameters
+    ----------
+    ids : ndarray of int64, shape (B, n)
+    shares_out : ndarray, B elements
+
+    Examples
+    --------
+    >>> shares = np.zeros(2)
+    >>> mask_shares(np.array([[3, 5, 0], [0, 0, 0]]), shares)
+    >>> shares
+    array([0.5, 0. ])
+    """
+    count = np.count_nonzero(ids.reshape(len(ids), -1), axis=1)
+    shares_out[...] = np.where(count > 0, 1 / np.maximum(count, 1), 0).reshape(shares_out.shape)
 
 
 def embedding_join(ids: Array, dy: Array, ids_out: Array, dy_out: Array, at: int) -> None:
