@@ -8,6 +8,7 @@ from nncore import (
     activations,
     callbacks,
     config,
+    constraints,
     custom,
     data,
     executor,
@@ -20,6 +21,8 @@ from nncore import (
     optimizers,
     program,
     random,
+    regularizers,
+    schedules,
     utils,
 )
 from nncore._system import config_info, get_num_threads, set_num_threads, show_config
@@ -42,12 +45,16 @@ __all__ = [
     "callbacks",
     "config",
     "config_info",
+    "constraints",
     "custom",
+    "diagnose",
+    "diagnostics",
     "data",
     "executor",
     "get_num_threads",
     "gradients",
     "initializers",
+    "inspection",
     "kernels",
     "layers",
     "load_model",
@@ -58,6 +65,8 @@ __all__ = [
     "program",
     "random",
     "reference",
+    "regularizers",
+    "schedules",
     "set_num_threads",
     "show_config",
     "testing",
@@ -66,12 +75,16 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    """Import `reference`, `testing` and `plot_model` when they are first used: nobody pays for them at import."""
+    """Import what few programs use when it is first used: nobody else pays for it at import."""
     if name == "plot_model":
         from nncore.plotting import plot_model
 
         return plot_model
-    if name in ("reference", "testing"):
+    if name == "diagnose":
+        from nncore.diagnostics import diagnose
+
+        return diagnose
+    if name in ("diagnostics", "inspection", "reference", "testing"):
         from importlib import import_module
 
         return import_module(f"nncore.{name}")

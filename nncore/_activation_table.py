@@ -185,7 +185,9 @@ def _checked(activation: str, name: str, value: Any) -> Any:
     if name == "approximate":
         return _checks.boolean(value, activation, name)
     if name == "axis":
-        return _checks.integer(value, activation, name, low=-64, high=63)
+        several = isinstance(value, (list, tuple)) and activation != "glu" and len(value) > 0
+        axes = [_checks.integer(one, activation, name, low=-64, high=63) for one in (value if several else [value])]
+        return tuple(axes) if len(axes) > 1 else axes[0]
     if name == "max_value" and value is None:
         return None
     if (activation, name) in (("celu", "alpha"), ("squareplus", "b")):

@@ -396,6 +396,8 @@ def real(value: Any, where: str, name: str, low: float = -math.inf, high: float 
     Traceback (most recent call last):
     ValueError: SGD: learning_rate must be a finite number of at least 0, got -0.5
     """
+    if type(value) is float and low <= value <= high and abs(value) < math.inf:
+        return value
     wanted = "a finite number"
     if high != math.inf:
         wanted = f"a number in {low:g} ... {high:g}"

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from nncore.program import Op, Program
 
-__all__ = ["BY_TABLE", "LOWERED", "RULES", "finish", "lowered_update", "update_rows"]
+__all__ = ["BY_TABLE", "LOWERED", "RULES", "call_on_rows", "finish", "is_table", "lowered_rows", "on_rows"]
 
 Lowered = tuple[str, tuple[int | None, ...], tuple[int, ...], tuple[float, ...]]
 IDS, COUNTS = np.dtype(np.int64), np.dtype(np.int32)
@@ -25,23 +25,23 @@ def _forward(program: Program, op: Op, dy: int, reached: set[int]) -> dict[int, 
     """Note the use: the gradient of a table comes from all its uses at once."""
     w = op.inputs[1]
     assert w is not None
-    program.uses.setdefault(w, []).append((op, dy))
+    program.lookups.setdefault(w, []).append((op, dy))
     return {}
 
 
 def finish(program: Program, found: dict[int, list[int]]) -> None:
     """Append the ops of the tables' gradients, and put these among the gradients that were found."""
-    for w, uses in program.uses.items():
+    for w, uses in program.lookups.items():
         program.layer = program.buffers[w].name
         settings = {**uses[0][0].attributes, "input_dim": program.buffers[w].shape[0]}
         ids, dy = _joined(program, uses[::-1])
-        if program.by_rows and w not in found:
+        if w in program.by_rows:
             dw = _touched(program, ids, dy, settings)
         else:
             dw = program.like(w)
             program.emit("embedding_backward", (dy, ids), (dw,), **settings)
         found.setdefault(w, []).append(dw)
-    program.uses = {}
+    program.lookups = {}
 
 
 def _joined(program: Program, uses: list[tuple[Op, int]]) -> tuple[int, int]:
@@ -70,6 +70,18 @@ def _touched(program: Program, ids: int, dy: int, settings: dict[str, Any]) -> i
     program.emit("embedding_sums", (dy, ends, places, count), (dw,))
     program.touched[dw] = rows, count
     return dw
+
+
+def is_table(program: Program, w: int) -> bool:
+    """Return whether nothing but embeddings reads a parameter, and something does."""
+    readers = list(program.readers(w))
+    return bool(readers) and all(op.kernel == "embedding_forward" for op in readers)
+
+
+def on_rows(program: Program, rows: tuple[int, int] | None, last: int) -> None:
+    """Make the last ops of a program ops of some rows of their table."""
+    if rows is not None:
+        program.ops[-last:] = [op._replace(rows=rows) for op in program.ops[-last:]]
 
 
 # What the core runs ---------------------------------------------------------------------------------------------------
@@ -107,6 +119,12 @@ def _squares(program: Program, op: Op) -> Lowered:
     return op.kernel, (*op.inputs, *op.outputs), (program.width(dw), op.attributes["first"]), ()  # type: ignore[arg-type]
 
 
+def _penalty(program: Program, op: Op) -> Lowered:
+    w = op.inputs[0]
+    scalars = (op.attributes["l1"], op.attributes["l2"])
+    return op.kernel, (*op.inputs, *op.outputs), (program.width(w),), scalars  # type: ignore[arg-type]
+
+
 def _ids(program: Program, op: Op) -> Lowered:
     (x,) = op.inputs
     return op.kernel, (*op.inputs, *op.outputs), (program.buffers[x].row_size,), ()  # type: ignore[index]
@@ -121,32 +139,37 @@ LOWERED: dict[str, Callable[[Program, Op], Lowered]] = {
     "embedding_join": _join,
     "embedding_sums": _sums,
     "embedding_squares": _squares,
+    "embedding_penalty": _penalty,
 }
 RULES = {"embedding_forward": _forward}
-BY_TABLE = ("embedding_backward", "embedding_index", "embedding_sums", "embedding_squares")  # not by rows of the batch
+BY_TABLE = ("embedding_backward", "embedding_index", "embedding_sums", "embedding_squares",
+            "embedding_penalty")  # not row by row of the batch
 
 
-def lowered_update(program: Program, op: Op, whole: Lowered) -> Lowered:
-    """Return an update of touched rows, from what it would be of whole arrays."""
-    kernel, operands, _, scalars = whole
-    gradient = op.inputs[1]
-    assert gradient is not None
-    n, D = program.buffers[gradient].shape
-    return kernel, (*operands, *[None] * (8 - len(operands)), *program.touched[gradient]), (D, n), scalars
+def lowered_rows(program: Program, op: Op, whole: Lowered) -> Lowered:
+    """Return an op of some rows of a table, from what it would be of all."""
+    kernel, operands, sizes, scalars = whole
+    table = next(program.buffers[number] for number in op.inputs if number is not None
+                 and program.buffers[number].variable is not None)
+    assert op.rows is not None
+    width, n = table.shape[-1], program.buffers[op.rows[0]].row_size
+    more = sizes[1:2] if kernel == "penalty_gradient" else ()  # whether it adds
+    return kernel, (*operands, *[None] * (7 - len(operands)), *op.rows), (width, n, *more), scalars
 
 
-def update_rows(program: Program, op: Op, arrays: list[NDArray[Any]],
-                call: Callable[[Op, list[NDArray[Any]]], None]) -> None:
-    """Run an update of touched rows in NumPy: `call` runs the op on arrays of these alone."""
-    w, gradient = op.inputs[:2]
-    assert w is not None and gradient is not None
-    rows, count = (arrays[number].ravel() for number in program.touched[gradient])
-    rows, parts, shape = rows[: count[0]], list(arrays), arrays[w].shape
-    whole = [number for number in op.inputs if number is not None and arrays[number].shape == shape
-             and number != gradient]
-    for number in whole:
+def call_on_rows(program: Program, op: Op, arrays: list[NDArray[Any]],
+                 call: Callable[[Op, list[NDArray[Any]]], None]) -> None:
+    """Run an op of some rows in NumPy: `call` runs it on arrays of these alone."""
+    assert op.rows is not None
+    rows, count = (arrays[number].ravel() for number in op.rows)
+    rows, parts = rows[: count[0]], list(arrays)
+    of_table = [number for number in op.inputs if number is not None and program.buffers[number].variable is not None
+                and len(program.buffers[number].shape) == 2]
+    for number in op.inputs:
+        if number in program.touched:  # the gradient, which has these rows only
+            parts[number] = arrays[number].reshape(-1, arrays[number].shape[-1])[: count[0]]
+    for number in of_table:
         parts[number] = arrays[number][rows]
-    parts[gradient] = arrays[gradient].reshape(-1, shape[-1])[: count[0]]
     call(op, parts)
-    for number in whole:
+    for number in of_table:
         arrays[number][rows] = parts[number]

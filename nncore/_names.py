@@ -88,8 +88,18 @@ def representation(thing: Configurable) -> str:
     >>> representation(initializers.Constant(0.5))
     'Constant(value=0.5)'
     """
-    arguments = ", ".join(f"{key}={value!r}" for key, value in thing.get_config().items())
-    return f"{type(thing).__name__}({arguments})"
+    return call(type(thing).__name__, thing.get_config())
+
+
+def call(name: str, arguments: Mapping[str, Any]) -> str:
+    """Return a call as it is written.
+
+    Examples
+    --------
+    >>> call("SGD", {"learning_rate": 0.5})
+    'SGD(learning_rate=0.5)'
+    """
+    return f"{name}({', '.join(f'{key}={value!r}' for key, value in arguments.items())})"
 
 
 def snake_case(name: str) -> str:

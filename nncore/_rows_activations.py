@@ -170,6 +170,26 @@ def rows() -> tuple[Any, ...]:
             rowwise=True,
             moved=lambda B, C: 5 * B * C,
         ),
+        t.Kernel(
+            "move_axis_forward",
+            lambda draw, B, C: {"x": draw.normal(B, 2, C, 19)},
+            **by_rows,
+            variants=({"axis": 2}, {"axis": 1}, {"axis": -1}),
+            ulps=0,
+            differentiable=("x",),
+            gradient=lambda kernels, dy, y, a: (kernels.move_axis_backward(dy, axis=a["axis"]),),
+            rowwise=True,
+            moved=lambda B, C: 76 * B * C,
+        ),
+        t.Kernel(
+            "move_axis_backward",
+            lambda draw, B, C: {"dy": draw.normal(B, 2, C, 19)},
+            **by_rows,
+            variants=({"axis": 2}, {"axis": 1}, {"axis": -1}),
+            ulps=0,
+            rowwise=True,
+            moved=lambda B, C: 76 * B * C,
+        ),
     )
 
 

@@ -51,7 +51,9 @@ def rows() -> tuple[Kernel, ...]:
         )
 
     smoothed = {"label_smoothing": 0.3}
-    focal = ({}, {"gamma": 0.0}, {"gamma": 1.0}, {"gamma": 2.7}, {"gamma": 0.7, **smoothed}, smoothed)
+    focal: tuple[dict[str, Any], ...] = (
+        {}, {"gamma": 0.0}, {"gamma": 1.0}, {"gamma": 2.7}, {"gamma": 0.7, **smoothed}, smoothed
+    )
     binary = (*focal, {"apply_class_balancing": True, "alpha": 0.3},
               {"apply_class_balancing": True, "alpha": 0.7, "gamma": 3.3, **smoothed})
     categorical = (*focal, {"class_weight": None, "alpha": 0.4})

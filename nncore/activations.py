@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from nncore import _checks, kernels
+from nncore._activation_ops import axes_of, emit_along, half_of
 from nncore._activation_table import (
     ALIASES,
     DERIVATIVES,
@@ -37,6 +38,7 @@ __all__ = [
     "TABLE",
     "Activation",
     "Custom",
+    "axes_of",
     "celu",
     "elu",
     "emit",
@@ -54,6 +56,7 @@ __all__ = [
     "log_sigmoid",
     "log_softmax",
     "mish",
+    "output_shape",
     "relu",
     "relu6",
     "selu",
@@ -73,6 +76,7 @@ __all__ = [
     "tanh",
     "tanh_shrink",
     "threshold",
+    "with_parameters",
 ]
 
 
@@ -117,6 +121,11 @@ def get(identifier: object) -> Activation | Custom:
         return _with(row, identifier.keywords)
     if row is not None:
         return _with(row, {})
+    if hasattr(identifier, "emit"):  # a layer, which Keras takes here, too
+        own = getattr(identifier, "stands_for", None)
+        if own is None:
+            raise TypeError(f"activation must be a function of one array, got {identifier!r}: add it as its own layer")
+        return _with(own, {})
     if callable(identifier) and not isinstance(identifier, type):
         return Custom.of(identifier)
     raise TypeError(
@@ -198,9 +207,28 @@ def emit(program: Program, activation: object, x: int) -> int:
         return found.emit(program, x)
     if found.name == "linear":
         return x
+    if "axis" in found.parameters:
+        return emit_along(program, found.forward, x, found.parameters["axis"])
     y = program.like(x, "activation")
     program.emit(found.forward, (x,), (y,), **found.scalars)
     return y
+
+
+def output_shape(activation: object, shape: tuple[int | None, ...], layer: str = "") -> tuple[int | None, ...]:
+    """Return the shape of an activation's output, with the batch: the input's, but for glu; `layer` is for messages.
+
+    Examples
+    --------
+    >>> import nncore as nn
+    >>> nn.activations.output_shape("relu", (None, 6)), nn.activations.output_shape("glu", (None, 6))
+    ((None, 6), (None, 3))
+    """
+    found = get(activation)
+    if found.name != "glu" or isinstance(found, Custom):
+        return shape
+    at, _ = axes_of(layer, "glu", found.parameters["axis"], len(shape))
+    size = shape[at]
+    return shape if size is None else (*shape[:at], half_of(layer, size), *shape[at + 1 :])
 
 
 def linear(x: ArrayLike) -> NDArray[np.floating]:
@@ -544,7 +572,7 @@ def sign(x: ArrayLike) -> NDArray[np.floating]:
     return kernels.sign_forward(x)
 
 
-def softmax(x: ArrayLike, axis: int = -1) -> NDArray[np.floating]:
+def softmax(x: ArrayLike, axis: int | Sequence[int] = -1) -> NDArray[np.floating]:
     """Return exp(x) divided by its sum over an axis.
 
     Examples
@@ -556,7 +584,7 @@ def softmax(x: ArrayLike, axis: int = -1) -> NDArray[np.floating]:
     return _along(kernels.softmax, "softmax", x, axis)
 
 
-def log_softmax(x: ArrayLike, axis: int = -1) -> NDArray[np.floating]:
+def log_softmax(x: ArrayLike, axis: int | Sequence[int] = -1) -> NDArray[np.floating]:
     """Return the logarithm of `softmax`, without its rounding to 0.
 
     Examples
@@ -592,15 +620,21 @@ def glu(x: ArrayLike, axis: int = -1) -> NDArray[np.floating]:
     return _along(kernels.glu_forward, "glu", x, axis)
 
 
-def _along(kernel: Callable[..., Any], where: str, x: ArrayLike, axis: int) -> NDArray[np.floating]:
-    """Call a kernel of rows along an axis of `x`."""
+def _along(
+    kernel: Callable[..., Any], where: str, x: ArrayLike, axis: int | Sequence[int]
+) -> NDArray[np.floating]:
+    """Call a kernel of rows along an axis of `x`, or over several at once."""
     found = _checks.as_float_array(x, where, "x")
     if found.ndim == 0:
         raise ValueError(f"{where}: x must have at least 1 dimension, got a single number")
-    axis = _checks.integer(axis, where, "axis", low=-found.ndim, high=found.ndim - 1)
-    turned = np.moveaxis(found, axis, -1)
-    rows = kernel(turned.reshape(math.prod(turned.shape[:-1]), turned.shape[-1]))
-    return np.ascontiguousarray(np.moveaxis(rows.reshape(*turned.shape[:-1], rows.shape[-1]), -1, axis))
+    given = list(axis) if isinstance(axis, (list, tuple)) else [axis]
+    axes = [_checks.integer(one, where, "axis", low=-found.ndim, high=found.ndim - 1) for one in given]
+    end = list(range(-len(axes), 0))
+    turned = np.moveaxis(found, axes, end)
+    lead, sizes = turned.shape[: -len(axes)], turned.shape[-len(axes) :]
+    rows = kernel(turned.reshape(math.prod(lead), math.prod(sizes)))
+    shape = (*lead, rows.shape[-1]) if len(axes) == 1 else turned.shape
+    return np.ascontiguousarray(np.moveaxis(rows.reshape(shape), end, axes))
 
 
 _FUNCTIONS = {name: globals()[name] for name in (*TABLE, *SPECIAL)}

@@ -18,6 +18,7 @@ from nncore._core import core
 from nncore.custom import Caller
 from nncore.kernels._front import ACTIVATION, DEFAULT_ALPHA, KERNEL
 from nncore.kernels.losses import LOWERED
+from nncore.optimizers import ops
 from nncore.program import FUSED, Op, Program
 from nncore.variables import ALIGNMENT, aligned_empty, from_panels
 
@@ -361,7 +362,7 @@ class Bound:
                 python.append(len(lines))
                 lines.append(("python", False, [], (), (), 1, op.every))
                 return
-            if _SCALARS.get(op.kernel):
+            if op.kernel in ops.TUNABLE:
                 self.tunable.append((len(lines), op))
             places[number] = len(lines)
             op = fusions.replaced.get(number, op)
@@ -398,6 +399,8 @@ class Bound:
             for update in updates:
                 if update is not None:
                     add(update)
+        for penalty in fusions.penalties.values():
+            add(penalty)
         table = np.zeros(len(lines), OP)
         for row, (kernel, double, arrays, sizes, scalars, per, every) in zip(table, lines, strict=True):
             row["kernel"], row["is_double"] = KERNEL[kernel], double
@@ -414,6 +417,8 @@ class Bound:
             table[places[number]]["p"][4:6] = [
                 0 if update is None else core.address(table) + places[update] * table.itemsize for update in updates
             ]
+        for update, penalty in fusions.penalties.items():
+            table[places[update]]["p"][9] = core.address(table) + places[penalty] * table.itemsize
         self.all_ops = table
         return table[:n_run]
 
@@ -450,7 +455,7 @@ def _schedule(program: Program) -> list[int]:
     """
     # By the core's names: a program calls an activation's derivative otherwise.
     kernels = [op.kernel if op.kernel == "python" else lowered(program, op)[0] for op in program.ops]
-    numbers = sorted(range(len(kernels)), key=lambda number: kernels[number] != "adam_step")
+    numbers = sorted(range(len(kernels)), key=lambda number: kernels[number] not in ops.STEPS)
     if "python" in kernels:
         return numbers
     order: list[int] = []
@@ -475,11 +480,12 @@ def _meetings(lines: list[tuple[str, int]]) -> list[int]:
     what the other does not touch. At the end of a batch they meet anyway. A line is a kernel and how many rows it
     sees of each of the batch: where these differ, so do the shares.
     """
-    apart = ("gather",), ("dense_backward_params", "accumulate"), ("store",)
+    apart = (("gather",), ("dense_backward_params", "accumulate"), ("store",), ops.ELEMENTWISE, ("square_sums",),
+             ("penalty_sums",))
     meetings = []
     for (kernel, per), (after, per_after) in zip(lines, [*lines[1:], ("", 0)], strict=True):
         if not after or any(kernel in group and after in group for group in apart) or (
-                kernel == after and kernel in FUSED_UPDATES):
+                kernel == after and kernel in ops.FUSED):
             meetings.append(0)
         else:
             meetings.append(2 if kernel in _BY_ROW and after in _BY_ROW and per == per_after else 3)
@@ -495,6 +501,8 @@ class Fusions(NamedTuple):
         Number of an op -> the op that is run instead of it and of the one after it.
     updates : dict
         Number of a gradient's op -> the updates of kernel and bias that it makes itself.
+    penalties : dict
+        Number of such an update -> the op of the penalty's gradient that it makes before.
     skipped : set of int
         Ops that others do.
     unwritten : set of int
@@ -503,13 +511,14 @@ class Fusions(NamedTuple):
 
     replaced: dict[int, Op]
     updates: dict[int, tuple[int | None, int | None]]
+    penalties: dict[int, int]
     skipped: set[int]
     unwritten: set[int]
 
 
 def _fusions(program: Program) -> Fusions:
     """Find what can be done while its operands are in the cache."""
-    found = Fusions({}, {}, set(), set())
+    found = Fusions({}, {}, {}, set(), set())
     kept = program.wanted
 
     def only_reader(number: int | None) -> int | None:
@@ -543,16 +552,16 @@ def _fusions(program: Program) -> Fusions:
                 )
                 found.skipped.add(after)
                 found.unwritten.add(op.outputs[0])  # type: ignore[arg-type]
-        if op.kernel == "dense_backward_params" and not user:
-            updates = [None if number is None else only_reader(number) for number in op.outputs]
-            if all(number is None or (update is not None and program.ops[update].kernel in FUSED_UPDATES
-                                      and program.ops[update].every == 1
-                                      and program.ops[update].inputs[1] == number
-                                      and not _read_between(program, at, update))
-                   for number, update in zip(op.outputs, updates, strict=True)) and (
-                    program.buffers[op.outputs[0]].panels):  # type: ignore[index]
-                found.updates[at] = (updates[0], updates[1])
-                found.skipped.update(update for update in updates if update is not None)
+        if op.kernel == "dense_backward_params" and not user and program.buffers[op.outputs[0]].panels:  # type: ignore[index]
+            updates = [None if number is None else _update_of(program, at, number) for number in op.outputs]
+            if all((number is None) == (update is None) for number, update in zip(op.outputs, updates, strict=True)):
+                made = [None if update is None else update[0] for update in updates]
+                found.updates[at] = (made[0], made[1])
+                for update in updates:
+                    if update is not None:
+                        found.skipped.update(number for number in update if number is not None)
+                        if update[1] is not None:
+                            found.penalties[update[0]] = update[1]
                 found.unwritten.add(op.outputs[0])  # type: ignore[arg-type]
     return found
 
@@ -562,10 +571,22 @@ def _fused(name: str, op: Op) -> dict[str, Any]:
     return {"activation": name, **dict(zip(("alpha",), op.attributes.values(), strict=False))}
 
 
-def _read_between(program: Program, first: int, update: int) -> bool:
-    """Return whether the parameter of an update is read by an op that stands behind `first`."""
-    parameter = program.ops[update].inputs[0]
-    return any(parameter in op.inputs for at, op in enumerate(program.ops) if at > first and at != update)
+def _update_of(program: Program, at: int, gradient: int) -> tuple[int, int | None] | None:
+    """Return the update that the op of a gradient can make itself, and the op of a penalty's gradient before it.
+
+    Nobody else may read the gradient, nor the parameter between the two.
+    """
+    readers = [number for number, op in enumerate(program.ops) if gradient in op.inputs]
+    penalty = readers.pop(0) if len(readers) == 2 and program.ops[readers[0]].kernel == "penalty_gradient" else None
+    if len(readers) != 1 or gradient in program.wanted:
+        return None
+    update = program.ops[readers[0]]
+    parameter = update.inputs[0]
+    if update.kernel not in ops.FUSED or update.every != 1 or update.inputs[1] != gradient:
+        return None
+    if any(parameter in program.ops[number].inputs for number in range(at + 1, readers[0]) if number != penalty):
+        return None
+    return readers[0], penalty
 
 
 def caller(program: Program, op: Op, arrays: Sequence[NDArray[Any]]) -> Caller:
@@ -646,18 +667,10 @@ def _allocate(program: Program, batch_size: int) -> list[NDArray[Any]]:
     return arrays
 
 
-FUSED_UPDATES = ("sgd_update", "adam_update")  # that the gradient's op makes itself
-_SCALARS: dict[str, tuple[str, ...]] = {  # of the optimizer's ops, in the core's order; a run may replace them
-    "sgd_update": ("learning_rate", "momentum", "nesterov", "weight_decay", "l2"),
-    "adam_update": ("learning_rate", "beta_1", "beta_2", "epsilon", "weight_decay"),
-    "adam_step": ("beta_1", "beta_2"),
-    "square_sums": (),
-    "clip_scale": ("global_clipnorm",),
-}
-# Kernels of the core whose rows stand alone, and the step of Adam's powers, which none of them reads.
-_BY_ROW = frozenset(core.KERNELS) - {
-    "dense_backward_params", "sgd_update", "adam_update", "square_sums", "clip_scale", "accumulate", "sum", "python",
-    "sum_arrays", "factorization_machine_backward_params", "loss_weights", *_normalization.BY_COLUMN, "prelu_backward",
+# Kernels of the core whose rows stand alone, and the step of the betas' powers, which none of them reads.
+_BY_ROW = frozenset(core.KERNELS) - (ops.KERNELS - {*ops.STEPS}) - {
+    "dense_backward_params", "accumulate", "sum", "python", "sum_arrays", "factorization_machine_backward_params",
+    "loss_weights", *_normalization.BY_COLUMN, "prelu_backward",
     *_embedding.BY_TABLE,
 }
 # Kernels that take an array of any rank as rows of its last axis.
@@ -675,7 +688,7 @@ _METRICS = {
     "absolute_error": "absolute_error",
     "squared_error": "mean_squared_error",
 }
-_REDUCTIONS = ("mean", "sum", "mean_with_sample_weight")
+_REDUCTIONS = ("mean", "sum", "mean_with_sample_weight", "none")
 
 
 def rows_per(program: Program, op: Op) -> int:
@@ -728,17 +741,16 @@ def lowered(
         return op.kernel, operands, (width(op.inputs[0]),), ()
     if op.kernel in LOWERED:
         kernel, kind, names = LOWERED[op.kernel]
-        y, target, *more = op.inputs  # weights of the rows, then those of the classes
+        y, target, *rest = op.inputs  # weights of the rows, then those of the classes
         if op.kernel == "pinball":
-            more = [*more[1:], more[0]]  # quantiles before weights
-        weight, extra = (*more, None, None)[:2]
-        dense, extra = (None, target) if is_ids(target) else (target, extra)
-        operands = (y, dense, weight, *op.outputs, extra)
-        quantiles = width(y) // width(target) if op.kernel == "pinball" else 1
-        sizes = (width(y), quantiles, kind)
+            rest.reverse()  # quantiles before weights
+        dense, extra = target, rest[1] if len(rest) > 1 else None
+        if is_ids(target):
+            dense, extra = None, target
+        operands = (y, dense, rest[0], *op.outputs, extra)
+        sizes = (width(y), width(y) // width(target) if op.kernel == "pinball" else 1, kind)
         return kernel, operands, sizes, tuple(float(op.attributes.get(name, 0)) for name in names)
     if op.kernel == "loss_weights":
-        weight, ids = op.inputs
         sizes = (1, 0, _REDUCTIONS.index(op.attributes["reduction"]), op.attributes.get("ignore_class", 0))
         return op.kernel, operands, sizes, ()
     if op.kernel in _METRICS:
@@ -755,16 +767,9 @@ def lowered(
             columns = (op.attributes.get("top_k", 0), op.attributes.get("class_id", -1))
             sizes = (width(op.inputs[0]), width(op.inputs[3]), *columns)
         return op.kernel, operands, sizes, (float(op.attributes.get("threshold", 0)),)
-    if op.kernel in _SCALARS:
-        assert op.inputs[0] is not None
-        if op.kernel == "sgd_update":
-            w, dw, velocity, *scale = operands
-            operands = (w, dw, velocity, None, None, None, *scale)
-        sizes = (program.buffers[op.inputs[0]].row_size, op.attributes.get("first", 0))
-        found = op.kernel, operands, sizes, tuple(float(op.attributes[name]) for name in _SCALARS[op.kernel])
-        if op.kernel.endswith("_update") and op.inputs[1] in program.touched:
-            return _embedding.lowered_update(program, op, found)
-        return found
+    if op.kernel in ops.KERNELS:
+        found = ops.lowered(program, op)
+        return found if op.rows is None else _embedding.lowered_rows(program, op, found)
     if op.kernel in _activation_ops.LOWERED:
         return _activation_ops.LOWERED[op.kernel](program, op)
     if op.kernel in _merging.LOWERED:

@@ -17,7 +17,8 @@ MOST_SUMMED = 8  # gradients that one op adds up
 Rule = Callable[[Program, Op, int, set[int]], dict[int, int]]
 
 
-def backward(program: Program, forward: list[Op], known: Sequence[tuple[int, int]]) -> dict[int, int]:
+def backward(program: Program, forward: list[Op], known: Sequence[tuple[int, int]],
+             passed: dict[int, int] | None = None) -> dict[int, int]:
     """Append the ops that take gradients back from some buffers to every trainable parameter.
 
     Parameters
@@ -28,6 +29,8 @@ def backward(program: Program, forward: list[Op], known: Sequence[tuple[int, int
         Its forward ops.
     known : sequence of (int, int)
         Buffers whose gradients are known, each with the buffer that holds it.
+    passed : dict, optional
+        Is given the buffers that gradients pass on the way, each with its gradient's buffer.
 
     Returns
     -------
@@ -66,6 +69,8 @@ def backward(program: Program, forward: list[Op], known: Sequence[tuple[int, int
         if op.kernel not in RULES:
             raise NotImplementedError(f"no gradient is known for the kernel {op.kernel}")
         dy = _sum(program, found.pop(outputs[0]))  # all who read it stand behind this op
+        if passed is not None:
+            passed[outputs[0]] = dy
         for number, gradient in RULES[op.kernel](program, op, dy, reached).items():
             found.setdefault(number, []).append(gradient)
     _embedding.finish(program, found)

@@ -280,10 +280,13 @@ class Model(Trainable):
         assert self._graph is not None
         buffers = dict(zip(self._graph.inputs, inputs, strict=True))
         for step in self._graph.steps:
-            program.layer = str(step.layer.name)
+            name, before = str(step.layer.name), len(program.uses)
+            program.layer = name
             x = [buffers[slot] for slot in step.inputs]
             _check_numbers(program, step.layer, x)
             buffers[step.output] = step.layer.emit(program, x if step.listed else x[0])
+            within = [((name, *path), buffer) for path, buffer in program.uses[before:]]  # of a model in this one
+            program.uses[before:] = [*within, ((name,), buffers[step.output])]
         return [buffers[slot] for slot in self._graph.outputs]
 
     def emit(self, program: Program, x: Any) -> int:
@@ -306,6 +309,67 @@ class Model(Trainable):
 
     def ensure_built(self, input_shape: Any, seed: int, number: int) -> None:
         """Do nothing, as a layer that has its weights."""
+
+    # ------------------------------------------------------------------ seeing inside
+    def activations(self, x: Any) -> dict[str, NDArray[Any]]:
+        """Return what every layer gives for data, as in `predict`.
+
+        Parameters
+        ----------
+        x : array_like, shape (samples, features), or a list or dict of them
+            Inputs, as of `fit`.
+
+        Returns
+        -------
+        dict of str to ndarray
+            An array (samples, ...) per layer, by its name; in a model within this one by names such as
+            "encoder/dense". A layer that is used twice has the second time "#2" behind its name.
+
+        Examples
+        --------
+        >>> import nncore as nn
+        >>> model = nn.Sequential([nn.Input((2,)), nn.layers.Dense(3, "relu"), nn.layers.Dense(1)])
+        >>> {name: array.shape for name, array in model.activations([[1.0, 2.0], [3.0, 4.0]]).items()}
+        {'dense': (2, 3), 'dense_1': (2, 1)}
+        """
+        from nncore import inspection
+
+        return inspection.activations(self, x)
+
+    def gradients(self, x: Any, y: Any, sample_weight: Any = None, *, of: str = "weights",
+                  training: bool = True) -> dict[str, NDArray[Any]]:
+        """Return the gradient of the loss on data, all rows as one batch; nothing is trained.
+
+        Parameters
+        ----------
+        x, y, sample_weight : array_like, or lists or dicts of them
+            As of `fit`.
+        of : {"weights", "outputs"}
+            With respect to what: the weights that are trained, or the layers' outputs.
+        training : bool
+            Whether layers do what they do in training: dropout draws the masks of the next step, batch normalization
+            looks at this batch (its moving averages stay as they are).
+
+        Returns
+        -------
+        dict of str to ndarray
+            An array per weight, by paths such as "dense/kernel", in its shape; or an array (samples, ...) per layer,
+            by its name as of `activations`. Layers before the first one that is trained have none. Of a last layer
+            whose softmax or sigmoid is a part of the loss it is the gradient before that.
+
+        Examples
+        --------
+        >>> import nncore as nn
+        >>> model = nn.Sequential([nn.Input((2,)), nn.layers.Dense(1, kernel_initializer="zeros")])
+        >>> model.compile("sgd", "mse")
+        >>> model.gradients([[1.0, 2.0]], [3.0])["dense/kernel"].tolist()
+        [[-6.0], [-12.0]]
+        >>> model.gradients([[1.0, 2.0]], [3.0], of="outputs")["dense"].tolist()
+        [[-6.0]]
+        """
+        from nncore import inspection
+
+        return inspection.gradients(self, x, y, sample_weight, of, training)
 
     # ------------------------------------------------------------------ weights
     @property
@@ -643,7 +707,7 @@ class Sequential(Model):
                     self._chain = [*chain, layer]
                 self._name_layers([*self._input_layers, *self._chain])
                 self._check_dtypes(self._chain)
-                if self.built and self.optimizer is not None and self.optimizer.iterations:
+                if self.built and self.optimizer is not None and self.optimizer.steps:
                     raise ValueError("Sequential: no layer can be added after training")
                 if self._input_layers:
                     self._construct_chain((None, *self._input_layers[0].shape))

@@ -63,7 +63,8 @@ class Op(NamedTuple):
     """A call of a kernel: ``kernel(*inputs, *outputs, **attributes)``; the operands are buffers, or None.
 
     It runs in each training step whose number, counted from 1, `every` divides. An attribute ``step`` stands for
-    the number of steps made before.
+    the number of steps made before. With `rows`, the buffers of some rows of a table and of their number, it runs on
+    these rows of a parameter and of its state only.
     """
 
     kernel: str
@@ -71,6 +72,7 @@ class Op(NamedTuple):
     outputs: tuple[int | None, ...]
     attributes: dict[str, Any]
     every: int = 1
+    rows: tuple[int, int] | None = None
 
 
 class Program:
@@ -103,10 +105,11 @@ class Program:
         self.totals: dict[str, list[tuple[int, float]]] = {}  # as `add_total` says
         self.results: list[int] = []  # buffers that the caller reads
         self.layer = ""  # the name that buffers get from now on
+        self.uses: list[tuple[tuple[str, ...], int]] = []  # of layers: path of names, and the output's buffer
         self._draws = 0
         self.masks: dict[int, int] = {}  # buffer of steps -> ids, of which those that are 0 make it padding
-        self.by_rows = False  # whether updates of embeddings may leave rows alone that no id names
-        self.uses: dict[int, list[tuple[Op, int]]] = {}  # table -> embeddings that read it, with their gradients
+        self.by_rows: set[int] = set()  # tables of which only the rows that a batch names are trained
+        self.lookups: dict[int, list[tuple[Op, int]]] = {}  # table -> embeddings that read it, with their gradients
         self.touched: dict[int, tuple[int, int]] = {}  # gradient of some rows -> buffers of these and of their number
 
     def _add(self, buffer: Buffer) -> int:
@@ -191,12 +194,12 @@ class Program:
         return {*self.results, *(buffer for parts in self.totals.values() for buffer, _ in parts)}
 
     def _drop_unread(self) -> None:
-        wanted = self.wanted
+        wanted = self.wanted | {number for number, buffer in enumerate(self.buffers) if buffer.variable is not None}
         kept = []
         for op in reversed(self.ops):
             if not op.outputs or wanted.intersection(op.outputs):
                 kept.append(op)
-                wanted.update(number for number in op.inputs if number is not None)
+                wanted.update(number for number in (*op.inputs, *(op.rows or ())) if number is not None)
         self.ops = kept[::-1]
 
     def _fuse_activations(self) -> None:

@@ -1,4 +1,4 @@
-"""The table of kernels that tests and benches read, hostile arrays, and a gradient check for anybody's op.
+"""The table of kernels that tests and benches read, hostile arrays, and gradient checks for ops and whole models.
 
 A new kernel gets one row in `KERNELS`. From it follow its parity with the NumPy twin, its gradient check,
 hostile input, equality of bytes across threads and instruction sets, guard pages, and its benchmark.
@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nncore import _rows_activations, _rows_metrics, _rows_normalization, activations
+from nncore._gradient_check import check_gradients
 
-__all__ = ["KERNELS", "Case", "Draw", "Kernel", "check_backward", "hostile_arrays"]
+__all__ = ["KERNELS", "Case", "Draw", "Kernel", "check_backward", "check_gradients", "hostile_arrays"]
 
 Shape = tuple[int, ...]
 Array = NDArray[Any]
@@ -465,100 +466,6 @@ _LOSSES = (
 )
 
 
-def _sgd_baseline(
-    w: Array, dw: Array, velocity: Array, learning_rate: float, momentum: float, **_: Any
-) -> None:
-    velocity *= momentum
-    velocity -= learning_rate * dw
-    w += velocity
-
-
-def _adam_baseline(
-    w: Array,
-    dw: Array,
-    m: Array,
-    v: Array,
-    v_hat: None,
-    learning_rate: float,
-    beta_1: float,
-    beta_2: float,
-    beta_1_power: float,
-    beta_2_power: float,
-) -> None:
-    m += (1 - beta_1) * (dw - m)
-    v += (1 - beta_2) * (dw * dw - v)
-    alpha = learning_rate * (1 - beta_2_power) ** 0.5 / (1 - beta_1_power)
-    w -= alpha * m / (np.sqrt(v) + 1e-7)
-
-
-_OPTIMIZERS = (
-    Kernel(
-        "sgd_update",
-        lambda draw, *shape: {
-            "w": draw.normal(*shape),
-            "dw": draw.normal(*shape),
-            "velocity": draw.normal(*shape),
-            "learning_rate": 0.37,
-            "momentum": 0.83,
-        },
-        _ELEMENTS,
-        _BIG_ELEMENTS,
-        variants=(
-            {},
-            {"velocity": None, "momentum": 0.0},
-            {"nesterov": True},
-            {"weight_decay": 0.013},
-            {"l2": 0.0071},
-            {"scale": 0.71},
-            {"scale": 0.71, "l2": 0.0071},
-            {"weight_decay": 0.013, "l2": 0.0071, "nesterov": True},
-            {"velocity": None, "momentum": 0.0, "weight_decay": 0.013, "l2": 0.0071},
-        ),
-        in_place=("w", "velocity"),
-        moved=lambda *shape: 5 * int(np.prod(shape)),
-        baseline=_sgd_baseline,
-    ),
-    Kernel(
-        "adam_update",
-        lambda draw, *shape: {
-            "w": draw.normal(*shape),
-            "dw": draw.normal(*shape),
-            "m": draw.normal(*shape),
-            "v": draw.between(0.03, 2.1, *shape),
-            "v_hat": draw.between(0.03, 2.1, *shape),
-            "learning_rate": 0.37,
-            "beta_1": 0.83,
-            "beta_2": 0.97,
-            "beta_1_power": 0.57,
-            "beta_2_power": 0.91,
-        },
-        _ELEMENTS,
-        _BIG_ELEMENTS,
-        variants=(
-            {"v_hat": None},
-            {},
-            {"v_hat": None, "weight_decay": 0.013},
-            {"v_hat": None, "scale": 0.71},
-            {"v_hat": None, "epsilon": 0.19},
-            {"v_hat": None, "beta_1": 0.0, "beta_2": 0.0, "beta_1_power": 0.0, "beta_2_power": 0.0},
-            {"weight_decay": 0.013, "scale": 0.71, "epsilon": 0.19},
-        ),
-        in_place=("w", "m", "v", "v_hat"),
-        moved=lambda *shape: 7 * int(np.prod(shape)),
-        baseline=_adam_baseline,
-    ),
-    Kernel(
-        "sum_of_squares",
-        lambda draw, *shape: {"x": draw.normal(*shape)},
-        (*_ELEMENTS, (4095,), (4096,), (4097,), (8195,)),
-        _BIG_ELEMENTS,
-        differentiable=("x",),
-        gradient=lambda kernels, dy, result, a: (2 * dy * a["x"],),
-        moved=lambda *shape: int(np.prod(shape)),
-    ),
-)
-
-
 _METRICS = _rows_metrics.rows()
 
 _RANDOM = (
@@ -578,6 +485,7 @@ from nncore import (  # noqa: E402
     _rows_losses,  # noqa: E402  - it wants what is above
     _rows_merging,  # noqa: E402  (its rows are of the class above)
     _rows_noise,
+    _rows_optimizers,
 )
 
 KERNELS: tuple[Kernel, ...] = (
@@ -587,7 +495,7 @@ KERNELS: tuple[Kernel, ...] = (
     *_softmax_rows("softmax", (0, 1)),
     *_softmax_rows("log_softmax", (-6, 0)),
     *_LOSSES,
-    *_OPTIMIZERS,
+    *_rows_optimizers.rows(),
     *_METRICS,
     *_RANDOM,
     *_rows_noise.ROWS,

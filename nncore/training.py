@@ -26,7 +26,9 @@ from nncore.data.sources import ArraySource, Stream, is_arrays, source_of
 from nncore.executor import Bound, Executor, RunError, gatherable, short_call
 from nncore.feeding import ArrayFeed, Feed, StreamFeed
 from nncore.history import History
-from nncore.program import Program
+from nncore.losses.functions import is_pair
+from nncore.optimizers.emit import emit_penalties, emit_step, emit_updates, tables_by_rows
+from nncore.program import Op, Program
 from nncore.progress import Progress, formatted
 from nncore.run import Run
 from nncore.variables import ALIGNMENT, Variable, arrange
@@ -105,6 +107,30 @@ class Watched(NamedTuple):
     kept: dict[str, int]  # part -> buffer
 
 
+class Seen(NamedTuple):
+    """The buffers of a program that was made for looking into it.
+
+    Parameters
+    ----------
+    outputs : dict of str to int
+        Of the layers' outputs, by the layers' names.
+    kernels : dict of str to str
+        The kernels that they come from.
+    weights : dict of str to int
+        Of the weights' gradients, by the weights' paths.
+    gradients : dict of str to int
+        Of the outputs' gradients.
+    losses : tuple of (int, float)
+        Of the losses of the rows, and what they are multiplied by.
+    """
+
+    outputs: dict[str, int]
+    kernels: dict[str, str]
+    weights: dict[str, int]
+    gradients: dict[str, int]
+    losses: tuple[tuple[int, float], ...]
+
+
 class _Plan(NamedTuple):
     """A program with the buffers that a run feeds, and its executor."""
 
@@ -115,6 +141,7 @@ class _Plan(NamedTuple):
     outputs: tuple[int, ...]
     losses: tuple[str, ...]  # names of totals
     metrics: tuple[Watched, ...]
+    seen: Seen | None = None
 
     def feeds(self, feeds: Feeds) -> dict[int, NDArray[Any]]:
         found = dict(zip((*self.x, *self.y), (*feeds.x, *feeds.y), strict=True))
@@ -165,6 +192,7 @@ class Trainable:
         self._slots: list[Variable] = []
         self._slot_arenas: list[NDArray[np.uint8]] = []
         self._slot_kinds: tuple[str, ...] = ()
+        self._token = object()  # by which the optimizer knows this model, and copies know each other
         self._trained: list[bool] = []  # of each weight, whether the programs and the state are for its training
         self._good: list[NDArray[np.uint8]] = []  # weights and state before the epoch under way
         self._plans: dict[tuple[Any, ...], list[_Plan]] = {}  # those that no thread uses now
@@ -216,14 +244,14 @@ class Trainable:
         raise NotImplementedError
 
     # ------------------------------------------------------------------ compile
-    def compile(self, optimizer: Any = "sgd", loss: Any = None, loss_weights: Any = None, metrics: Any = None,
+    def compile(self, optimizer: Any = "rmsprop", loss: Any = None, loss_weights: Any = None, metrics: Any = None,
                 weighted_metrics: Any = None) -> None:
         """Say how the model is trained.
 
         Parameters
         ----------
         optimizer : str or Optimizer
-            A name or an object of `nncore.optimizers`. (Keras's default, rmsprop, is not there yet.)
+            A name or an object of `nncore.optimizers`. The optimizer that the model has already goes on as it was.
         loss : str, Loss, callable, tuple, list or dict, optional
             A name or an object of `nncore.losses`, or a tuple of two functions in NumPy: the value of each row and
             its gradient (see `nncore.losses.LossFunctionWrapper`). Of a model with several outputs a list of
@@ -258,7 +286,7 @@ class Trainable:
             except BaseException:
                 self.optimizer, self.loss, self.loss_weights, self._metrics = before
                 raise
-            self._forget()
+            self._forget(state=found is not before[0])
 
     def compiled_config(self) -> dict[str, Any]:
         """Return what `compile` was told, the optimizer apart, as JSON can hold it."""
@@ -272,10 +300,11 @@ class Trainable:
         """Compile as `compiled_config` said."""
         self.compile(optimizer, **config)
 
-    def _forget(self) -> None:
-        """Drop programs and optimizer state: they belong to what was compiled, and to the weights' places."""
-        self._plans, self._slots, self._slot_arenas, self._slot_kinds = {}, [], [], ()
-        self._short = None
+    def _forget(self, state: bool = True) -> None:
+        """Drop programs, and the optimizer's state: they belong to what was compiled, and to the weights' places."""
+        self._plans, self._short = {}, None
+        if state:
+            self._slots, self._slot_arenas, self._slot_kinds = [], [], ()
 
     def _outputs(self) -> tuple[list[str], list[int]]:
         """Return the outputs' names and widths; before the model is built, of one output."""
@@ -444,11 +473,12 @@ class Trainable:
     @contextmanager
     def _plan(self, purpose: str, feeds: Feeds, rows: int) -> Iterator[_Plan]:
         """Lend a program for "fit", "evaluate", "predict" or "sample" for so many rows: to each thread its own."""
-        clipped = False
+        structure: tuple[Any, ...] = ()
         if purpose == "fit":
-            self._make_slots()
-            clipped = self.optimizer is not None and self.optimizer.global_clipnorm is not None
-        idle = self._plans.setdefault((purpose, feeds.kind(), clipped), [])
+            structure = self._make_slots().structure()
+        elif purpose == "evaluate":  # penalties count for weights that are trained
+            structure = tuple(weight.trainable for weight in self.weights if weight.regularizer is not None)
+        idle = self._plans.setdefault((purpose, feeds.kind(), structure), [])
         try:
             plan = idle.pop()
         except IndexError:
@@ -459,9 +489,14 @@ class Trainable:
         idle.append(plan)
 
     def _build_plan(self, purpose: str, feeds: Feeds, rows: int) -> _Plan:
-        program = Program(self._dtype, training=purpose in ("fit", "sample"), seed=self.seed)
+        training, looks = purpose in ("fit", "sample", "look"), purpose in ("look", "look in inference")
+        program = Program(self._dtype, training, self.seed)
         x = tuple(program.rows(spec.shape, role="input", dtype=spec.dtype) for spec in self._input_specs)
         outputs = tuple(self.emit_graph(program, x))
+        if purpose == "activations":
+            seen = self._look(program, program.ops, ())
+            program.optimize()
+            return _Plan(self.executor_class(program, rows), x, (), (), outputs, (), (), seen)
         if purpose in ("predict", "sample"):
             program.results.extend(outputs)
             program.optimize()
@@ -483,20 +518,53 @@ class Trainable:
             if len(outputs) > 1:
                 names.append(f"{self._output_names[number]}_loss")
                 program.add_total(names[-1], rows_of_loss)
-            if purpose == "fit":
-                loss.check_trainable("fit")
+            if purpose == "fit" or looks:
+                loss.check_trainable("fit" if purpose == "fit" else "gradients")
+        if looks:
+            seen = self._look(program, forward, known)
+            program.optimize()
+            executor = self.executor_class(program, rows)
+            return _Plan(executor, x, tuple(y), tuple(weights), outputs, tuple(names), (), seen)
         watched = self._emit_metrics(program, outputs, dict(zip([number for number, _, _ in trained],
                                                                 zip(y, weights, strict=True), strict=True)))
+        trainable = [weight for weight in self.weights if weight.trainable]
         if purpose == "fit":
-            shared = self._emit_step(program)
-            # A class of somebody else's may make anything of a gradient: then it is that of the whole table.
             assert self.optimizer is not None
-            own = type(self.optimizer).emit_update.__module__.partition(".")[0] == "nncore"
-            program.by_rows = self.optimizer.elementwise and own
+            program.by_rows = tables_by_rows(program, self.optimizer, trainable)
+        emit_penalties(program, trainable)
+        if purpose == "fit":
+            assert self.optimizer is not None
+            powers = self._slots[0] if self.optimizer.powers else None
+            shared = emit_step(program, self.optimizer, powers)
             parameters = gradients.backward(program, forward, known)
-            self._emit_updates(program, parameters, shared)
+            emit_updates(program, self.optimizer, parameters, self._slots_of_weights(), trainable, shared)
         program.optimize()
         return _Plan(self.executor_class(program, rows), x, tuple(y), tuple(weights), outputs, tuple(names), watched)
+
+    def _look(self, program: Program, forward: list[Op], known: Sequence[tuple[int, int]]) -> Seen:
+        """Append the backward pass, if gradients are known; keep what there is to see of both."""
+        outputs, kernels = dict[str, int](), dict[str, str]()
+        for path, buffer in program.uses:
+            name, number = "/".join(path), 1
+            while name in outputs:
+                number += 1
+                name = f"{'/'.join(path)}#{number}"
+            producer = program.producer(buffer)
+            outputs[name], kernels[name] = buffer, "" if producer is None else producer.kernel
+        passed = dict[int, int]()
+        parameters = gradients.backward(program, forward, known, passed)
+        found = {}
+        for name, buffer in outputs.items():
+            at: int | None = buffer
+            producer = program.producer(buffer)
+            if at not in passed and producer is not None and producer.inputs[0] in dict(known):
+                at = producer.inputs[0]  # the loss takes what stands before the softmax
+            if at in passed:
+                found[name] = passed[at]
+        paths = {id(weight): path for path, weight in self.weight_paths().items()}
+        weights = {paths[id(program.buffers[number].variable)]: gradient for number, gradient in parameters.items()}
+        program.results.extend([*outputs.values(), *weights.values(), *found.values()])
+        return Seen(outputs, kernels, weights, found, tuple(program.totals.get("loss", ())))
 
     def _emit_metrics(self, program: Program, outputs: Sequence[int],
                       targets: Mapping[int, tuple[int, int | None]]) -> tuple[Watched, ...]:
@@ -514,46 +582,50 @@ class Trainable:
             found.append(Watched(name, metric, sums, kept))
         return tuple(found)
 
-    def _make_slots(self) -> None:
-        """Make the optimizer's state for all trainable weights, zero at the start, unless it is there."""
-        assert self.optimizer is not None
-        self.optimizer.check()
+    def _make_slots(self) -> optimizers.Optimizer:
+        """Make the optimizer's state for all trainable weights unless it is there; return the optimizer."""
+        optimizer = self.optimizer
+        assert optimizer is not None
+        optimizer.check()
+        optimizer.claim(self._token)
         trained = [weight.trainable for weight in self.weights] + [layer.trainable for layer in self.layers]
-        if self._slot_kinds == self.optimizer.slots and self._trained == trained:
-            return
+        if self._slot_kinds == optimizer.slots and self._trained == trained:
+            return optimizer
         self._forget()  # somebody gave the optimizer momentum, or took it away, or froze a layer
-        self._slot_kinds, self._trained = self.optimizer.slots, trained
-        self._slots = [
-            Variable(
-                np.zeros(weight.shape, weight.dtype), f"{weight.name}/{name}", trainable=False, panels=weight.panels
-            )
-            for weight in self.weights
-            if weight.trainable
-            for name in self.optimizer.slots
-        ]
-        if self.optimizer.powers:  # first, so that all behind it has the weights' dtype
-            self._slots.insert(0, Variable(np.ones(len(self.optimizer.powers)), "powers", trainable=False))
+        self._slot_kinds, self._trained = optimizer.slots, trained
+        self._slots = []
+        if optimizer.powers:  # first, so that all behind it has the weights' dtype
+            self._slots.append(Variable(np.ones(optimizer.powers), "powers", trainable=False))
+        for weight in self.weights:
+            for name in optimizer.slots if weight.trainable else ():
+                value = weight.numpy() if name == "average" else np.full(
+                    weight.shape, optimizer.slot_value(name), weight.dtype)
+                self._slots.append(Variable(value, f"{weight.name}/{name}", trainable=False, panels=weight.panels))
         self._slot_arenas = arrange(self._slots, self)
+        return optimizer
+
+    def _slots_of_weights(self) -> dict[int, dict[str, Variable]]:
+        """Return the optimizer's state by its names, for the ``id`` of each weight."""
+        slots = iter(self._slots[1:] if self._slots and self._slots[0].name == "powers" else self._slots)
+        return {id(weight): {name: next(slots) for name in self._slot_kinds}
+                for weight in self.weights if weight.trainable}
 
     def slot_paths(self) -> dict[str, Variable]:
         """Return the optimizer's state by the paths of the weights that it belongs to."""
-        assert self.optimizer is not None or not self._slots
-        slots = iter(self._slots)
-        found = {"powers": next(slots)} if self._slots and self._slots[0].name == "powers" else {}
-        paths = {id(weight): path for path, weight in self.weight_paths().items()}
-        for weight in self.weights:
-            if weight.trainable and self._slots:
-                found |= {f"{paths[id(weight)]}/{kind}": next(slots) for kind in self._slot_kinds}
+        found = {"powers": self._slots[0]} if self._slots and self._slots[0].name == "powers" else {}
+        slots = self._slots_of_weights()
+        for path, weight in self.weight_paths().items():
+            found |= {f"{path}/{name}": slot for name, slot in slots.get(id(weight), {}).items()}
         return found
 
     def _training_state(self) -> dict[str, Any]:
         """Return what training goes on from: weights, the optimizer's state, and where random numbers stand."""
         assert self.optimizer is not None
-        rate = self.optimizer.learning_rate
         return {
             "weights": {path: weight.numpy() for path, weight in self.weight_paths().items()},
             "optimizer": {path: slot.numpy() for path, slot in self.slot_paths().items()},
-            "iterations": self.optimizer.iterations, "learning_rate": rate if isinstance(rate, float) else None,
+            "steps": self.optimizer.steps, 
+            "learning_rate": self.optimizer.learning_rate if self.optimizer.schedule is None else None,
             "seed": self.seed, "epochs_done": self._epochs_done, "samples": self._samples,
         }
 
@@ -573,7 +645,7 @@ class Trainable:
                 found.append((variable, array))
         for variable, array in found:
             variable.assign(array)
-        self.optimizer.iterations = state["iterations"]
+        self.optimizer.steps = state["steps"]
         if state["learning_rate"] is not None:
             self.optimizer.learning_rate = state["learning_rate"]
         if self.seed != state["seed"]:
@@ -581,47 +653,12 @@ class Trainable:
             self._plans, self._short = {}, None  # what draws random numbers has the seed in it
         self._epochs_done, self._samples = state["epochs_done"], state["samples"]
 
-    def _emit_step(self, program: Program) -> dict[str, int]:
-        """Append what is done once per step, before all updates; return the buffers that updates share."""
-        assert self.optimizer is not None
-        if not self.optimizer.powers:
-            return {}
-        powers = program.parameter(self._slots[0], role="state")
-        attributes = self.optimizer.attributes()
-        program.emit("adam_step", (powers,), (), **{name: attributes[name] for name in self.optimizer.powers})
-        return {"powers": powers}
-
-    def _emit_clip(self, program: Program, parameters: Mapping[int, int], clip: float) -> int:
-        """Append the norm of all gradients; return the buffer of what they are to be multiplied by."""
-        first, places, f64 = 0, [], np.dtype(np.float64)
-        for gradient in parameters.values():
-            places.append(first)
-            first += 1 if gradient in program.touched else -(-program.buffers[gradient].row_size // core.SQUARES_BLOCK)
-        sums, scale = program.array((first,), "sums", f64), program.array((2,), "scale", f64)
-        for gradient, place in zip(parameters.values(), places, strict=True):
-            if gradient in program.touched:
-                _, count = program.touched[gradient]
-                program.emit("embedding_squares", (gradient, count), (sums,), first=place)
-            else:
-                program.emit("square_sums", (gradient,), (sums,), first=place)
-        program.emit("clip_scale", (sums,), (scale,), global_clipnorm=clip)
-        return scale
-
-    def _emit_updates(
-        self, program: Program, parameters: Mapping[int, int], shared: Mapping[str, int]
-    ) -> None:
-        """Append an update for every parameter that has a gradient."""
-        assert self.optimizer is not None
-        paths, slots = {id(weight): path for path, weight in self.weight_paths().items()}, self.slot_paths()
-        clip = self.optimizer.global_clipnorm
-        if clip is not None:
-            shared = {**shared, "scale": self._emit_clip(program, parameters, clip)}
-        for number, gradient in parameters.items():
-            variable = program.buffers[number].variable
-            assert variable is not None
-            buffers = {name: program.parameter(slots[f"{paths[id(variable)]}/{name}"], role="state")
-                       for name in self.optimizer.slots}
-            self.optimizer.emit_update(program, variable, number, gradient, {**shared, **buffers})
+    def _become_averages(self) -> None:
+        """Give the weights their moving averages: Keras's `finalize_variable_values`."""
+        slots = self._slots_of_weights()
+        for weight in self.weights:
+            if "average" in slots.get(id(weight), {}):
+                weight._value[...] = slots[id(weight)]["average"]._value  # they lie alike
 
     # ------------------------------------------------------------------ fit
     @rounds_to_nearest
@@ -695,7 +732,7 @@ class Trainable:
             optimizer's state are then those of the last good epoch.
         KeyboardInterrupt
             After the batch under way when Ctrl-C is pressed; ``model.history``, the weights and
-            ``optimizer.iterations`` keep what was done. The same holds of what a callback or a layer in NumPy
+            ``optimizer.steps`` keep what was done. The same holds of what a callback or a layer in NumPy
             raises.
 
         Warns
@@ -766,6 +803,8 @@ class Trainable:
                     run.attach(feed, held_out if isinstance(held_out, Stream) else None)
                     while run.epoch < epochs and not run.over:
                         self._fit_epoch(run, feed, held_out, val_size or size, validates, progress, hooks, nonfinite)
+                if self.optimizer is not None and self.optimizer.use_ema and self.optimizer.steps:
+                    self._become_averages()
                 hooks("on_train_end", run.logs)
             finally:
                 self._run = None
@@ -861,12 +900,14 @@ class Trainable:
         arenas, message, paused = (*self._arenas, *self._slot_arenas), "", False
         watched, run.guarded = nonfinite != "continue", nonfinite in ("raise", "stop")
         if not run.done:
-            run.begun = optimizer.iterations
+            run.begun = optimizer.steps
             feed.begin()
         if run.guarded and not (run.done and [kept.size for kept in self._good] == [arena.size for arena in arenas]):
             self._remember(arenas)
         by_batch = "on_train_batch_begin" in hooks or "on_train_batch_end" in hooks
         seen = 0
+        planned: Any = None
+        rates: NDArray[np.float64] | None = None
 
         def on_pause(rows: int) -> bool:
             nonlocal seen, paused
@@ -883,15 +924,18 @@ class Trainable:
             hooks("on_train_batch_begin", run.done, {})
             if optimizer is not self.optimizer or optimizer.slots != self._slot_kinds:
                 raise RuntimeError(f"{where}: the optimizer was exchanged, or its state, during training")
-            before, seen = optimizer.iterations, piece.first
+            before, seen = optimizer.steps, piece.first
+            at = (optimizer.schedule, before - piece.batch, -(-piece.last // piece.batch_size))
+            if at != planned:
+                planned, rates = at, optimizer.rates(at[1], at[2])
             try:
                 feed.run(piece, watch="loss" if watched else None, attributes=optimizer.attributes(),
-                         on_pause=on_pause, step=before - piece.batch)
+                         on_pause=on_pause, step=before - piece.batch, rates=rates)
             except RunError as error:
                 message = (f"{where}: the loss became {error.value} in epoch {run.epoch + 1}, batch "
                            f"{run.done + feed.finished}{self._culprit(feed.plan)}")
             finally:
-                optimizer.iterations, run.done = before + feed.finished, run.done + feed.finished
+                optimizer.steps, run.done = before + feed.finished, run.done + feed.finished
             if feed.unit == "batches":
                 progress.update(1)
             if message and nonfinite != "end":
@@ -911,7 +955,7 @@ class Trainable:
             if message:
                 for arena, value in zip(arenas, self._good, strict=True):
                     arena[...] = value
-                optimizer.iterations, run.done = run.begun, 0
+                optimizer.steps, run.done = run.begun, 0
                 if nonfinite == "stop":
                     return None
                 raise NonFiniteError(f"{message}; {_ADVICE}")
@@ -1347,7 +1391,7 @@ def _mapped(given: Any, make: Callable[[Any], Any]) -> Any:
     """Return what `compile` was given, alone or in a list or dict, with names replaced by objects."""
     if given is None:
         return None
-    if isinstance(given, (list, tuple)) and not losses.is_pair(given):
+    if isinstance(given, (list, tuple)) and not is_pair(given):
         return [None if part is None else make(part) for part in given]
     if isinstance(given, Mapping) and set(given) != {"class_name", "config"}:
         return {name: None if part is None else make(part) for name, part in given.items()}

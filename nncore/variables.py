@@ -49,6 +49,8 @@ class Variable:
         self.name = name
         self.trainable = trainable
         self.panels = panels
+        self.regularizer: Any = None  # the penalty on it, and what it is brought back to after an update
+        self.constraint: Any = None
         self.arena: Arena | None = None  # where the value is kept, once a model has arranged it
         self._shape: tuple[int, ...] = value.shape
         self._value = value  # as it is kept

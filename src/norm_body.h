@@ -71,12 +71,18 @@ NN_INLINE void NN_NAME(nn_slopes_of)(int rows, int relu, const REAL *dy, ptrdiff
 static void NN_NAME(nn_slopes)(int rows, const REAL *dy, ptrdiff_t dy_row, const REAL *y, const REAL *x,
                                ptrdiff_t row, ptrdiff_t m, const REAL *shift, REAL *s, REAL *q)
 {
-    if (rows == NN_NORM_ROWS && y) NN_NAME(nn_slopes_of)(NN_NORM_ROWS, 1, dy, dy_row, y, x, row, m, shift, s, q);
-    else if (rows == NN_NORM_ROWS) NN_NAME(nn_slopes_of)(NN_NORM_ROWS, 0, dy, dy_row, y, x, row, m, shift, s, q);
-    else if (y) for (int r = 0; r < rows; r++)
-        NN_NAME(nn_slopes_of)(1, 1, dy + r * dy_row, dy_row, y + r * row, x + r * row, row, m, shift, s, q);
-    else for (int r = 0; r < rows; r++)
-        NN_NAME(nn_slopes_of)(1, 0, dy + r * dy_row, dy_row, y, x + r * row, row, m, shift, s, q);
+    int r = 0;
+    if (y) {
+        for (; r + 2 <= rows; r += 2)
+            NN_NAME(nn_slopes_of)(2, 1, dy + r * dy_row, dy_row, y + r * row, x + r * row, row, m, shift, s, q);
+        if (r < rows)
+            NN_NAME(nn_slopes_of)(1, 1, dy + r * dy_row, dy_row, y + r * row, x + r * row, row, m, shift, s, q);
+    } else if (rows == NN_NORM_ROWS) {
+        NN_NAME(nn_slopes_of)(NN_NORM_ROWS, 0, dy, dy_row, y, x, row, m, shift, s, q);
+    } else {
+        for (; r < rows; r++)
+            NN_NAME(nn_slopes_of)(1, 0, dy + r * dy_row, dy_row, y, x + r * row, row, m, shift, s, q);
+    }
 }
 
 /* dx := factor (g - s - (x - shift) q) */
@@ -97,16 +103,14 @@ static void NN_NAME(nn_centred)(int rows, const REAL *dy, ptrdiff_t dy_row, cons
                                 ptrdiff_t row, ptrdiff_t m, const REAL *shift, const REAL *s, const REAL *q,
                                 const REAL *factor)
 {
-    if (rows == NN_NORM_ROWS && y)
-        NN_NAME(nn_centred_of)(NN_NORM_ROWS, 1, dy, dy_row, y, x, dx, row, m, shift, s, q, factor);
-    else if (rows == NN_NORM_ROWS)
-        NN_NAME(nn_centred_of)(NN_NORM_ROWS, 0, dy, dy_row, y, x, dx, row, m, shift, s, q, factor);
-    else if (y) for (int r = 0; r < rows; r++)
-        NN_NAME(nn_centred_of)(1, 1, dy + r * dy_row, dy_row, y + r * row, x + r * row, dx + r * row, row, m, shift,
-                               s, q, factor);
-    else for (int r = 0; r < rows; r++)
-        NN_NAME(nn_centred_of)(1, 0, dy + r * dy_row, dy_row, y, x + r * row, dx + r * row, row, m, shift, s, q,
-                               factor);
+    for (int r = 0; r < rows; r += 2) {
+        const REAL *g = dy + r * dy_row, *u = x + r * row, *v = y ? y + r * row : y;
+        REAL *to = dx + r * row;
+        if (y && r + 1 < rows) NN_NAME(nn_centred_of)(2, 1, g, dy_row, v, u, to, row, m, shift, s, q, factor);
+        else if (r + 1 < rows) NN_NAME(nn_centred_of)(2, 0, g, dy_row, v, u, to, row, m, shift, s, q, factor);
+        else if (y) NN_NAME(nn_centred_of)(1, 1, g, dy_row, v, u, to, row, m, shift, s, q, factor);
+        else NN_NAME(nn_centred_of)(1, 0, g, dy_row, v, u, to, row, m, shift, s, q, factor);
+    }
 }
 
 #undef NN_THROUGH

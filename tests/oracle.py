@@ -303,68 +303,7 @@ def mean_squared_error(elementary, y_pred, target, sample_weight=None):
     return _finish(lanes_sum(d * d)[:, 0] * share, weight, (d + d) * (g * share))
 
 
-# Optimizers: new arrays, where the kernel works in place ----------------------------------------------------
-
-
-def _flushed(state):
-    return _select(np.abs(state) < np.finfo(state.dtype).tiny, state.dtype.type(0), state)
-
-
-def sgd_update(
-    elementary,
-    w,
-    dw,
-    velocity=None,
-    learning_rate=0.01,
-    momentum=0.0,
-    nesterov=False,
-    weight_decay=0.0,
-    l2=0.0,
-    scale=1.0,
-):
-    """The new (w, velocity)."""
-    one = w.dtype.type
-    g, start = one(scale) * dw, w
-    if l2:
-        g = fma(one(l2), start, g)
-    if weight_decay:
-        w = fma(-one(learning_rate * weight_decay), start, start)
-    if not momentum:
-        return fma(-one(learning_rate), g, w), velocity
-    step = one(learning_rate) * g
-    velocity = fma(one(momentum), velocity, -step)
-    velocity = _flushed(velocity)
-    return w + (fma(one(momentum), velocity, -step) if nesterov else velocity), velocity
-
-
-def adam_update(
-    elementary,
-    w,
-    dw,
-    m,
-    v,
-    v_hat=None,
-    learning_rate=0.001,
-    beta_1=0.9,
-    beta_2=0.999,
-    epsilon=1e-7,
-    weight_decay=0.0,
-    beta_1_power=0.0,
-    beta_2_power=0.0,
-    scale=1.0,
-):
-    """The new (w, m, v, v_hat)."""
-    one = w.dtype.type
-    g = one(scale) * dw
-    if weight_decay:
-        w = fma(-one(learning_rate * weight_decay), w, w)
-    m = _flushed(fma(one(1 - beta_1), g - m, m))
-    v = _flushed(fma(one(1 - beta_2), fma(g, g, -v), v))
-    if v_hat is not None:
-        v_hat = _flushed(v_hat)
-        v_hat = _nan_through(v, _select(v > v_hat, v, v_hat))
-    alpha = one(learning_rate * math.sqrt(1 - beta_2_power) / (1 - beta_1_power))
-    return fma(-alpha, m / (np.sqrt(v if v_hat is None else v_hat) + one(epsilon)), w), m, v, v_hat
+# Norms of gradients -------------------------------------------------------------------------------------------
 
 
 def as_kept(value):
@@ -412,10 +351,11 @@ def sum_of_squares(elementary, x):
     return total
 
 
-from oracle_embedding import *  # noqa: E402, F403
 from oracle_activations import *  # noqa: E402, F403 - which takes its arithmetic from here
+from oracle_embedding import *  # noqa: E402, F403
 from oracle_losses import *  # noqa: E402, F403  - it wants what is above
 from oracle_merging import *  # noqa: E402, F403
 from oracle_metrics import *  # noqa: E402, F403
 from oracle_noise import *  # noqa: E402, F403
 from oracle_normalization import *  # noqa: E402, F403
+from oracle_optimizers import *  # noqa: E402, F403

@@ -271,3 +271,11 @@ def glu_backward(elementary, dy, x):
     a, b = np.split(x, 2, axis=1)
     s = elementary.sigmoid(np.ascontiguousarray(b))
     return np.concatenate([dy * s, (dy * a) * (s * (dy.dtype.type(1) - s))], axis=1)
+
+
+def move_axis_forward(elementary, x, axis=1):
+    return np.ascontiguousarray(np.moveaxis(x, axis, -1))
+
+
+def move_axis_backward(elementary, dy, axis=1):
+    return np.ascontiguousarray(np.moveaxis(dy, -1, axis))

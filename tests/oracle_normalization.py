@@ -30,10 +30,6 @@ def _chains(rows, factors):
     return total, products
 
 
-def _not_negative(variance):
-    return np.where(variance < 0, 0.0, variance)
-
-
 def _inverse(variance, epsilon, dtype):
     return (1.0 / np.sqrt(variance + epsilon)).astype(dtype)
 
@@ -50,7 +46,7 @@ def batch_normalization_forward(elementary, x, moving_mean, moving_variance, gam
     s, q = _chains(d, d)
     n = np.float64(len(x))
     a = s / n
-    mean, variance = first + a, _not_negative(fma(-s, a, q) / n)
+    mean, variance = first + a, fma(-s, a, q) / n
     y, inverse = _normalized(elementary, x, mean.astype(x.dtype), variance, gamma, beta, epsilon, activation, alpha)
     moving = (fma(np.float64(1 - momentum), moment, np.float64(momentum) * old.astype(np.float64)).astype(x.dtype)
               for moment, old in ((mean, moving_mean), (variance, moving_variance)))
@@ -110,7 +106,7 @@ def layer_normalization_forward(elementary, x, gamma=None, beta=None, epsilon=0.
     share = np.float64(1) / np.float64(x.shape[1])
     a = lanes_sum(d) * share
     mean = (first + a).astype(x.dtype)
-    inverse = _inverse(_not_negative(fma(-a, a, lanes_sum(d * d) * share)), epsilon, x.dtype)
+    inverse = _inverse(fma(-a, a, lanes_sum(d * d) * share), epsilon, x.dtype)
     y = fma((x - mean) * inverse, _vector(gamma, 1, x), _vector(beta, 0, x))
     return y, mean, inverse
 

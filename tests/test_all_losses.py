@@ -8,6 +8,7 @@ import nncore as nn
 from nncore import executor, kernels, losses, reference
 from nncore._core import core, isa
 from nncore.data import load_digits
+from nncore.kernels.losses import LOWERED
 from nncore.layers import Dense
 from nncore.testing import KERNELS
 
@@ -225,6 +226,9 @@ def test_gradients_at_kinks(dtype):
     # Two classes are the nearest others, and share the gradient.
     _, gradient = kernels.categorical_hinge(np.array([[0.5, 0.5, 0.5]], dtype), np.array([[1, 0, 0]], dtype))
     assert gradient.tolist() == [[-1, 0.5, 0.5]]
+    # A norm below 1e-7 counts as that: a constant.
+    loss, gradient = kernels.cosine_similarity(np.array([[1e-8, 0]], dtype), np.array([[2, 0]], dtype))
+    np.testing.assert_allclose((loss, *gradient[0]), (-0.1, -1e7, 0), rtol=1e-6)
     for gamma in (0.5, 1.0, 2.0, 2.5):
         loss, gradient = kernels.sigmoid_focal_cross_entropy(1e4 * one, one, gamma=gamma)
         assert (loss, gradient.item()) == (0, 0)
@@ -251,7 +255,7 @@ def test_a_negative_variance_is_nan(kernel):
 
 @needs_fma
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("row", [row for row in KERNELS if "sample_weight" in row.arguments(row.shapes[3], "f4")],
+@pytest.mark.parametrize("row", [row for row in KERNELS if row.name in LOWERED],
                          ids=lambda row: row.id)
 def test_a_row_has_the_same_bits_alone_and_in_a_batch(row, dtype):
     wrt = row.differentiable[0]
@@ -293,7 +297,7 @@ def test_weights_of_a_reduction_to_the_bit(rows, reduction, ignored, dtype):
         w = np.ones(rows, dtype) if given is None else given
         kept = np.ones(rows, bool) if ids is None else ids != ignored
         w = np.where(kept, w, w.dtype.type(0))
-        total = {"sum": 1.0, "mean": float(kept.sum())}.get(reduction)
+        total = {"sum": 1.0, "mean": float(kept.sum()), "none": float(rows)}.get(reduction)
         if total is None:
             total = float(oracle.lanes_sum(w.astype(np.float64)[None])[0, 0])
         wanted = w * w.dtype.type(rows / total if total else 0.0)
@@ -595,6 +599,30 @@ def test_a_class_that_is_ignored_is_rows_removed(kind, reduction):
     np.testing.assert_allclose(a.history["accuracy"], np.array(b.history["accuracy"]) * kept.mean(), rtol=1e-6)
     with pytest.raises(ValueError, match=r"fit: y\[3\] is 5, but class ids must lie in 0 ... 2"):
         whole.fit(X, np.where(np.arange(67) == 3, 5, MASKED))
+
+
+@pytest.mark.parametrize("ignored", [-1, 3, -(2**40), 2**40, 2**32 + 1])
+def test_an_ignored_class_is_no_place_in_memory(ignored):
+    model = nn.Sequential([nn.Input((4,)), Dense(3)], seed=1)
+    model.compile("sgd", losses.SparseCategoricalCrossentropy(True, ignored), metrics=["accuracy"])
+    ids = np.where(MASKED < 0, ignored, MASKED)
+    found = model.evaluate(X, ids, 67, verbose=0)
+    right = model.predict(X).argmax(axis=1) == ids
+    assert found == [pytest.approx(model.loss(ids, model.predict(X)), rel=1e-6), pytest.approx(right.mean(), rel=1e-6)]
+    for logits in (True, False):
+        metric = nn.metrics.SparseCategoricalCrossentropy(from_logits=logits)
+        model.compile("sgd", losses.SparseCategoricalCrossentropy(True, ignored), metrics=[metric])
+        _, value = model.evaluate(X, ids, 67, verbose=0)
+        assert np.isnan(value)  # the metric ignores nothing, and there is no such class
+
+
+def test_metrics_that_compare_other_shapes_are_refused():
+    model = nn.Sequential([nn.Input((4,)), Dense(6)])
+    model.compile("sgd", losses.QuantileLoss([0.2, 0.8]), metrics=["mae"])
+    with pytest.raises(ValueError, match="metric 'mae': there are 6 outputs, but targets of 3"):
+        model.fit(X, NUMBERS, verbose=0)
+    model.compile("sgd", losses.QuantileLoss([0.2, 0.8]), metrics=[lambda y_true, y_pred: y_true[:, 0]])
+    model.fit(X, NUMBERS, verbose=0)
 
 
 def test_the_standard_path_has_no_op_more():

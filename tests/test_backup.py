@@ -20,7 +20,7 @@ from nncore.callbacks import (
     ReduceLROnPlateau,
 )
 from nncore.data import augment
-from nncore.layers import Dense
+from nncore.layers import BatchNormalization, Dense, Dropout, GaussianNoise
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(50, 3))
@@ -78,10 +78,11 @@ def train(folder, kind="arrays", save_freq="epoch", more=(), optimizer="adam", e
           double=False, nonfinite="raise", delete=True):
     """A training program: what it ends with, as bytes."""
     os.makedirs(folder, exist_ok=True)
-    model = nn.Sequential([nn.Input((3,)), Dense(20, "tanh"), Dense(1)], seed=seed)
+    model = nn.Sequential([nn.Input((3,)), GaussianNoise(0.05), Dense(20, "tanh"), BatchNormalization(), Dropout(0.2), Dense(1)],
+                          seed=seed)
     optimizers = {"adam": lambda: nn.optimizers.Adam(0.03), "momentum": lambda: nn.optimizers.SGD(0.05, 0.9),
                   "sgd": lambda: nn.optimizers.SGD(0.05)}
-    model.compile(optimizers[optimizer](), "mse", metrics=["mae"])
+    model.compile(optimizers[optimizer](), "mse", metrics=["mae", nn.metrics.R2Score()], weighted_metrics=["mse"])
     given = DATA[kind]() if data is None else data
     validated = {"validation_data", "validation_split"} & set(given) and "validation_freq" not in given
     monitor = "val_loss" if validated else "loss"

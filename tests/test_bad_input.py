@@ -343,7 +343,7 @@ def test_without_loss_or_layers():
         (lambda: nn.Sequential(seed=-1), ValueError, "seed must be in 0"),
         (lambda: nn.optimizers.SGD("fast"), TypeError, "learning_rate must be"),
         (lambda: nn.optimizers.SGD(-1), ValueError, "learning_rate must be"),
-        (lambda: nn.optimizers.SGD(0.1, nesterov=True), ValueError, "nesterov=True needs momentum"),
+        (lambda: nn.optimizers.SGD(0.1, clipnorm=1, clipvalue=1), ValueError, "only one of clipnorm, clipvalue"),
         (lambda: nn.config.set_floatx("float16"), ValueError, "must be 'float32' or 'float64'"),
     ],
 )
@@ -540,9 +540,9 @@ LAYER = ("model", "config", "layers", 1, "config")
         (("optimizer",), None),
         (("optimizer", "config", "learning_rate"), "x"),
         (("optimizer", "config", "momentum"), 7),
-        (("iterations",), "x"),
-        (("iterations",), -1),
-        (("iterations",), KeyError),
+        (("steps",), "x"),
+        (("steps",), -1),
+        (("steps",), KeyError),
         (("compiled", "loss"), "mes"),
         (("compiled", "loss"), 5),
         (("compiled", "metrics"), 5),
@@ -577,8 +577,8 @@ def test_configs_that_are_none(saved, config):
         ("dense/kernel", None),
         ("dense/kernel", np.ones((4, 3), np.float32)),
         ("dense_1/bias", np.ones(3, np.float32)),
-        ("optimizer/dense/kernel/velocity", np.ones(3, np.float32)),
-        ("optimizer/dense/kernel/velocity", None),
+        ("optimizer/dense/kernel/momentum", np.ones(3, np.float32)),
+        ("optimizer/dense/kernel/momentum", None),
         ("more", np.ones(3)),
     ],
 )
@@ -857,6 +857,10 @@ MISSING = {
     "sgd_update": ("dw", lambda f: f(np.ones(3), None)),
     "adam_update": ("dw", lambda f: f(np.ones(3), None, np.zeros(3), np.zeros(3))),
     "sum_of_squares": ("x", lambda f: f(None)),
+    "lion_update": ("dw", lambda f: f(np.ones(3), None, np.zeros(3))),
+    "accumulate_gradient": ("dw", lambda f: f(np.ones(3), None, 2, 0)),
+    "penalty": ("w", lambda f: f(None)),
+    "penalty_gradient": ("w", lambda f: f(np.ones(3), None)),
 }
 
 

@@ -85,14 +85,14 @@ def test_rows_that_meet_in_the_hash_table_are_told_apart():
 # Updates of rows --------------------------------------------------------------------------------------------
 
 UPDATES = {  # operands behind (w, dw), and scalars in the core's order
-    "sgd": ("sgd_update", 0, (0.1, 0.0, 0.0, 0.0, 0.0), {"learning_rate": 0.1}),
-    "momentum": ("sgd_update", 1, (0.1, 0.7, 0.0, 0.01, 0.0),
+    "sgd": ("sgd_update", 0, (0.1, 0.0, np.inf, 0.0, 0.0, 0.0), {"learning_rate": 0.1}),
+    "momentum": ("sgd_update", 1, (0.1, 0.01, np.inf, 0.7, 0.0, 0.0),
                  {"learning_rate": 0.1, "momentum": 0.7, "weight_decay": 0.01}),
-    "nesterov": ("sgd_update", 1, (0.1, 0.7, 1.0, 0.0, 0.02),
+    "nesterov": ("sgd_update", 1, (0.1, 0.0, np.inf, 0.7, 1.0, 0.02),
                  {"learning_rate": 0.1, "momentum": 0.7, "nesterov": True, "l2": 0.02}),
-    "adam": ("adam_update", 2, (0.1, 0.8, 0.9, 1e-3, 0.01),
+    "adam": ("adam_update", 2, (0.1, 0.01, np.inf, 0.8, 0.9, 1e-3),
              {"learning_rate": 0.1, "beta_1": 0.8, "beta_2": 0.9, "epsilon": 1e-3, "weight_decay": 0.01}),
-    "amsgrad": ("adam_update", 3, (0.1, 0.8, 0.9, 1e-3, 0.0),
+    "amsgrad": ("adam_update", 3, (0.1, 0.0, np.inf, 0.8, 0.9, 1e-3),
                 {"learning_rate": 0.1, "beta_1": 0.8, "beta_2": 0.9, "epsilon": 1e-3}),
 }  # fmt: skip
 POWERS = (0.8**3, 0.9**3)
@@ -104,7 +104,7 @@ def update_rows(name, w, dw, state, rows):
     slots = [*state, None, None, None][:3]
     powers = np.array(POWERS) if kernel == "adam_update" else None
     core.run_kernel(
-        KERNEL[kernel], len(rows), (w, dw, *slots, powers, None, None, rows, np.array([len(rows)])), (w.shape[1], 1),
+        KERNEL[kernel], len(rows), (w, dw, *slots, powers, None, rows, np.array([len(rows)])), (w.shape[1], 1),
         scalars, w.dtype == np.float64,
     )  # fmt: skip
 

@@ -6,7 +6,7 @@ import numpy as np
 import oracle
 import pytest
 from test_kernels import DTYPES, needs_fma
-from test_whole_runs import OracleExecutor, Poisoned, assert_same
+from test_whole_runs import OPTIMIZERS, OracleExecutor, Poisoned, assert_same
 
 import nncore as nn
 from nncore import reference
@@ -14,15 +14,9 @@ from nncore.executor import Executor
 
 layers, optimizers = nn.layers, nn.optimizers
 RNG = np.random.default_rng(8)
-OPTIMIZERS = {
-    "sgd": lambda: optimizers.SGD(0.3),
-    "momentum": lambda: optimizers.SGD(0.1, 0.9, weight_decay=0.01),
-    "nesterov": lambda: optimizers.SGD(0.1, 0.9, True),
-    "adam": lambda: optimizers.Adam(0.02),
-    "amsgrad": lambda: optimizers.Adam(0.02, amsgrad=True, weight_decay=0.01),
-    "clipped": lambda: optimizers.SGD(0.5, 0.9, global_clipnorm=0.02),
-    "adam, clipped": lambda: optimizers.Adam(0.02, global_clipnorm=0.02),
-}
+# What is done with a row is a function of that row with all but these.
+WHOLE = {"lamb", "an average", "an average that returns", "accumulated", "accumulated, an average"}
+BY_ROWS = sorted(set(OPTIMIZERS) - WHOLE)
 IDS = RNG.integers(0, 50, (90, 3)) * RNG.integers(0, 2, (90, 3))
 TARGET = RNG.standard_normal((90, 2))
 
@@ -45,6 +39,13 @@ class Exact(OracleExecutor):
             dw = np.full((self.ids.size, dy.shape[-1]), np.nan, dy.dtype)
             dw[: len(sums)] = sums
             return (dw.reshape(dy.shape),)
+        if kernel == "embedding_penalty":
+            w, rows, count = inputs
+            sizes = squares = 0.0
+            for row in rows.ravel()[: count[0]]:
+                part = oracle.penalty_sums(w[row], **scalars)
+                sizes, squares = sizes + float(part[0]), squares + float(part[1])
+            return (scalars["l1"] * sizes + scalars["l2"] * squares,)
         if kernel == "embedding_squares":
             dw, count = inputs
             total = 0.0
@@ -81,18 +82,41 @@ def trained(model, x=IDS, y=TARGET, epochs=2, batch_size=32):
 
 @needs_fma
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("optimizer", BY_ROWS)
 def test_training_has_the_documented_bits(optimizer, dtype):
     want = trained(net(dtype, optimizer, Exact))
     for kind in (Executor, Poisoned):
         assert_same(trained(net(dtype, optimizer, kind)), want, f"{optimizer} {kind.__name__}")
 
 
-@pytest.mark.parametrize("settings", [{}, {"mask_zero": True}, {"unseen": 2}, {"unseen": "zero"}])
-def test_the_numpy_executor_trains_alike(settings):
+SETTINGS = {
+    "l2": {"embeddings_regularizer": nn.regularizers.L2(0.01)},
+    "l1_l2": {"embeddings_regularizer": nn.regularizers.L1L2(0.003, 0.01), "mask_zero": True},
+    "max_norm": {"embeddings_constraint": nn.constraints.MaxNorm(0.06, axis=1)},
+    "min_max_norm": {"embeddings_constraint": nn.constraints.MinMaxNorm(0.05, 0.06, 0.5, axis=-1)},
+    "non_neg": {"embeddings_constraint": "non_neg", "embeddings_regularizer": "l1"},
+}
+
+
+@needs_fma
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", SETTINGS)
+def test_penalties_and_constraints_have_the_documented_bits(name, dtype):
+    want = trained(net(dtype, "adam, clipped", Exact, **SETTINGS[name]))
+    assert_same(trained(net(dtype, "adam, clipped", **SETTINGS[name])), want, name)
+
+
+@pytest.mark.parametrize(("optimizer", "settings"), [
+    *(("adam, clipped", settings) for settings in (
+        {"mask_zero": True}, {"unseen": 2}, {"unseen": "zero"}, *SETTINGS.values(),
+        {"embeddings_constraint": nn.constraints.MaxNorm(0.2)},
+    )),
+    *((optimizer, {}) for optimizer in OPTIMIZERS),
+])  # fmt: skip
+def test_the_numpy_executor_trains_alike(optimizer, settings):
     ids = np.where(RNG.random(IDS.shape) < 0.2, 10**9, IDS) if "unseen" in settings else IDS
-    want = trained(net("float64", "adam, clipped", reference.executor.Executor, **settings), ids)
-    got = trained(net("float64", "adam, clipped", **settings), ids)
+    want = trained(net("float64", optimizer, reference.executor.Executor, **settings), ids)
+    got = trained(net("float64", optimizer, **settings), ids)
     for key in want:
         np.testing.assert_allclose(got[key], want[key], rtol=1e-9, atol=1e-12, err_msg=key)
 
@@ -145,9 +169,10 @@ def test_the_gradient_is_that_of_the_loss(settings):
 
 
 @pytest.mark.parametrize("kind", [Executor, reference.executor.Executor])
-@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("optimizer", BY_ROWS)
 def test_rows_that_no_id_names_stay_to_the_bit_and_so_does_their_state(optimizer, kind):
-    model, y = net(optimizer=optimizer, kind=kind), RNG.standard_normal((60, 2))
+    settings = {"embeddings_regularizer": "l1_l2", "embeddings_constraint": nn.constraints.UnitNorm(axis=1)}
+    model, y = net(optimizer=optimizer, kind=kind, **settings), RNG.standard_normal((60, 2))
     first, second = RNG.integers(0, 25, (60, 3)), RNG.integers(25, 50, (60, 3))
     for ids in (first, second):
         trained(model, ids, y)  # all have some state
@@ -161,36 +186,55 @@ def test_rows_that_no_id_names_stay_to_the_bit_and_so_does_their_state(optimizer
 
 
 class Whole(optimizers.SGD):
-    """An optimizer that is not known to update element by element: it is given the gradient of the whole table."""
+    """Nobody knows what an optimizer of somebody else's makes of a gradient: it is that of the whole table."""
 
-    elementwise = False
+    def emit_update(self, program, variable, w, dw, slots, every=1):
+        assert program.buffers[dw].shape == variable.shape
+        super().emit_update(program, variable, w, dw, slots, every)
 
 
 def test_where_a_batch_names_all_rows_they_are_trained_as_a_whole_table_is():
     ids, y = np.concatenate([RNG.permutation(50) for _ in range(12)]).reshape(200, 3), RNG.standard_normal((200, 2))
     found = []
     for kind in (optimizers.SGD, Whole):
-        model = net()
+        model = net(embeddings_regularizer="l2")
         model.compile(kind(0.1, 0.9, weight_decay=0.01), "mse")
         found.append(trained(model, ids, y, batch_size=100))
-    assert_same(found[1], found[0], "whole")
+    for key in found[0]:  # the penalty is summed in another order
+        np.testing.assert_allclose(found[1][key], found[0][key], rtol=1e-6 if key == "loss" else 0, err_msg=key)
 
 
-def test_other_optimizers_change_the_whole_table():
-    model = net()
-    model.compile(Whole(0.1, 0.9, weight_decay=0.01), "mse")
+WAYS = {
+    "an optimizer of somebody else's": (lambda: Whole(0.1, 0.9, weight_decay=0.01), {}),
+    "norms of columns": (lambda: optimizers.SGD(0.1, 0.9), {"embeddings_constraint": "unit_norm"}),
+    **{name: (OPTIMIZERS[name], {}) for name in sorted(WHOLE) if "average" not in name},
+}
+
+
+@pytest.mark.parametrize("name", WAYS)
+def test_what_looks_at_more_than_single_rows_changes_the_whole_table(name):
+    make, settings = WAYS[name]
+    model, y = net(**settings), RNG.standard_normal((60, 2))
+    model.compile(make(), "mse")
+    trained(model, RNG.integers(0, 50, (60, 3)), y, 4)
     before = model.layers[0].get_weights()[0]
-    trained(model, IDS % 25, TARGET)
-    after = model.layers[0].get_weights()[0]
-    np.testing.assert_allclose(after[25:], before[25:] * (1 - 0.001) ** 6, rtol=1e-5)  # six steps of decay
+    trained(model, RNG.integers(0, 25, (60, 3)), y, 4)
+    assert (model.layers[0].get_weights()[0][25:] != before[25:]).any(axis=1).mean() > 0.8
 
-    class Own(optimizers.SGD):
-        def emit_update(self, program, variable, w, dw, slot_buffers):
-            assert program.buffers[dw].shape == variable.shape
-            super().emit_update(program, variable, w, dw, slot_buffers)
 
-    model.compile(Own(0.1), "mse")
-    trained(model)
+def test_the_loss_has_the_penalty_on_the_rows_of_the_batch_and_in_evaluate_on_all():
+    model = net("float64", embeddings_regularizer=nn.regularizers.L1L2(0.1, 0.01))
+    plain = net("float64")
+    plain.set_weights(model.get_weights())
+    table = model.get_weights()[0]
+
+    def penalty(rows):
+        return 0.1 * np.abs(rows).sum() + 0.01 * (rows**2).sum()
+
+    want = plain.evaluate(IDS, TARGET, verbose=0) + penalty(table)
+    assert model.evaluate(IDS, TARGET, verbose=0) == pytest.approx(want, rel=1e-12)
+    want = plain.train_on_batch(IDS[:5], TARGET[:5]) + penalty(table[np.unique(IDS[:5])])
+    assert model.train_on_batch(IDS[:5], TARGET[:5]) == pytest.approx(want, rel=1e-12)
 
 
 def test_a_step_does_not_depend_on_the_size_of_the_table():
@@ -401,7 +445,8 @@ def test_saved_models_go_on_alike(tmp_path):
 
 
 def test_configs_make_equal_layers():
-    layer = layers.Embedding(9, 4, "zeros", True, unseen="zero", name="e", trainable=False)
+    layer = layers.Embedding(9, 4, "zeros", "l2", nn.constraints.MaxNorm(1.0, 1), True, unseen="zero", name="e",
+                             trainable=False)
     config = json.loads(json.dumps(layer.get_config()))
     assert layers.Embedding(**config).get_config() == layer.get_config()
     first = layers.Embedding(1000, 8)

@@ -110,6 +110,9 @@ def test_metrics_that_look_at_all_rows_again():
     c = steps.fit(X, ids, 16, 6, 0, shuffle=False, sample_weight=W, steps_per_epoch=2)
     d = new().fit(Rows(X, ids, W), epochs=6, verbose=0, shuffle=False, steps_per_epoch=2)
     assert c.history == d.history and state(steps) == state(model)
+    e = new().fit(X, ids, 16, 3, 0, shuffle=False, sample_weight=W, steps_per_epoch=6)  # rows are seen twice
+    f = new().fit(Rows(X, ids, W), epochs=3, verbose=0, shuffle=False, steps_per_epoch=6)
+    assert e.history == f.history
     assert plain.evaluate(X, ids, 256, 0, W) == model.evaluate(Rows(X, ids, W, size=256), verbose=0)
 
 

@@ -392,7 +392,7 @@ def test_arguments_changed_in_place_must_be_plain(row):
         good = blank[name]
         for label, bad in hostile_arrays(good.shape, good.dtype, np.random.default_rng(3)):
             acceptable = isinstance(bad, np.ndarray) and bad.flags.carray and bad.dtype == good.dtype
-            if label == "empty" or not acceptable:
+            if (label == "empty" and len(arrays(tuple(base.values()))) > 1) or not acceptable:
                 arguments = deepcopy(base)
                 with pytest.raises((ValueError, TypeError), match=f"(?s){row.name}.*{re.escape(name)}"):
                     function(**{**arguments, name: bad})

@@ -24,9 +24,6 @@ class Recorder:
         self.roles.append(role)
         return len(self.widths) - 1
 
-    def like(self, buffer, role="gradient"):
-        return self.rows(self.widths[buffer], role=role)
-
     def width(self, buffer):
         return self.widths[buffer]
 

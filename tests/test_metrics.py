@@ -177,6 +177,7 @@ SHARES = [[0.5, 0.8, 0.12], [0.7, 0.43, 0.8]], [[0.4, 0.9, 0.12], [0.36, 0.3, 0.
 COUNTS = [[4, 8, 12], [8, 1, 3]], [[1, 9, 2], [5, 2, 6]]
 FAR = [[10.0, -10.0, 10.0], [10.0, 10.0, -10.0]]
 LOGITS = [[1, 9, 0], [1, 8, 1]]
+IGNORED = [[0.8, 0.1, 0.1], [0.05, 0.95, 0], [0.1, 0.8, 0.1]]
 SCORED = [[0.9, 0.2, 0.8, 0.1], [0.2, 0.9, 0.7, 0.6], [0.1, 0.2, 0.4, 0.3], [0, 1, 0.7, 0.3]]
 LABELLED = [[0, 1, 1, 0], [1, 0, 0, 0], [0, 0, 0, 0], [1, 1, 1, 1]]
 THREE = [0.15, 0.5, 0.85]
@@ -234,6 +235,11 @@ CLASSES = [[0, 0, 1], [1, 0, 0], [0, 1, 0], [1, 0, 0], [0, 0, 1]]
         (metrics.SparseCategoricalCrossentropy(), [1, 2], [[0.05, 0.95, 0], [0.1, 0.8, 0.1]], [1.5, 2.0], 1.33775),
         (metrics.SparseCategoricalCrossentropy(from_logits=True), [1, 2], LOGITS, None, 3.50111),
         (metrics.SparseCategoricalCrossentropy(from_logits=True), [1, 2], LOGITS, [1.5, 2.0], 4.00119),
+        (metrics.SparseCategoricalCrossentropy(ignore_class=0), [0, 1, 2], IGNORED, None, 0.7846263),
+        (metrics.SparseCategoricalCrossentropy(ignore_class=0), [0, 1, 2], IGNORED, [0.5, 1.5, 2.0], 1.33774646),
+        (metrics.SparseCategoricalCrossentropy(from_logits=True, ignore_class=0), [0, 1, 2], [[10, 1, 1], *LOGITS], None,
+         2.33409),
+        (metrics.SparseCategoricalCrossentropy(ignore_class=-1), [-1, 1, 2], IGNORED, [1, 1, 1], 1.17694),
         (metrics.FalsePositives(), FOUR, BY_FIVE, None, 7),
         (metrics.FalsePositives(), FOUR, BY_FIVE, WEIGHTS, 14),
         (metrics.FalsePositives(THREE), LABELLED, SCORED, None, [7, 4, 2]),

@@ -81,6 +81,7 @@ SPARSE = {
     "sparse top-k": lambda: metrics.SparseTopKCategoricalAccuracy(2),
     "sparse log-loss": metrics.SparseCategoricalCrossentropy,
     "sparse log-loss of logits": lambda: metrics.SparseCategoricalCrossentropy(from_logits=True),
+    "sparse log-loss of three classes": lambda: metrics.SparseCategoricalCrossentropy(ignore_class=2),
 }
 
 
@@ -147,6 +148,34 @@ def test_float64(name):
     got, _ = logs_of(MAKE[name], HOT, "mse", True, dtype="float64")
     plain, _ = logs_of(MAKE[name], HOT, "mse", True, reference.executor.Executor, dtype="float64")
     np.testing.assert_allclose(got, plain, rtol=1e-12, atol=1e-13)
+
+
+@pytest.mark.parametrize("executor", [nn.executor.Executor, reference.executor.Executor])
+def test_a_class_that_the_loss_ignores(executor):
+    """Its id is no place in the outputs: kernels must not look there."""
+    ids = np.where(np.arange(ROWS) % 3 == 0, 10**9, IDS)
+    model = nn.Sequential([nn.Input((5,)), nn.layers.Dense(4, "softmax")], seed=3)
+    model.executor_class = executor
+    loss = nn.losses.SparseCategoricalCrossentropy(ignore_class=10**9)
+    model.compile("sgd", loss, metrics=["accuracy", metrics.SparseTopKCategoricalAccuracy(4)],
+                  weighted_metrics=[metrics.SparseCategoricalCrossentropy("log_loss", ignore_class=10**9)])
+    logs = model.evaluate(X, ids, verbose=0, sample_weight=np.ones(ROWS), return_dict=True)
+    right = model.predict(X).argmax(axis=1) == ids
+    assert logs["accuracy"] == pytest.approx(right.mean(), rel=1e-6)
+    assert logs["sparse_top_k_categorical_accuracy"] == pytest.approx((ids == IDS).mean(), rel=1e-6)
+    some = model.evaluate(X[ids == IDS], IDS[ids == IDS], verbose=0, return_dict=True)
+    assert logs["log_loss"] == pytest.approx(some["log_loss"], rel=1e-5)
+    with pytest.raises(ValueError, match="must ignore the class that the loss does: ignore_class=1000000000"):
+        model.compile("sgd", loss, metrics=["sparse_categorical_crossentropy"])
+
+
+@pytest.mark.parametrize("name", ["mae", "r2_score", "auc", "precision", "f1_score", "hinge"])
+def test_targets_narrower_than_the_outputs_are_refused(name):
+    """Some losses take two outputs for each target; kernels would read beyond the targets."""
+    model = nn.Sequential([nn.Input((5,)), nn.layers.Dense(4)], seed=3)
+    model.compile("sgd", nn.losses.QuantileLoss([0.1, 0.9]), metrics=[name])
+    with pytest.raises(ValueError, match=f"metric '{name}': there are 4 outputs, but targets of 2"):
+        model.evaluate(X, NUMBERS[:, :2], verbose=0)
 
 
 def test_weights_are_used_by_weighted_metrics_only():

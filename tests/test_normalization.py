@@ -479,7 +479,6 @@ def test_adapt_after_the_model_was_used():
     kernel, bias = model.get_weights()[-2:]
     close(model.predict(x), (x - x.mean(axis=0)) / x.std(axis=0) @ kernel + bias)
     assert (model.predict(x) != before).all()
-    assert not layer.trainable_weights if hasattr(layer, "trainable_weights") else True
     model.fit(x, y, verbose=0)
     close(layer.mean, x.mean(axis=0)[None])  # training left it alone
 
@@ -490,7 +489,7 @@ def test_adapt_offset_and_chunks(monkeypatch):
     layer.adapt(x)
     whole = layer.variance
     np.testing.assert_allclose(whole[0], x.astype(np.longdouble).var(axis=0).astype(float), rtol=1e-7)
-    monkeypatch.setattr("nncore.layers.normalization._CHUNK", 7 * 3)
+    monkeypatch.setattr(sys.modules[Normalization.__module__], "_CHUNK", 7 * 3)
     layer.adapt(x)
     np.testing.assert_allclose(layer.variance, whole, rtol=1e-7)
 
@@ -641,6 +640,7 @@ def test_the_derivative_inside_the_backward_op_has_the_documented_bits(dtype, ki
     rng = np.random.default_rng(8)
     for rows, width in ((1, 5), (7, 300), (35, 33), (515, 2)):
         x, dy, y = (rng.normal(size=(rows, width)).astype(dtype) for _ in range(3))
+        y[0, 0] = np.nan
         mean, inverse, gamma = (rng.uniform(0.5, 1.5, width).astype(dtype) for _ in range(3))
         dx, dgamma, dbeta = np.empty_like(x), np.empty_like(mean), np.empty_like(mean)
         core.run_kernel(core.KERNELS.index("batch_normalization_backward"), rows,

@@ -216,7 +216,13 @@ def test_what_is_arrays_and_what_is_a_source():
         def __getitem__(self, index):
             return 0
 
-    for arrays in (np.zeros(3), [1, 2], (1, 2), {"a": 1}, None, 3.0, "text", Table(), memoryview(b"abc").tolist()):
+    class Sparse:
+        dtype, shape = np.dtype("float64"), (3, 3)
+
+        def __getitem__(self, index):
+            return 0
+
+    for arrays in (Sparse(), np.zeros(3), [1, 2], (1, 2), {"a": 1}, None, 3.0, "text", Table(), memoryview(b"abc").tolist()):
         assert is_arrays(arrays), arrays
     for source in (Numbers(3), iter([1]), (i for i in range(3)), Again(3)):
         assert not is_arrays(source)
@@ -265,7 +271,7 @@ def test_noise_does_not_change():
 def test_mixup_mixes_rows_and_targets_alike():
     x, y = np.eye(64, dtype=np.float32), np.eye(64)
     shares = []
-    for batch in range(400):
+    for batch in range(200):
         mixed, targets = augment.mixup(0.4)({"x": x}, y, numbers(batch))
         assert mixed["x"].dtype == np.float32 and np.allclose(mixed["x"], targets, atol=1e-6)
         assert np.allclose(targets.sum(axis=1), 1) and np.allclose(targets.sum(axis=0), 1)  # each row is mixed in once
@@ -273,7 +279,7 @@ def test_mixup_mixes_rows_and_targets_alike():
         shares.append(np.median(diagonal))
     assert (x == np.eye(64)).all()
     # Beta(a, a): mean 1/2, variance 1 / (4 (2 a + 1)).
-    assert abs(np.mean(shares) - 0.5) < 5 * np.sqrt(1 / 7.2 / 400) and abs(np.var(shares) * 7.2 - 1) < 0.15
+    assert abs(np.mean(shares) - 0.5) < 5 * np.sqrt(1 / 7.2 / 200) and abs(np.var(shares) * 7.2 - 1) < 0.25
 
 
 @pytest.mark.parametrize("alpha", [0.05, 0.2, 1.0, 3.0, 50.0])
@@ -284,7 +290,7 @@ def test_beta_distribution(alpha):
             return 0.0
         return np.prod([(2 * i - 1) / (2 * alpha + 2 * i - 1) for i in range(1, order // 2 + 1)]) / 2**order
 
-    values = np.array([augment._beta(alpha, numbers(batch)) for batch in range(4000)]) - 0.5
+    values = np.array([augment._beta(alpha, numbers(batch)) for batch in range(1500)]) - 0.5
     assert (np.abs(values) <= 0.5).all()
     for order in (1, 2, 3, 4, 6):
         error = np.sqrt((moment(2 * order) - moment(order) ** 2) / len(values))

@@ -16,9 +16,11 @@ from test_kernels import elementary, needs_fma
 import nncore as nn
 from nncore import executor, reference
 from nncore.layers import Activation, Dense
+from nncore.optimizers import ops
 from nncore.variables import Variable, from_panels, panel_views
 
 SGD, Adam, AdamW = nn.optimizers.SGD, nn.optimizers.Adam, nn.optimizers.AdamW
+optimizers, schedules = nn.optimizers, nn.optimizers.schedules
 DTYPES = ("float32", "float64")
 OTHER_SLOPES = (
     partial(nn.activations.leaky_relu, negative_slope=0.7),
@@ -44,50 +46,84 @@ OPTIMIZERS = {
     "adamw": lambda: AdamW(0.01, 0.1),
     "clipped": lambda: SGD(0.1, 0.9, global_clipnorm=0.3),
     "adam, clipped": lambda: Adam(0.01, global_clipnorm=0.2),
+    "nadam": lambda: optimizers.Nadam(0.01, weight_decay=0.01),
+    "adamax": lambda: optimizers.Adamax(0.02, 0.8, 0.95),
+    "rmsprop": lambda: optimizers.RMSprop(0.01),
+    "rmsprop, centered": lambda: optimizers.RMSprop(0.003, 0.8, 0.5, 1e-3, True),
+    "adagrad": lambda: optimizers.Adagrad(0.05, clipvalue=0.01),
+    "adadelta": lambda: optimizers.Adadelta(1.0, 0.8, 1e-4),
+    "lion": lambda: optimizers.Lion(schedules.CosineDecay(0.01, 7), weight_decay=0.1),
+    "ftrl": lambda: optimizers.Ftrl(0.1, l1_regularization_strength=0.001, beta=0.1),
+    "ftrl, a power": lambda: optimizers.Ftrl(0.1, -0.3, 0.3, 0.001, 0.01, 0.001),
+    "lamb": lambda: optimizers.Lamb(schedules.InverseTimeDecay(0.02, 3, 0.5), weight_decay=0.1),
+    "clipped one by one": lambda: SGD(0.1, 0.9, clipnorm=0.1),
+    "an average": lambda: Adam(0.02, use_ema=True, ema_momentum=0.7),
+    "an average that returns": lambda: SGD(0.1, use_ema=True, ema_momentum=0.6, ema_overwrite_frequency=2),
+    "accumulated": lambda: optimizers.Nadam(0.02, gradient_accumulation_steps=3, global_clipnorm=0.1),
+    "accumulated, an average": lambda: optimizers.Lamb(
+        0.02, gradient_accumulation_steps=2, use_ema=True, ema_momentum=0.5, ema_overwrite_frequency=2),
+}
+
+
+# What an op changes of its inputs.
+IN_PLACE = {
+    "sgd_update": (0, 2), "adam_update": (0, 2, 3, 4), "nadam_update": (0, 2, 3), "adamax_update": (0, 2, 3),
+    "rmsprop_update": (0, 2, 3, 4), "adagrad_update": (0, 2), "adadelta_update": (0, 2, 3), "lion_update": (0, 2),
+    "ftrl_update": (0, 2, 3), "lamb_moments": (0, 2, 3), "lamb_step": (0,), "adam_step": (0,), "nadam_step": (0,),
+    "accumulate_gradient": (0,), "average_update": (0, 1), "penalty_gradient": (0,), "norm_constraint": (0,),
+    "non_negative": (0,),
 }
 
 
 class OracleExecutor(reference.executor.Executor):
     """Runs a program with the oracle's formulas: one rounding at a time, in the documented order."""
 
-    def run(self, feeds, samples, *arguments, **keywords):
-        self.totals = dict.fromkeys(self.program.totals, 0.0)
-        super().run(feeds, samples, *arguments, **keywords)
-        return self.totals
+    def _sum(self, values):
+        return float(oracle.lanes_sum(values.astype(np.float64)[None, :])[0, 0])
 
     def _call(self, op, arrays, attributes):
         inputs, outputs = ([None if n is None else arrays[n] for n in side] for side in (op.inputs, op.outputs))
-        scalars = {name: attributes.get(name, value) for name, value in op.attributes.items()}
+        scalars = {name: attributes.get(name, value) if name == "step" or op.kernel in ops.TUNABLE else value
+                   for name, value in op.attributes.items()}
+        outputs = [*(inputs[n] for n in IN_PLACE.get(op.kernel, ())), *outputs]
         with np.errstate(all="ignore"):
             found = self._formula(op.kernel, inputs, scalars)
-        if not outputs:  # in place
-            kinds = {"sgd_update": (0, 2), "adam_update": (0, 2, 3, 4), "adam_step": (0,)}
-            outputs = [inputs[n] for n in kinds[op.kernel]]
         for to, value in zip(outputs, found, strict=True):
             if to is not None and op.kernel == "square_sums":
                 first = op.attributes["first"]
                 to[first : first + len(value)] = value
             elif to is not None:
                 to[...] = value
-        if op is self.program.ops[-1]:
-            for name, parts in self.program.totals.items():
-                for number, scale in parts:
-                    rows = arrays[number].astype(np.float64)
-                    self.totals[name] += scale * float(oracle.lanes_sum(rows[None, :])[0, 0])
 
     def _formula(self, kernel, inputs, scalars):
-        """The outputs of an op."""
+        """The outputs of an op, after what it changes in place."""
         if kernel == "adam_step":
             return (inputs[0] * [scalars["beta_1"], scalars["beta_2"]],)
+        if kernel == "nadam_step":
+            product, power, decay = inputs[0]
+            decay = decay * 0.96
+            return ([product * (scalars["beta_1"] * (1 - 0.5 * decay)), power * scalars["beta_2"], decay],)
         if kernel == "square_sums":
             return (oracle.square_sums(oracle.as_kept(inputs[0])),)
         if kernel == "clip_scale":
-            return (oracle.clip_scale(inputs[0], scalars["global_clipnorm"]),)
-        if kernel.endswith("_update"):
-            if len(inputs) > {"sgd_update": 3, "adam_update": 6}[kernel]:
-                scalars["scale"] = float(inputs.pop()[0])
-            if kernel == "adam_update":
-                scalars["beta_1_power"], scalars["beta_2_power"] = inputs.pop(5).tolist()
+            return (oracle.clip_scale(inputs[0], scalars["clipnorm"]),)
+        if kernel == "penalty_sums":
+            return (oracle.penalty_sums(oracle.as_kept(inputs[0]), **scalars),)
+        if kernel == "penalty_value":
+            return ([oracle.penalty_value(inputs[0], **scalars)],)
+        if kernel == "lamb_ratio":
+            return ([oracle.lamb_ratio(*np.split(inputs[0], 2))],)
+        if kernel in ops.UPDATES:
+            *inputs, powers, scale = inputs
+            scalars["scale"] = 1.0 if scale is None else float(scale[0])
+            scalars |= zip(ops.UPDATES[kernel].powers, () if powers is None else powers.tolist(), strict=False)
+            if kernel == "lamb_step":
+                ratio = float(inputs.pop()[0])
+                direction = oracle.lamb_direction(*inputs[2:], scalars)
+                return (oracle.fma(-inputs[0].dtype.type(scalars["learning_rate"] * ratio), direction, inputs[0]),)
+            if kernel == "lamb_moments":
+                w, m, v, direction = oracle.lamb_moments(*inputs, **{"weight_decay": 0.0, **scalars})
+                return w, m, v, np.concatenate([oracle.square_sums(oracle.as_kept(array)) for array in (w, direction)])
             return getattr(oracle, kernel)(elementary, *inputs, **scalars)
         if kernel == "sparse_categorical_accuracy":  # exact whatever the order
             return ((inputs[0].argmax(axis=1) == inputs[1]).astype(inputs[0].dtype),)
@@ -125,7 +161,7 @@ class Unfused(executor.Executor):
 
     def __init__(self, program, batch_size):
         super().__init__(program, batch_size)
-        self.fusions = executor.Fusions({}, {}, set(), set())
+        self.fusions = executor.Fusions({}, {}, {}, set(), set())
 
 
 def model_of(layers, optimizer, loss="mse", metrics=(), kind=executor.Executor):

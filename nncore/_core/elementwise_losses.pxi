@@ -3,7 +3,7 @@
 # A. One kernel of many kinds. `loss_terms` gives the terms and their slopes, in one loop of full vectors per
 #    kind over rows as they lie; what is left is the same for all: the sums of the rows, the weights.
 # B. Rows are taken so many at a time that their terms stay in the first cache, whole sets of virtual lanes of
-#    them. Only the sums of rows that are neither wide nor of one or two elements need turning (losses.pxi, B).
+#    them. Only the sums of rows that are neither wide nor of a few elements need turning (losses.pxi, B).
 # C. Each gradient is that of the mean over the batch of w_b l_b.
 
 cdef enum LossKind:
@@ -302,7 +302,9 @@ cdef void loss_terms(
 
 cdef void cross_entropy_terms(const floating* p, const floating* t, floating* term, floating* slope,
                               Py_ssize_t n) noexcept nogil:
-    """term := -(t log(q) + (1 - t) log(1 - q)), q = clip(p);  slope := (q - t) / (q (1 - q)) inside the clip"""
+    """term := -(t log(q) + (1 - t) log(1 - q)), q = clip(p)
+
+    slope := (q - t) / (q (1 - q)) inside the clip"""
     cdef Py_ssize_t i
     cdef floating q, d
     for i in range(n):
@@ -338,9 +340,9 @@ cdef void focal_terms(const floating* p, const floating* t, floating* term, floa
     focus(t, term, slope, n, s, scratch, C)
 
 
-cdef void sigmoid_focal_terms(const floating* z, const floating* t, floating* term, floating* slope, Py_ssize_t n,
-                              const double* s, void* scratch, Py_ssize_t C) noexcept nogil:
-    """As `focus`, of the binary cross-entropy of the sigmoid of logits; 1 - sigmoid(z) without cancellation"""
+cdef void sigmoid_focal_terms(const floating* z, const floating* t, floating* term, floating* slope,
+                              Py_ssize_t n, const double* s, void* scratch, Py_ssize_t C) noexcept nogil:
+    """As `focus`, of the binary cross-entropy of logits; 1 - sigmoid(z) without cancellation"""
     cdef floating* f = <floating*>loss_part(scratch, C, 4)
     cdef floating* df = <floating*>loss_part(scratch, C, 1)
     cdef Py_ssize_t i
@@ -361,8 +363,8 @@ cdef void sigmoid_focal_terms(const floating* z, const floating* t, floating* te
     focus(t, term, slope, n, s, scratch, C)
 
 
-cdef void focus(const floating* t, floating* term, floating* slope, Py_ssize_t n, const double* s, void* scratch,
-                Py_ssize_t C) noexcept nogil:
+cdef void focus(const floating* t, floating* term, floating* slope, Py_ssize_t n, const double* s,
+                void* scratch, Py_ssize_t C) noexcept nogil:
     """term := u f^gamma term, its slope with it;  u = t alpha + (1 - t)(1 - alpha), or 1
 
     f and its slope lie in the scratch; s: label smoothing, alpha, gamma, whether to balance the classes."""

@@ -185,24 +185,64 @@ cdef void embedding_sums(
 
 
 cdef inline bint is_of_rows(const Op* op) noexcept nogil:
-    """Whether an op is an update of some rows."""
-    return (op.kernel == K_SGD_UPDATE or op.kernel == K_ADAM_UPDATE) and op.p[8] != NULL
+    """Whether an op is one of some rows of a table."""
+    return op.p[7] != NULL and (is_update(op.kernel) or op.kernel == K_PENALTY_GRADIENT
+                                or op.kernel == K_NON_NEGATIVE or op.kernel == K_NORM_CONSTRAINT)
+
+
+cdef void run_on_rows(const Op* op, double rate, int thread, int n_threads, floating* unused) noexcept nogil:
+    """What the op does to a parameter, on the rows p[7] of it, p[8] in number."""
+    cdef const int64_t* rows = <const int64_t*>op.p[7]
+    cdef floating* w = <floating*>op.p[1 if op.kernel == K_PENALTY_GRADIENT else 0]
+    cdef Py_ssize_t D = op.n[0], begin, end, u
+    if is_update(op.kernel):
+        update_rows(op, rate, D, thread, n_threads, unused)
+        return
+    nn_share((<const int64_t*>op.p[8])[0], ROWS_GRAIN, thread, n_threads, &begin, &end)
+    for u in range(begin, end):
+        if op.kernel == K_PENALTY_GRADIENT:
+            penalty_gradient(<floating*>op.p[0] + u * D, <const floating*>w + rows[u] * D, D, op.n[2] != 0,
+                             op.s[0], op.s[1], 0, 1)
+        elif op.kernel == K_NON_NEGATIVE:
+            non_negative(w + rows[u] * D, D, 0, 1)
+        else:
+            norm_constraint(w + rows[u] * D, 1, D, 1, False, op.s[0], op.s[1], op.s[2], 0, 1)
+
+
+cdef void embedding_penalty(
+    const floating* w,     # IN  (V, D)
+    const int64_t* rows,   # IN  (U,)
+    const int64_t* count,  # IN  U
+    double* value,         # OUT (1,)
+    Py_ssize_t D, double l1, double l2,
+) noexcept nogil:
+    """value := l1 sum |w| + l2 sum w^2 over some rows: their sums, as `penalty_sums` has them, in order"""
+    cdef double[2] part
+    cdef double sizes = 0, squares = 0
+    cdef Py_ssize_t u, first
+    for u in range(count[0]):
+        for first from 0 <= first < D by NORM_BLOCK:
+            penalty_sums(w + rows[u] * D + first, <double*>part, min(<Py_ssize_t>NORM_BLOCK, D - first), l1,
+                         l2, 0, 1)
+            sizes += part[0]
+            squares += part[1]
+    value[0] = l1 * sizes + l2 * squares
 
 
 cdef void update_rows(const Op* op, double rate, Py_ssize_t D, int thread, int n_threads,
                       floating* unused) noexcept nogil:
-    """An update of the touched rows p[8] of p[0] and of its state, p[9] in number; their gradients are p[1].
+    """An update of the touched rows p[7] of p[0] and of its state, p[8] in number; their gradients are p[1].
 
     All other rows stay as they are, their state too."""
     cdef Update u = prepare_update(op, rate)
     cdef const floating* g = <const floating*>op.p[1]
-    cdef const int64_t* rows = <const int64_t*>op.p[8]
+    cdef const int64_t* rows = <const int64_t*>op.p[7]
     cdef Py_ssize_t together = max(<Py_ssize_t>1, BLOCK // max(D, <Py_ssize_t>1)), begin, end, first, many
     cdef floating[4 * BLOCK] beside
     cdef floating* whole[4]  # w and three arrays of state, or NULL
     cdef floating* part[4]
     cdef int i
-    nn_share((<const int64_t*>op.p[9])[0], ROWS_GRAIN, thread, n_threads, &begin, &end)
+    nn_share((<const int64_t*>op.p[8])[0], ROWS_GRAIN, thread, n_threads, &begin, &end)
     for i in range(4):
         whole[i] = <floating*>op.p[i + 1 if i > 0 else 0]
     for first from begin <= first < end by together:

@@ -18,11 +18,16 @@ KERNELS = ("dense_forward", "dense_backward_input", "dense_backward_params", "bi
            "adam_step", "square_sums", "clip_scale",
            "prelu_forward", "prelu_backward", "sparsemax", "sparsemax_backward", "glu_forward",
            "glu_backward",
+           "nadam_update", "adamax_update", "rmsprop_update", "adagrad_update", "adadelta_update",
+           "lion_update", "ftrl_update", "lamb_moments", "lamb_ratio", "lamb_step", "nadam_step",
+           "accumulate_gradient", "average_update", "penalty_sums", "penalty_value", "penalty_gradient",
+           "norm_constraint", "non_negative",
+           "move_axis",
            "elementwise_loss", "gaussian_nll", "categorical_hinge", "cosine_similarity",
            "categorical_focal_cross_entropy", "loss_weights",
            "dropout", "gaussian",
            "ids_of_floats", "mask_shares", "embedding_forward", "embedding_join", "embedding_backward",
-           "embedding_index", "embedding_sums", "embedding_squares",
+           "embedding_index", "embedding_sums", "embedding_squares", "embedding_penalty",
            "merge", "sum_arrays", "extremum_backward", "concatenate", "slice", "repeat", "axis_sum",
            "factorization_machine_forward", "factorization_machine_backward_input",
            "factorization_machine_backward_params", "fm_interaction_forward", "fm_interaction_backward",
@@ -31,9 +36,9 @@ KERNELS = ("dense_forward", "dense_backward_input", "dense_backward_params", "bi
            "layer_normalization_backward_params",
            "accuracy", "confusion_counts", "class_counts", "regression_moments",
            "gather", "store", "accumulate", "sum", "python")
-LOSSES = ("squared", "absolute", "percentage", "logarithmic", "huber", "log_cosh", "pinball", "poisson", "hinge",
-          "squared_hinge", "perceptron", "kl_divergence", "cross_entropy", "sigmoid_cross_entropy", "focal",
-          "sigmoid_focal")
+LOSSES = ("squared", "absolute", "percentage", "logarithmic", "huber", "log_cosh", "pinball", "poisson",
+          "hinge", "squared_hinge", "perceptron", "kl_divergence", "cross_entropy", "sigmoid_cross_entropy",
+          "focal", "sigmoid_focal")
 ELEMENTARY = ("exp", "expm1", "log", "log1p", "erf", "gelu_grad", "silu_grad", "tanh", "sigmoid", "softplus",
               "gelu", "silu")
 MERGE_KINDS = ("add", "subtract", "multiply", "maximum", "minimum", "scale")
@@ -144,6 +149,24 @@ def elementwise(int kernel, int kind, x, s, out, double alpha, double beta=0, do
     if cnp.PyArray_SIZE(<cnp.ndarray>x) > 0:
         run_one(&op, cnp.PyArray_SIZE(<cnp.ndarray>x))
     return out
+
+
+def updatable(tuple changed, x):
+    """Whether a kernel may change these arrays, or None, at once, and read x: all plain, alike and apart."""
+    cdef Py_ssize_t i, j
+    cdef int dtype = float_type(x)
+    if dtype < 0 or not plain(x, dtype):
+        return False
+    for i in range(len(changed)):
+        if changed[i] is None:
+            continue
+        if not (plain(changed[i], dtype) and same_shape(x, changed[i]) and not overlap(x, changed[i])
+                and cnp.PyArray_ISWRITEABLE(<cnp.ndarray>changed[i])):
+            return False
+        for j in range(i):
+            if changed[j] is not None and overlap(changed[i], changed[j]):
+                return False
+    return True
 
 
 def bias_activation(int kernel, int kind, x, b, out, double alpha):

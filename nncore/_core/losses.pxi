@@ -111,8 +111,8 @@ cdef void block_sum(
 ) noexcept nogil:
     """s := sum over C, in virtual lanes
 
-    Lanes without an element are left out. That lanes begin with +0 shows only where all elements are -0: it is
-    added at the end instead."""
+    Lanes without an element are left out. That lanes begin with +0 shows only where all elements are -0: it
+    is added at the end instead."""
     cdef floating[MOST * MOST] acc
     cdef Py_ssize_t V = virtual_lanes(e), used = min(V, C), c, v, half
     memcpy(acc, e, used * LINE)
@@ -371,6 +371,11 @@ cdef void smooth_labels(
         smooth[i] = fma(t[i], keep, others)
 
 
+cdef inline Py_ssize_t class_place(int64_t number, Py_ssize_t C) noexcept nogil:
+    """Where a class is. Of one that a loss ignores, and a metric does not, there may be no place: it gives nan."""
+    return number if 0 <= number < C else 0
+
+
 cdef void load_labels(
     const int64_t* ids,      # IN  (rows,) class ids, or NULL
     const floating* target,  # IN  (rows, C) when ids is NULL
@@ -383,7 +388,7 @@ cdef void load_labels(
     if ids != NULL:
         memset(t, 0, C * LINE)
         for r in range(rows):
-            t[ids[r] * V + r] = 1
+            t[class_place(ids[r], C) * V + r] = <floating>1 if 0 <= ids[r] < C else <floating>NAN
     else:
         load_block(target, t, C, rows, flat)
     if smoothing != 0:
@@ -418,11 +423,12 @@ cdef void softmax_cross_entropy(
             s[0] = wide_exp(logits + b * C, dlogits + b * C, <floating*>m, C)
             row_scales(weight, <floating*>g, b, 1, B)
             factor, scale = <floating>1 / s[0], g[0]
-            loss[0] = log(s[0]) - (logits[b * C + ids[b]] - m[0])
-            term = (dlogits[b * C + ids[b]] * factor - <floating>1) * scale
+            r = b * C + class_place(ids[b], C)
+            loss[0] = log(s[0]) - (logits[r] - m[0]) if 0 <= ids[b] < C else <floating>NAN
+            term = (dlogits[r] * factor - <floating>1) * scale
             for c in range(b * C, b * C + C):
                 dlogits[c] = (dlogits[c] * factor) * scale
-            dlogits[b * C + ids[b]] = term
+            dlogits[r] = term
             store_rows(<const floating*>loss, weight, rows_out, b, 1)
         return
     for b from begin <= b < end by V:
@@ -435,12 +441,13 @@ cdef void softmax_cross_entropy(
             s[r] = <floating>1 / s[r]
         if ids != NULL and smoothing == 0:
             for r in range(rows):
-                loss[r] = lse[r] - (z[ids[b + r] * V + r] - m[r])
-                total[r] = (e[ids[b + r] * V + r] * s[r] - <floating>1) * g[r]
+                c = class_place(ids[b + r], C) * V + r
+                loss[r] = lse[r] - (z[c] - m[r]) if 0 <= ids[b + r] < C else <floating>NAN
+                total[r] = (e[c] * s[r] - <floating>1) * g[r]
             scale_block(e, <const floating*>s, C)
             scale_block(e, <const floating*>g, C)
             for r in range(rows):
-                e[ids[b + r] * V + r] = total[r]
+                e[class_place(ids[b + r], C) * V + r] = total[r]
         else:
             load_labels(ids + b if ids != NULL else NULL, target + b * C, t, C, rows, smoothing, flat)
             for c in range(C):

@@ -2,8 +2,8 @@
 #
 # A. Moments are sums in float64 of the distances from the first row (of a row: from its first element), in
 #    one pass: an offset that all share costs no digits, and since the first is one of those that are
-#    measured, the square of its distance is at most B times the variance. E[x^2] - E[x]^2 would lose all
-#    digits of 1e9 + noise.
+#    measured, the square of its distance is at most B times the variance: the difference of the two sums
+#    cannot vanish, let alone be negative. E[x^2] - E[x]^2 would lose all digits of 1e9 + noise.
 # B. Sums over the batch run along rows in ascending order, in chunks of CHUNK rows that are then added in
 #    order, as those of dense.pxi. The columns lie along the lanes, COLUMNS at a time, whose sums stay in the
 #    first-level cache, and for some rows in registers (src/norm.h).
@@ -90,11 +90,6 @@ cdef inline floating inverse_deviation(double variance, double epsilon,
     return <floating>(<double>1 / sqrt(variance + epsilon))
 
 
-cdef inline double positive_part(double variance) noexcept nogil:
-    """What rounding made negative becomes 0; nan stays."""
-    return <double>0 if variance < 0 else variance
-
-
 cdef inline void scale_columns(floating* factor, const floating* gamma, Py_ssize_t m) noexcept nogil:
     """factor := factor * gamma, or as it is where gamma is NULL"""
     cdef Py_ssize_t c
@@ -142,7 +137,7 @@ cdef void column_moments(
             variance[c] = variance[c] + q[c]
     for c in range(m):
         a = mean[c] / <double>B
-        variance[c] = positive_part(fma(-mean[c], a, variance[c]) / <double>B)
+        variance[c] = fma(-mean[c], a, variance[c]) / <double>B
         mean[c] = shift[c] + a
 
 
@@ -408,7 +403,7 @@ cdef void layer_normalization_forward(
         add_lanes(<const double*>q, <double*>squares)
         for i in range(rows):
             total[i] = total[i] * share if centred else <double>0
-            squares[i] = positive_part(fma(-total[i], total[i], squares[i] * share))
+            squares[i] = fma(-total[i], total[i], squares[i] * share)
             mean[i] = <floating>(shift[i] + total[i])
             inverse[i] = inverse_deviation(squares[i], epsilon, x)
         if mean_out != NULL:

@@ -47,6 +47,25 @@ cdef enum Kernel:
     K_SPARSEMAX_BACKWARD
     K_GLU_FORWARD
     K_GLU_BACKWARD
+    K_NADAM_UPDATE
+    K_ADAMAX_UPDATE
+    K_RMSPROP_UPDATE
+    K_ADAGRAD_UPDATE
+    K_ADADELTA_UPDATE
+    K_LION_UPDATE
+    K_FTRL_UPDATE
+    K_LAMB_MOMENTS
+    K_LAMB_RATIO
+    K_LAMB_STEP
+    K_NADAM_STEP
+    K_ACCUMULATE_GRADIENT
+    K_AVERAGE_UPDATE
+    K_PENALTY_SUMS
+    K_PENALTY_VALUE
+    K_PENALTY_GRADIENT
+    K_NORM_CONSTRAINT
+    K_NON_NEGATIVE
+    K_MOVE_AXIS
     K_ELEMENTWISE_LOSS
     K_GAUSSIAN_NLL
     K_CATEGORICAL_HINGE
@@ -63,6 +82,7 @@ cdef enum Kernel:
     K_EMBEDDING_INDEX
     K_EMBEDDING_SUMS
     K_EMBEDDING_SQUARES
+    K_EMBEDDING_PENALTY
     K_MERGE
     K_SUM_ARRAYS
     K_EXTREMUM_BACKWARD
@@ -126,7 +146,8 @@ cdef struct Batch:
 cdef void run_op_typed(const Op* op, const Batch* batch, void* scratch, int thread, int n_threads,
                        floating* unused) noexcept nogil:
     cdef int64_t kernel = op.kernel
-    cdef Py_ssize_t B = batch.rows * op.per if op.per > 1 else batch.rows, n0 = op.n[0], n1 = op.n[1]
+    cdef Py_ssize_t B = batch.rows * op.per if op.per > 1 else batch.rows
+    cdef Py_ssize_t n0 = op.n[0], n1 = op.n[1], n2 = op.n[2]
     cdef floating* p0 = <floating*>op.p[0]
     cdef floating* p1 = <floating*>op.p[1]
     cdef floating* p2 = <floating*>op.p[2]
@@ -172,8 +193,8 @@ cdef void run_op_typed(const Op* op, const Batch* batch, void* scratch, int thre
     elif kernel == K_ABSOLUTE_ERROR:
         absolute_error(p0, p1, p2, p3, B, n0, scratch, thread, n_threads)
     elif is_of_rows(op):
-        update_rows(op, batch.rate, n0, thread, n_threads, unused)
-    elif kernel == K_SGD_UPDATE or kernel == K_ADAM_UPDATE:
+        run_on_rows(op, batch.rate, thread, n_threads, unused)
+    elif is_update(kernel):
         update(op, batch.rate, p0, p1, p2, p3, p4, n0, thread, n_threads)
     elif kernel == K_ADAM_STEP and thread == 0:
         (<double*>op.p[0])[0] *= op.s[0]
@@ -194,6 +215,33 @@ cdef void run_op_typed(const Op* op, const Batch* batch, void* scratch, int thre
         glu_forward(p0, p1, B, n0, thread, n_threads)
     elif kernel == K_GLU_BACKWARD:
         glu_backward(p0, p1, p2, B, n0, thread, n_threads)
+    elif kernel == K_LAMB_MOMENTS:
+        lamb_moments(op, batch.rate, p0, p1, p2, p3, <double*>op.p[4], n0, thread, n_threads)
+    elif kernel == K_LAMB_RATIO and thread == 0:
+        lamb_ratio(<const double*>op.p[0], <double*>op.p[1], n0)
+    elif kernel == K_LAMB_STEP:
+        lamb_step(op, batch.rate, p0, p2, p3, <const double*>op.p[4], n0, thread, n_threads)
+    elif kernel == K_NADAM_STEP and thread == 0:
+        (<double*>op.p[0])[2] *= NADAM_DECAY
+        (<double*>op.p[0])[0] *= op.s[0] * (1.0 - 0.5 * (<double*>op.p[0])[2])
+        (<double*>op.p[0])[1] *= op.s[1]
+    elif kernel == K_ACCUMULATE_GRADIENT:
+        accumulate_gradient(p0, p1, n0, n1, batch.step, thread, n_threads)
+    elif kernel == K_AVERAGE_UPDATE:
+        average_update(p0, p1, n0, op.s[0], batch.step // n1 == 0,
+                       n2 > 0 and (batch.step // n1 + 1) % n2 == 0, thread, n_threads)
+    elif kernel == K_PENALTY_SUMS:
+        penalty_sums(p0, <double*>op.p[1], n0, op.s[0], op.s[1], thread, n_threads)
+    elif kernel == K_PENALTY_VALUE and thread == 0:
+        penalty_value(<const double*>op.p[0], <double*>op.p[1], n0, op.s[0], op.s[1])
+    elif kernel == K_PENALTY_GRADIENT:
+        penalty_gradient(p0, p1, n0, n1 != 0, op.s[0], op.s[1], thread, n_threads)
+    elif kernel == K_NORM_CONSTRAINT:
+        norm_constraint(p0, n0, n1, n2, op.n[3] != 0, op.s[0], op.s[1], op.s[2], thread, n_threads)
+    elif kernel == K_NON_NEGATIVE:
+        non_negative(p0, n0, thread, n_threads)
+    elif kernel == K_MOVE_AXIS:
+        move_axis(p0, p1, B, n0, n1, thread, n_threads)
     elif kernel == K_ELEMENTWISE_LOSS:
         elementwise_loss(<int>op.n[2], p0, p1, p2, p5, p3, p4, B, n0, max(n1, <Py_ssize_t>1), op.s, scratch,
                          thread, n_threads)
@@ -234,6 +282,9 @@ cdef void run_op_typed(const Op* op, const Batch* batch, void* scratch, int thre
     elif kernel == K_EMBEDDING_SUMS:
         embedding_sums(p0, <const int64_t*>op.p[1], <const int64_t*>op.p[2], <const int64_t*>op.p[3], p4, n0,
                        thread, n_threads)
+    elif kernel == K_EMBEDDING_PENALTY and thread == 0:
+        embedding_penalty(p0, <const int64_t*>op.p[1], <const int64_t*>op.p[2], <double*>op.p[3], n0, op.s[0],
+                          op.s[1])
     elif kernel == K_EMBEDDING_SQUARES and thread == 0:
         embedding_squares(p0, <const int64_t*>op.p[1], <double*>op.p[2] + n1, n0)
     elif kernel == K_MERGE:
@@ -364,13 +415,17 @@ cdef double op_work(const Op* op, Py_ssize_t B) noexcept nogil:
         return <double>B * op.n[0] * op.n[1] / GRAIN_MULTIPLY_ADDS
     if is_of_rows(op):
         return <double>B * op.n[0] * op.n[1] / (GRAIN_ELEMENTS // 4)
-    if kernel == K_SGD_UPDATE or kernel == K_SQUARE_SUMS:
+    if kernel == K_NORM_CONSTRAINT:
+        return <double>op.n[0] * op.n[1] * op.n[2] / GRAIN_ELEMENTS
+    if kernel == K_SGD_UPDATE or kernel == K_SQUARE_SUMS or K_ACCUMULATE_GRADIENT <= kernel <= K_NON_NEGATIVE:
         return <double>op.n[0] / GRAIN_ELEMENTS
-    if kernel == K_ADAM_UPDATE:
+    if is_update(kernel) or kernel == K_LAMB_MOMENTS or kernel == K_LAMB_STEP:
         return <double>op.n[0] / (GRAIN_ELEMENTS // 4)  # a root and a division take as long as all else
+    if kernel == K_ADAM_STEP or kernel == K_NADAM_STEP or kernel == K_CLIP_SCALE or kernel == K_LAMB_RATIO:
+        return 0
     if kernel == K_LOSS_WEIGHTS:
         return 0
-    if kernel == K_EMBEDDING_INDEX or kernel == K_EMBEDDING_SQUARES:
+    if kernel == K_EMBEDDING_INDEX or kernel == K_EMBEDDING_SQUARES or kernel == K_EMBEDDING_PENALTY:
         return 0
     if K_EMBEDDING_FORWARD <= kernel <= K_EMBEDDING_SUMS:
         return <double>B * op.n[0] * op.n[1] / GRAIN_ELEMENTS
@@ -382,8 +437,10 @@ cdef double op_work(const Op* op, Py_ssize_t B) noexcept nogil:
         return <double>op.n[0] * op.n[1] / GRAIN_ELEMENTS
     if K_MERGE <= kernel <= K_FM_INTERACTION_BACKWARD:
         return merge_work(op, B)
-    if kernel == K_ADAM_STEP or kernel == K_CLIP_SCALE or K_GATHER <= kernel <= K_PYTHON:
+    if K_GATHER <= kernel <= K_PYTHON:
         return 0
+    if kernel == K_MOVE_AXIS:
+        return <double>B * op.n[0] * op.n[1] / GRAIN_ELEMENTS
     return <double>B * op.n[0] / GRAIN_ELEMENTS
 
 
@@ -406,7 +463,8 @@ cdef Py_ssize_t op_scratch(const Op* op) noexcept nogil:
         return product_scratch(op.n[0], op.n[1], size)
     if op.kernel == K_DENSE_BACKWARD_PARAMS:
         return product_scratch(op.n[1], CHUNK, size)
-    if op.kernel == K_MEAN_SQUARED_ERROR or K_ELEMENTWISE_LOSS <= op.kernel <= K_CATEGORICAL_FOCAL_CROSS_ENTROPY:
+    if (op.kernel == K_MEAN_SQUARED_ERROR
+            or K_ELEMENTWISE_LOSS <= op.kernel <= K_CATEGORICAL_FOCAL_CROSS_ENTROPY):
         return loss_scratch(op.n[0])
     if K_SOFTMAX <= op.kernel <= K_ABSOLUTE_ERROR:
         return block_scratch(op.n[0])

@@ -7,7 +7,8 @@
 #    each from +0, added in order. Threads share out columns, hence bits do not depend on their number.
 # C. Sparsemax by the iteration of Michelot (1986): from the mean over the row the threshold rises until no
 #    more elements fall below it. Each round is a pass over a block of rows, turned as for softmax.
-# D. The loops of glu on narrow rows go over some rows at once, whose gates are gathered first.
+# D. Softmax and its like work along the last axis; another one is made the last before, and put back behind.
+# E. The loops of glu on narrow rows go over some rows at once, whose gates are gathered first.
 
 
 cdef inline floating row_sum(const floating* e, Py_ssize_t n) noexcept nogil:
@@ -257,3 +258,27 @@ cdef void glu_backward(
                 dx[2 * (begin + r) * C + c] = dy[(begin + r) * C + c] * s
                 dx[(2 * (begin + r) + 1) * C + c] = t * (s * (<floating>1 - s))
         begin += rows
+
+
+# ------------------------------------------------------------------ axes
+cdef void move_axis(
+    const floating* x,  # IN  (B, M, N)
+    floating* y,        # OUT (B, N, M)
+    Py_ssize_t B, Py_ssize_t M, Py_ssize_t N, int thread, int n_threads,
+) noexcept nogil:
+    """y[b] := x[b]^T"""
+    cdef Py_ssize_t L = lanes(x), b, m, n, begin, end, full_m = M // L * L, full_n = N // L * L
+    cdef const floating* x_b
+    cdef floating* y_b
+    nn_share(B, ROW_GRAIN, thread, n_threads, &begin, &end)
+    for b in range(begin, end):
+        x_b, y_b = x + b * M * N, y + b * M * N
+        for m from 0 <= m < full_m by L:
+            for n from 0 <= n < full_n by L:
+                transpose(x_b + m * N + n, N, y_b + n * M + m, M)
+        for m in range(full_m):
+            for n in range(full_n, N):
+                y_b[n * M + m] = x_b[m * N + n]
+        for m in range(full_m, M):
+            for n in range(N):
+                y_b[n * M + m] = x_b[m * N + n]

@@ -1,6 +1,6 @@
 # Losses whose terms need the whole row, or are of several outputs each; and the weights of a reduction.
 #
-# Rows are taken as elementwise_losses.pxi says (B), those of the focal cross-entropy in blocks (losses.pxi, A).
+# Rows are taken as elementwise_losses.pxi says (B), those of focal cross-entropy in blocks (losses.pxi, A).
 
 from libc.math cimport sqrt, sqrtf
 
@@ -280,6 +280,7 @@ cdef enum Reduction:
     R_MEAN
     R_SUM
     R_MEAN_WITH_SAMPLE_WEIGHT
+    R_NONE
 
 cdef void loss_weights(
     int reduction,
@@ -289,8 +290,9 @@ cdef void loss_weights(
     int64_t* ids_out,        # OUT (B,) or NULL: ids, 0 instead of `ignored`
     Py_ssize_t B, int64_t ignored,
 ) noexcept nogil:
-    """weights := w * factor, 0 for rows of the class `ignored`: so that the mean over the batch of weights * l
-    is what the reduction makes of w and l"""
+    """weights := w * factor, 0 for rows of the class `ignored`
+
+    The mean over the batch of weights * l is then what the reduction makes of w and l."""
     cdef Py_ssize_t b
     cdef double total = 0 if ids != NULL else B, factor = B
     cdef floating scale
@@ -301,6 +303,8 @@ cdef void loss_weights(
             weights_out[b] = <floating>0 if ids[b] == ignored else weights_out[b]
             ids_out[b] = 0 if ids[b] == ignored else ids[b]
             total += ids[b] != ignored  # whole numbers: exact
+    if reduction == R_NONE:
+        return
     if reduction == R_MEAN_WITH_SAMPLE_WEIGHT:
         total = batch_sum(<const floating*>weights_out, B)
     if reduction != R_SUM:

@@ -4,6 +4,8 @@ A run of native layers stays outside of Python for a whole epoch. It comes back 
 callback has its own version of a batch's hook.
 """
 
+from typing import TYPE_CHECKING
+
 from nncore.callbacks.backup_and_restore import BackupAndRestore
 from nncore.callbacks.base import HOOKS, Callback, CallbackList, Logs
 from nncore.callbacks.csv_logger import CSVLogger
@@ -17,12 +19,16 @@ from nncore.callbacks.stop_on_tolerance import StopOnTolerance
 from nncore.callbacks.terminate_on_nan import TerminateOnNaN
 from nncore.callbacks.time_limit import TimeLimit
 
+if TYPE_CHECKING:
+    from nncore.diagnostics import Diagnostics
+
 __all__ = [
     "HOOKS",
     "BackupAndRestore",
     "CSVLogger",
     "Callback",
     "CallbackList",
+    "Diagnostics",
     "EarlyStopping",
     "LambdaCallback",
     "LearningRateScheduler",
@@ -34,3 +40,12 @@ __all__ = [
     "TerminateOnNaN",
     "TimeLimit",
 ]
+
+
+def __getattr__(name: str) -> object:
+    """Import `Diagnostics` when it is first used: nobody pays for it at import."""
+    if name == "Diagnostics":
+        from nncore.diagnostics import Diagnostics
+
+        return Diagnostics
+    raise AttributeError(f"module 'nncore.callbacks' has no attribute {name!r}")

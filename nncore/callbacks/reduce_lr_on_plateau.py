@@ -84,7 +84,6 @@ class ReduceLROnPlateau(MonitorCallback):
             return
         if self.cooldown_counter:
             self.cooldown_counter -= 1
-            self.wait = 0
         if self.improves(current, self.best):
             self.best, self.wait = current, 0
         elif not self.cooldown_counter:

@@ -33,7 +33,9 @@ def save(model: Model, path: str | os.PathLike[str], metadata: dict[str, str] | 
     }
     if model.optimizer is not None:
         config["optimizer"] = optimizers.serialize(model.optimizer)
-        config["iterations"] = model.optimizer.iterations
+        config["steps"] = model.optimizer.steps
+        config["not_decayed"] = [path for path, weight in model.weight_paths().items()
+                                 if not model.optimizer.decays(weight)]
         config["compiled"] = model.compiled_config()
     save_weights_file(path, arrays, {**(metadata or {}), "format": FORMAT, "config": json.dumps(config)})
 
@@ -48,8 +50,8 @@ def save_weights(model: Model, path: str | os.PathLike[str]) -> None:
     """Write weights and optimizer state: what `Model.save_weights` says."""
     config = {}
     if model.optimizer is not None:
-        rate = model.optimizer.learning_rate
-        config = {"iterations": model.optimizer.iterations, "learning_rate": rate if isinstance(rate, float) else None}
+        own = model.optimizer.schedule is None
+        config = {"steps": model.optimizer.steps, "learning_rate": model.optimizer.learning_rate if own else None}
     save_weights_file(path, _arrays(model), {"format": WEIGHTS, "config": json.dumps(config)})
 
 
@@ -59,9 +61,8 @@ def load_weights(model: Model, path: str | os.PathLike[str], skip_mismatch: bool
     arrays, metadata = load_weights_file(path)
     try:
         config = json.loads(metadata.get("config", "{}"))
-        iterations = config.get("iterations", 0)
         rate = config.get("learning_rate", config.get("optimizer", {}).get("config", {}).get("learning_rate"))
-        iterations = _checks.integer(iterations, "load_weights", "iterations", low=0)
+        steps = _checks.integer(config.get("steps", 0), "load_weights", "steps", low=0)
     except (AttributeError, TypeError, ValueError) as error:
         raise ValueError(f"{where} is damaged: {error}") from error
     slots = {name.removeprefix("optimizer/"): arrays.pop(name) for name in list(arrays)
@@ -76,14 +77,14 @@ def load_weights(model: Model, path: str | os.PathLike[str], skip_mismatch: bool
             raise ValueError(f"{where}: {name!r} {has}; the model has {weight.dtype} of shape {weight.shape}")
     if arrays and not skip_mismatch:
         raise ValueError(f"{where}: the model has no weight {next(iter(arrays))!r}")
-    if model.optimizer is not None and "iterations" in config:
+    if model.optimizer is not None and "steps" in config:
         if slots:
             model._make_slots()
         variables = model.slot_paths()
         if {name: slot.shape for name, slot in variables.items()} == {name: slot.shape for name, slot in slots.items()}:
             found += [(variables[name], slot) for name, slot in slots.items()]
-            model.optimizer.iterations = iterations
-            if isinstance(rate, float) and isinstance(model.optimizer.learning_rate, float):
+            model.optimizer.steps = steps
+            if isinstance(rate, float) and model.optimizer.schedule is None:
                 model.optimizer.learning_rate = rate
         else:
             warnings.warn(f"{where}: the optimizer's state is of another optimizer and was not read", stacklevel=3)
@@ -114,9 +115,8 @@ def load(path: str | os.PathLike[str], make: Callable[[Any], Any]) -> Model:
         if "optimizer" in config:
             model.compile_from_config(optimizers.get(config["optimizer"]), config["compiled"])
             assert model.optimizer is not None
-            model.optimizer.iterations = _checks.integer(
-                config["iterations"], "load_model", "iterations", low=0
-            )
+            model.optimizer.steps = _checks.integer(config["steps"], "load_model", "steps", low=0)
+            model.optimizer.exclude_from_weight_decay([paths[name] for name in config["not_decayed"]])
             model._make_slots()
             for name, slot in model.slot_paths().items() if arrays else ():  # a model that was never trained has none
                 slot.assign(arrays.pop(f"optimizer/{name}"))

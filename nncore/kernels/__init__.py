@@ -38,6 +38,8 @@ from nncore.kernels.row_activations import *  # noqa: F403
 from nncore.kernels.row_activations import __all__ as _row_activations
 from nncore.kernels.smooth import *  # noqa: F403
 from nncore.kernels.smooth import __all__ as _smooth
+from nncore.kernels.weights import *  # noqa: F403
+from nncore.kernels.weights import __all__ as _weights
 
 __all__ = sorted(
     [
@@ -57,5 +59,6 @@ __all__ = sorted(
         *_regression_losses,
         *_row_activations,
         *_smooth,
+        *_weights,
     ]
 )

@@ -123,9 +123,9 @@ def described(value: object) -> str:
 
 
 def run(name: str, rows: int, operands: tuple[Array | None, ...], sizes: tuple[int, ...] = (),
-        scalars: tuple[float, ...] = (), *, dtype: np.dtype[Any]) -> None:
-    """Run one kernel of the core on arrays that are checked."""
-    core.run_kernel(KERNEL[name], rows, operands, sizes, scalars, dtype == np.float64)
+        scalars: tuple[float, ...] = (), *, dtype: np.dtype[Any], step: int = 0) -> None:
+    """Run one kernel of the core on arrays that are checked; `step`: the number of the training step."""
+    core.run_kernel(KERNEL[name], rows, operands, sizes, scalars, dtype == np.float64, step)
 
 
 def activation_number(where: str, activation: str | None) -> tuple[int, str]:

@@ -323,7 +323,8 @@ def softmax_cross_entropy(
            [ 0.  ,  0.  ]], dtype=float32)
     """
     smoothing = _checks.real(label_smoothing, "softmax_cross_entropy", "label_smoothing", 0, 1)
-    return loss("softmax_cross_entropy", logits, target, sample_weight, rows_out, dlogits_out, argument="logits", classes=True, label_smoothing=smoothing)
+    return loss("softmax_cross_entropy", logits, target, sample_weight, rows_out, dlogits_out,
+                argument="logits", classes=True, label_smoothing=smoothing)
 
 
 def categorical_cross_entropy(
@@ -362,7 +363,8 @@ def categorical_cross_entropy(
     0.2877
     """
     smoothing = _checks.real(label_smoothing, "categorical_cross_entropy", "label_smoothing", 0, 1)
-    return loss("categorical_cross_entropy", y_pred, target, sample_weight, rows_out, dy_pred_out, classes=True, label_smoothing=smoothing)
+    return loss("categorical_cross_entropy", y_pred, target, sample_weight, rows_out, dy_pred_out,
+                classes=True, label_smoothing=smoothing)
 
 
 def sigmoid_binary_cross_entropy(
@@ -408,7 +410,8 @@ def sigmoid_binary_cross_entropy(
     array([[-0.25,  0.  ]], dtype=float32)
     """
     smoothing = _checks.real(label_smoothing, "sigmoid_binary_cross_entropy", "label_smoothing", 0, 1)
-    return loss("sigmoid_binary_cross_entropy", logits, target, sample_weight, rows_out, dlogits_out, argument="logits", label_smoothing=smoothing)
+    return loss("sigmoid_binary_cross_entropy", logits, target, sample_weight, rows_out, dlogits_out,
+                argument="logits", label_smoothing=smoothing)
 
 
 def binary_cross_entropy(
@@ -447,7 +450,8 @@ def binary_cross_entropy(
     0.4904
     """
     smoothing = _checks.real(label_smoothing, "binary_cross_entropy", "label_smoothing", 0, 1)
-    return loss("binary_cross_entropy", y_pred, target, sample_weight, rows_out, dy_pred_out, label_smoothing=smoothing)
+    return loss("binary_cross_entropy", y_pred, target, sample_weight, rows_out, dy_pred_out,
+                label_smoothing=smoothing)
 
 
 def mean_squared_error(

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from numpy.typing import ArrayLike
 
+from nncore import _checks
 from nncore.kernels._front import Array, Outputs, arrays, run
 from nncore.kernels.losses import _rowwise, _rowwise_backward
 
 __all__ = [
     "glu_backward",
     "glu_forward",
+    "move_axis_backward",
+    "move_axis_forward",
     "prelu_backward",
     "prelu_forward",
     "sparsemax",
@@ -265,3 +269,96 @@ def _half(where: str, x: Array) -> int:
     if x.shape[1] % 2:
         raise ValueError(f"{where}: x has {x.shape[1]} columns, but wants an even number of them: two halves")
     return int(x.shape[1]) // 2
+
+
+def move_axis_forward(x: ArrayLike, y_out: Array | None = None, axis: int = 1) -> Array:
+    """Make an axis the last one, as ``numpy.moveaxis(x, axis, -1)``: for what works along the last axis.
+
+    Parameters
+    ----------
+    x : array_like, shape (B, ...)
+        At least two dimensions.
+    y_out : ndarray of the moved shape, optional
+        Where the result goes.
+    axis : int
+        The axis, not that of the batch.
+
+    Returns
+    -------
+    ndarray
+
+    Examples
+    --------
+    >>> import nncore as nn
+    >>> nn.kernels.move_axis_forward([[[1.0, 2.0], [3.0, 4.0]]])
+    array([[[1., 3.],
+            [2., 4.]]], dtype=float32)
+    """
+    where = "move_axis_forward"
+    (x,) = arrays(where, x=(x, None))
+    axis = axis_of(where, axis, x.ndim)
+    shape = (*x.shape[:axis], *x.shape[axis + 1 :], x.shape[axis])
+    return _turned(where, x, "y_out", y_out, shape, turn_layout(x.shape[1:], axis))
+
+
+def move_axis_backward(dy: ArrayLike, dx_out: Array | None = None, axis: int = 1) -> Array:
+    """Gradient of `move_axis_forward`, and its inverse: ``dx = numpy.moveaxis(dy, -1, axis)``.
+
+    Parameters
+    ----------
+    dy : array_like, shape (B, ...)
+        Gradient of the output.
+    dx_out : ndarray of the moved shape, optional
+        Where the result goes.
+    axis : int
+        Where the last axis comes from.
+
+    Returns
+    -------
+    ndarray
+
+    Examples
+    --------
+    >>> import nncore as nn
+    >>> nn.kernels.move_axis_backward([[[1.0, 3.0], [2.0, 4.0]]])
+    array([[[1., 2.],
+            [3., 4.]]], dtype=float32)
+    """
+    where = "move_axis_backward"
+    (dy,) = arrays(where, dy=(dy, None))
+    axis = axis_of(where, axis, dy.ndim)
+    shape = (*dy.shape[:axis], dy.shape[-1], *dy.shape[axis:-1])
+    outer, (length, inner) = turn_layout(shape[1:], axis)
+    return _turned(where, dy, "dx_out", dx_out, shape, (outer, (inner, length)))
+
+
+def axis_of(where: str, axis: int, ndim: int) -> int:
+    """Return an axis behind the batch, counted from 0, that of the batch."""
+    if ndim < 2:
+        raise ValueError(f"{where}: wants an array of at least 2 dimensions, got {ndim}")
+    found = _checks.integer(axis, where, "axis", low=-ndim, high=ndim - 1) % ndim
+    if found == 0:
+        raise ValueError(f"{where}: axis is {axis}, that of the batch, whose rows stand alone")
+    return found
+
+
+def turn_layout(shape: Sequence[int], axis: int) -> tuple[int, tuple[int, int]]:
+    """Return the matrices in a row of a shape, which `move_axis_forward` transposes, and the size of each.
+
+    Examples
+    --------
+    >>> turn_layout((2, 3, 4, 5), axis=2)
+    (2, (3, 20))
+    """
+    return math.prod(shape[: axis - 1]), (shape[axis - 1], math.prod(shape[axis:]))
+
+
+def _turned(
+    where: str, x: Array, out_name: str, out: Array | None, shape: tuple[int, ...],
+    layout: tuple[int, tuple[int, int]],
+) -> Array:
+    outputs = Outputs(where, x.dtype, (x,))
+    y = outputs.array(out_name, out, shape)
+    if y.size:
+        run("move_axis", x.shape[0] * layout[0], (x, y), layout[1], dtype=x.dtype)
+    return outputs.finish(y)

@@ -1,6 +1,6 @@
 """Layers, with Keras 3's names: one short file each."""
 
-from nncore.layers.activation import Activation
+from nncore.layers.activation import ELU, Activation, LeakyReLU, ReLU, Softmax
 from nncore.layers.alpha_dropout import AlphaDropout
 from nncore.layers.base import Layer
 from nncore.layers.batch_normalization import BatchNormalization
@@ -32,9 +32,11 @@ from nncore.layers.merging import (
     subtract,
 )
 from nncore.layers.normalization import Normalization, Rescaling
+from nncore.layers.prelu import PReLU
 from nncore.layers.reshaping import Flatten, GlobalAveragePooling1D, RepeatVector, Reshape
 
 __all__ = [
+    "ELU",
     "Activation",
     "Add",
     "AlphaDropout",
@@ -56,15 +58,19 @@ __all__ = [
     "Lambda",
     "Layer",
     "LayerNormalization",
+    "LeakyReLU",
     "Maximum",
     "Minimum",
     "Multiply",
     "Normalization",
+    "PReLU",
     "RMSNormalization",
+    "ReLU",
     "RepeatVector",
     "Rescaling",
     "Reshape",
     "SpatialDropout1D",
+    "Softmax",
     "Subtract",
     "add",
     "average",

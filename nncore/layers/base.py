@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from nncore import _checks, _names, custom, graph, initializers, random
+from nncore import _checks, _names, constraints, custom, graph, initializers, random, regularizers
 from nncore.program import Program
 from nncore.variables import Variable
 
@@ -261,6 +261,8 @@ class Layer:
         trainable: bool = True,
         name: str | None = None,
         *,
+        regularizer: Any = None,
+        constraint: Any = None,
         panels: bool = False,
     ) -> Variable:
         """Make a weight; a subclass calls it in `build`.
@@ -275,9 +277,15 @@ class Layer:
             Whether training changes it (where it trains the layer at all).
         name : str, optional
             The weight's name within the layer.
+        regularizer : str or Regularizer, optional
+            The penalty on it.
+        constraint : str or Constraint, optional
+            What it is brought back to after each update.
         panels : bool
             Whether it is a matrix that only the products of dense layers read.
         """
+        penalty, bounds = regularizers.get(regularizer), constraints.get(constraint)
+        panels = panels and all(thing is None or thing.native for thing in (penalty, bounds))
         name = f"variable_{len(self.weights)}" if name is None else name
         if isinstance(shape, str):
             raise TypeError(f"layer {self.name!r}: add_weight takes the shape first, got {shape!r}")
@@ -289,7 +297,10 @@ class Layer:
         except (MemoryError, ValueError) as error:  # MemoryError: NumPy's own takes other arguments
             kind = MemoryError if isinstance(error, MemoryError) else ValueError
             raise kind(f"layer {self.name!r}: cannot make {name} of shape {shape}: {error}") from error
+        if bounds is not None:
+            bounds.check(value.shape, f"layer {self.name!r}: {name}")
         self.weights.append(Variable(value, f"{self.name}/{name}", self.trainable and trainable, panels))
+        self.weights[-1].regularizer, self.weights[-1].constraint = penalty, bounds
         if not trainable:
             self._frozen.append(self.weights[-1])
         return self.weights[-1]

@@ -7,10 +7,11 @@ from typing import Any
 from numpy.typing import DTypeLike
 
 from nncore import _checks, initializers
+from nncore.layers._axes import axis_number, features
 from nncore.layers.base import Layer, Shape
 from nncore.program import Program
 
-__all__ = ["BatchNormalization", "last_axis"]
+__all__ = ["BatchNormalization"]
 
 
 class BatchNormalization(Layer):
@@ -84,7 +85,7 @@ class BatchNormalization(Layer):
 
     def build(self, input_shape: Any) -> None:
         """Make gamma, beta, the moving mean and the moving variance, all (C,)."""
-        shape = last_axis(self, input_shape, self.axis)[-1:]
+        shape = (features(self, input_shape, self.axis),)
         self.gamma = self.add_weight(shape, self.gamma_initializer, name="gamma") if self.scale else None
         self.beta = self.add_weight(shape, self.beta_initializer, name="beta") if self.center else None
         self.moving_mean = self.add_weight(shape, self.moving_mean_initializer, False, "moving_mean")
@@ -92,7 +93,8 @@ class BatchNormalization(Layer):
 
     def compute_output_shape(self, input_shape: Any) -> Shape:
         """Return the input's shape."""
-        return last_axis(self, input_shape, self.axis)
+        features(self, input_shape, self.axis)
+        return tuple(input_shape)
 
     def emit(self, program: Program, x: Any) -> int:
         """Append the op of training or that of inference."""
@@ -123,20 +125,3 @@ class BatchNormalization(Layer):
             **super().get_config(),
         }
 
-
-def axis_number(axis: Any, where: str) -> int:
-    """Return the axis of the features; a list of one is one."""
-    if isinstance(axis, (list, tuple)) and len(axis) == 1:
-        (axis,) = axis
-    return _checks.integer(axis, where, "axis", low=-64, high=64)
-
-
-def last_axis(layer: Layer, input_shape: Any, axis: int) -> Shape:
-    """Return the shape of one input whose last axis, of known length, is `axis`; refuse others."""
-    name = layer.name or type(layer).__name__
-    if isinstance(input_shape, list) or len(input_shape) < 2 or input_shape[-1] is None:
-        raise ValueError(f"layer {name!r}: wants one input of shape (batch, ..., features), got {input_shape}")
-    if axis not in (-1, len(input_shape) - 1):
-        raise ValueError(f"layer {name!r}: axis must be the last one, -1 or {len(input_shape) - 1}, of an input of "
-                         f"shape {tuple(input_shape)}, got {axis}")
-    return tuple(input_shape)

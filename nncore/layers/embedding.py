@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from nncore import _checks, initializers
+from nncore import _checks, constraints, initializers, regularizers
 from nncore.layers.base import Layer, Shape
 from nncore.program import Program
 
@@ -20,7 +20,9 @@ class Embedding(Layer):
     Training touches only the rows that a batch names, so that a step costs as much with a million rows as with a
     thousand. **Rows that are not named stay as they are, to the bit, and so does the optimizer's state for them**:
     moments do not decay, momentum does not move them on, weight decay and penalties do not shrink them. (In Keras
-    these go on for the whole table.)
+    these go on for the whole table.) So it is here too, and a step costs what the table costs, with what looks at more
+    than single rows: `Lamb`, ``use_ema``, ``gradient_accumulation_steps``, a norm of columns (``axis=0``), and
+    optimizers, penalties and constraints of your own.
 
     Parameters
     ----------
@@ -30,6 +32,11 @@ class Embedding(Layer):
         D, the length of a vector.
     embeddings_initializer : str or Initializer
         First values of the table (V, D).
+    embeddings_regularizer : str or Regularizer, optional
+        A penalty on the table. In training that on the rows that a batch names is a part of the loss, in `evaluate`
+        that on the whole table.
+    embeddings_constraint : str or Constraint, optional
+        What rows are brought back to after each update.
     mask_zero : bool
         Whether id 0 is padding: it then stands for zeros, its row is never trained, and `GlobalAveragePooling1D`
         takes the mean over the other ids, also behind dropout and noise.
@@ -66,6 +73,8 @@ class Embedding(Layer):
         input_dim: int,
         output_dim: int,
         embeddings_initializer: Any = "uniform",
+        embeddings_regularizer: Any = None,
+        embeddings_constraint: Any = None,
         mask_zero: bool = False,
         weights: ArrayLike | None = None,
         *,
@@ -79,6 +88,8 @@ class Embedding(Layer):
         self.input_dim = _checks.integer(input_dim, where, "input_dim", low=1, high=2**62)
         self.output_dim = _checks.integer(output_dim, where, "output_dim", low=1, high=2**31 - 1)
         self.embeddings_initializer = initializers.get(embeddings_initializer)
+        self.embeddings_regularizer = regularizers.get(embeddings_regularizer)
+        self.embeddings_constraint = constraints.get(embeddings_constraint)
         self.mask_zero = _checks.boolean(mask_zero, where, "mask_zero")
         if isinstance(unseen, str) and unseen not in ("error", "zero"):
             raise ValueError(f"Embedding: unseen must be 'error', 'zero' or a row of the table, got {unseen!r}")
@@ -95,7 +106,10 @@ class Embedding(Layer):
     def build(self, input_shape: Any) -> None:
         """Make the table."""
         first = "zeros" if self._given is not None else self.embeddings_initializer
-        self.embeddings = self.add_weight((self.input_dim, self.output_dim), first, name="embeddings")
+        self.embeddings = self.add_weight(
+            (self.input_dim, self.output_dim), first, name="embeddings", regularizer=self.embeddings_regularizer,
+            constraint=self.embeddings_constraint,
+        )
         if self._given is not None:
             self.embeddings.assign(self._given)
 
@@ -137,6 +151,8 @@ class Embedding(Layer):
             "input_dim": self.input_dim,
             "output_dim": self.output_dim,
             "embeddings_initializer": initializers.serialize(self.embeddings_initializer),
+            "embeddings_regularizer": regularizers.serialize(self.embeddings_regularizer),
+            "embeddings_constraint": constraints.serialize(self.embeddings_constraint),
             "mask_zero": self.mask_zero,
             "unseen": self.unseen,
             **super().get_config(),

@@ -7,8 +7,8 @@ from typing import Any
 from numpy.typing import DTypeLike
 
 from nncore import _checks, initializers
+from nncore.layers._axes import axis_number, features
 from nncore.layers.base import Layer, Shape
-from nncore.layers.batch_normalization import axis_number, last_axis
 from nncore.program import Program
 
 __all__ = ["LayerNormalization", "RMSNormalization"]
@@ -64,13 +64,14 @@ class LayerNormalization(Layer):
 
     def build(self, input_shape: Any) -> None:
         """Make gamma and beta, both (C,)."""
-        shape = last_axis(self, input_shape, self.axis)[-1:]
+        shape = (features(self, input_shape, self.axis),)
         self.gamma = self.add_weight(shape, self.gamma_initializer, name="gamma") if self.scale else None
         self.beta = self.add_weight(shape, self.beta_initializer, name="beta") if self.center else None
 
     def compute_output_shape(self, input_shape: Any) -> Shape:
         """Return the input's shape."""
-        return last_axis(self, input_shape, self.axis)
+        features(self, input_shape, self.axis)
+        return tuple(input_shape)
 
     def emit(self, program: Program, x: Any) -> int:
         """Append the op; in training it keeps what the backward pass needs."""
@@ -122,11 +123,12 @@ class RMSNormalization(Layer):
 
     def build(self, input_shape: Any) -> None:
         """Make the scale (C,)."""
-        self.scale = self.add_weight(last_axis(self, input_shape, self.axis)[-1:], "ones", name="scale")
+        self.scale = self.add_weight((features(self, input_shape, self.axis),), "ones", name="scale")
 
     def compute_output_shape(self, input_shape: Any) -> Shape:
         """Return the input's shape."""
-        return last_axis(self, input_shape, self.axis)
+        features(self, input_shape, self.axis)
+        return tuple(input_shape)
 
     def emit(self, program: Program, x: Any) -> int:
         """Append the op; in training it keeps what the backward pass needs."""

@@ -18,7 +18,7 @@ from nncore.variables import Variable
 __all__ = ["Normalization", "Rescaling"]
 
 _CHUNK = 1 << 20  # elements of an array whose moments are taken together: a part of docs/bits.md
-Moments = tuple[NDArray[np.float64], NDArray[np.float64]]
+Moments = tuple[NDArray[Any], NDArray[Any]]  # mean and variance
 
 
 class Normalization(Layer):
@@ -123,7 +123,7 @@ class Normalization(Layer):
         """Return a mean or variance with axes that broadcast against a batch."""
         ndim = len(self._row) + 1
         kept = self._kept(ndim)
-        return value.reshape([(None, *self._row)[axis] if axis in kept else 1 for axis in range(ndim)])  # type: ignore[misc]
+        return value.reshape([(None, *self._row)[axis] if axis in kept else 1 for axis in range(ndim)])
 
     @property
     def mean(self) -> NDArray[Any]:
@@ -173,15 +173,16 @@ class Normalization(Layer):
         where = "adapt"
         if self._given is not None:
             raise ValueError(f"{where}: mean and variance were given to layer {self.name or 'Normalization'!r}")
-        total, mean, squares, row = 0, np.zeros(()), np.zeros(()), self._row if self.built else None
+        row = self._row if self.built else None
+        total, mean, squares = 0, np.zeros(()), np.zeros(())
         for number, batch in enumerate(_batches(data)):
             if batch.ndim == 1:
                 batch = batch.reshape(-1, 1)
             if row is None:
                 row = batch.shape[1:]
-            if batch.ndim < 2 or batch.shape[1:] != row:
-                raise ValueError(f"{where}: data must have shape {('samples', *row)}, got {batch.shape} "
-                                 f"in batch {number}".replace("'", ""))
+            if batch.shape[1:] != row:
+                wanted = ", ".join(["samples", *map(str, row)])
+                raise ValueError(f"{where}: data must have shape ({wanted}), got {batch.shape} in batch {number}")
             for rows in _chunks(batch):
                 _checks.check_finite(rows, where, "data")
                 n, (centre, spread) = rows.size // max(1, math.prod(self._kept_shape(rows.shape))), self._moments(rows)
@@ -197,7 +198,7 @@ class Normalization(Layer):
         elif not self.built:
             self._row = tuple(row or ())
 
-    def _moments(self, rows: NDArray[np.float64]) -> Moments:
+    def _moments(self, rows: NDArray[Any]) -> Moments:
         """Return mean and variance of a few rows: the kernel's sums, whose order is documented."""
         kept = self._kept(rows.ndim)
         shape = tuple(rows.shape[axis] for axis in kept)
@@ -207,11 +208,11 @@ class Normalization(Layer):
         *_, mean, variance = kernels.batch_normalization_forward(table, none, none, momentum=0.0)
         return mean.reshape(shape), variance.reshape(shape)
 
-    def _assign(self, mean: NDArray[np.float64], variance: NDArray[np.float64]) -> None:
+    def _assign(self, mean: NDArray[Any], variance: NDArray[Any]) -> None:
         assert self._variables is not None
         if mean.shape != self._variables[0].shape:
-            raise ValueError(f"layer {self.name!r}: adapted to data with kept axes of shape {mean.shape}, but the input "
-                             f"has {self._variables[0].shape}")
+            raise ValueError(f"layer {self.name!r}: adapted to data with kept axes of shape {mean.shape}, but the "
+                             f"input has {self._variables[0].shape}")
         for variable, value in zip(self._variables, (mean, variance), strict=True):
             variable.assign(value.astype(self.dtype))
 
@@ -256,7 +257,7 @@ class Rescaling(Layer):
     Examples
     --------
     >>> import nncore as nn
-    >>> nn.layers.Rescaling(1 / 127.5, offset=-1)([[0, 255]])
+    >>> nn.layers.Rescaling(0.5, offset=-1)([[0, 4]])
     array([[-1.,  1.]], dtype=float32)
     """
 
@@ -321,8 +322,8 @@ def _batches(data: Any) -> Iterator[NDArray[Any]]:
     yield np.asarray(data)
 
 
-def _chunks(rows: NDArray[Any]) -> Iterator[NDArray[np.float64]]:
+def _chunks(rows: NDArray[Any]) -> Iterator[NDArray[Any]]:
     """Iterate over some rows at a time, in float64: an array may be larger than memory."""
     step = max(1, _CHUNK // max(1, math.prod(rows.shape[1:])))
     for first in range(0, len(rows), step):
-        yield _checks.as_float_array(rows[first : first + step], "adapt", "data", np.float64)  # type: ignore[misc]
+        yield _checks.as_float_array(rows[first : first + step], "adapt", "data", np.float64)

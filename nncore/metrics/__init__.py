@@ -142,6 +142,9 @@ def get(identifier: object, loss: Loss | None = None, n_outputs: int | None = No
         metric.name = identifier
     if loss is not None and isinstance(metric, Mean):
         raise metric.refusal()
+    ignored = getattr(loss, "ignore_class", None)
+    if isinstance(metric, SparseCategoricalCrossentropy) and ignored is not None and metric.ignore_class != ignored:
+        raise ValueError(f"metric {metric.name!r} must ignore the class that the loss does: ignore_class={ignored}")
     if loss is not None and metric.target_kind not in ("any", loss.target_kind):
         kinds = {"ids": "class ids (B,)", "dense": "dense targets (B, O)"}
         raise ValueError(

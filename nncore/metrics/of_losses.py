@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
-from numpy.typing import DTypeLike
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike
 
 from nncore import _checks
 from nncore.metrics.base import Array, Sums, _RowMean, check_widths, mean_of
@@ -287,6 +288,9 @@ class SparseCategoricalCrossentropy(_CrossEntropy):
         See `Metric`.
     from_logits : bool
         Whether outputs are logits, to which the softmax is still to be applied.
+    ignore_class : int, optional
+        A class id whose rows have no value, which may be none of 0 ... C-1, such as -1. As in Keras they count in the
+        mean, as 0; with weights they do not.
     axis : int
         -1 or 1, the axis of the classes.
 
@@ -301,15 +305,39 @@ class SparseCategoricalCrossentropy(_CrossEntropy):
     kernels = ("categorical_cross_entropy", "softmax_cross_entropy")
 
     def __init__(self, name: str | None = None, dtype: DTypeLike | None = None, from_logits: bool = False,
-                 axis: int = -1) -> None:
+                 ignore_class: int | None = None, axis: int = -1) -> None:
         super().__init__(name, dtype, from_logits, 0.0)
-        _last_axis(axis, "SparseCategoricalCrossentropy")
+        where = "SparseCategoricalCrossentropy"
+        self.ignore_class = None if ignore_class is None else _checks.integer(
+            ignore_class, where, "ignore_class", -(2**53), 2**53
+        )
+        _last_axis(axis, where)
+
+    def emit(self, program: Program, y_pred: int, target: int, weight: int | None = None) -> dict[str, int]:
+        """Append the kernel, and before it the weights where a class is ignored; see `Metric.emit`."""
+        if self.ignore_class is None:
+            return super().emit(program, y_pred, target, weight)
+        weights, ids = program.rows(None, role="metric"), program.rows(None, role="metric", dtype=np.dtype(np.int64))
+        program.emit("loss_weights", (weight, target), (weights, ids), reduction="none", ignore_class=self.ignore_class)
+        found = super().emit(program, y_pred, ids, weights)
+        if weight is None:
+            del found["weight"]
+        elif program.buffers[weight].role == "ones":  # by hand, without weights
+            found["weight"] = weight
+        return found
+
+    def _target(self, y_true: ArrayLike, rows: int, outputs: int, dtype: np.dtype[Any]) -> Array:
+        if self.ignore_class is None:
+            return super()._target(y_true, rows, outputs, dtype)
+        ignored = np.asarray(y_true) == self.ignore_class
+        ids = super()._target(np.where(ignored, 0, y_true), rows, outputs, dtype)
+        return np.where(ignored.reshape(-1), np.int64(self.ignore_class), ids)
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments that make an equal metric."""
         config = super().get_config()
         del config["label_smoothing"]
-        return config
+        return {**config, "ignore_class": self.ignore_class}
 
 
 def _last_axis(axis: int, where: str) -> None:

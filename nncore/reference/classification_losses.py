@@ -185,7 +185,7 @@ def categorical_focal_cross_entropy(
 
 def _weighed(y: Array, target: Array, class_weight: Array | None, alpha: float, label_smoothing: float) -> Array:
     """Return the targets, smoothed and times the weights of their classes."""
-    t = smooth(like(target, y), label_smoothing, y.shape[1]) * y.dtype.type(alpha)
+    t: Array = smooth(like(target, y), label_smoothing, y.shape[1]) * y.dtype.type(alpha)
     return t if class_weight is None else t * class_weight.astype(y.dtype, copy=False)
 
 

@@ -12,6 +12,7 @@ __all__ = [
     "embedding_forward",
     "embedding_index",
     "embedding_join",
+    "embedding_penalty",
     "embedding_squares",
     "embedding_sums",
     "ids_of_floats",
@@ -258,6 +259,28 @@ def embedding_sums(dy: Array, ends: Array, places: Array, count: Array, dw_out: 
         for place in places[begin : ends[u]]:
             sums[u] += gradients[place]
         begin = ends[u]
+
+
+def embedding_penalty(w: Array, rows: Array, count: Array, value_out: Array, l1: float, l2: float) -> None:
+    """Write ``l1 * sum(abs(w)) + l2 * sum(w**2)`` over some rows of a table.
+
+    Parameters
+    ----------
+    w : ndarray, shape (V, D)
+    rows, count : ndarray of int64
+        From `embedding_index`.
+    value_out : ndarray of float64, shape (1,)
+    l1, l2 : float
+
+    Examples
+    --------
+    >>> value = np.zeros(1)
+    >>> embedding_penalty(np.array([[3.0], [4], [-5]]), np.array([2, 0, 0]), np.array([2]), value, l1=1.0, l2=0.5)
+    >>> value
+    array([25.])
+    """
+    named = w[rows.ravel()[: count[0]]].astype(np.float64)
+    value_out[0] = l1 * np.abs(named).sum() + l2 * np.square(named).sum()
 
 
 def embedding_squares(dw: Array, count: Array, sums_out: Array, first: int = 0) -> None:

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nncore import _embedding, _merging, reference
-from nncore.executor import _SCALARS, LAST_AXIS, RunError, caller
+from nncore.executor import LAST_AXIS, RunError, caller
+from nncore.optimizers import ops
 from nncore.program import Op, Program
 
 __all__ = ["Executor"]
@@ -80,15 +81,16 @@ class Executor:
             for op in self.program.ops:
                 if (step + number + 1) % op.every != 0:
                     continue
-                if op.kernel.endswith("_update") and op.inputs[1] in self.program.touched:
-                    _embedding.update_rows(self.program, op, arrays, partial(self._call, attributes=scalars))
+                if op.rows is not None:
+                    _embedding.call_on_rows(self.program, op, arrays, partial(self._call, attributes=scalars))
                 else:
                     self._call(op, arrays, scalars)
             for name, parts in self.program.totals.items():
                 for number, scale in parts:
                     per_row = self.program.buffers[number].per_row
-                    total = arrays[number].sum(axis=0, dtype=np.float64) * (1 if per_row else n_rows)
-                    sums[name] = sums[name] + scale * (total if self.program.columns(name) else float(total))
+                    columns = self.program.columns(name)
+                    total = arrays[number].sum(axis=0, dtype=np.float64) if columns else self._sum(arrays[number])
+                    sums[name] = sums[name] + scale * (total * (1 if per_row else n_rows))
             for number, to in (results or {}).items():
                 to[rows] = arrays[number]
             for variable, array in kept:
@@ -99,6 +101,10 @@ class Executor:
             if on_pause is not None and on_pause(rows.stop):
                 break
         return dict(sums)
+
+    def _sum(self, values: NDArray[Any]) -> float:
+        """Return the sum of a total's values."""
+        return float(values.sum(dtype=np.float64))
 
     def value(self, number: int) -> NDArray[Any]:
         """Return a copy of what a buffer holds."""
@@ -138,12 +144,14 @@ class Executor:
         if op.kernel in LAST_AXIS:
             operands = [as_rows(array) if number is not None and self.program.buffers[number].per_row else array
                         for number, array in zip((*op.inputs, *op.outputs), operands, strict=True)]
-        replaced = attributes if op.kernel in _SCALARS else {"step": attributes["step"]}  # the optimizer's are tunable
-        scalars = {name: replaced.get(name, value) for name, value in op.attributes.items()}
-        if op.kernel == "adam_update":  # what a program keeps in buffers are scalars of these kernels
-            scalars["beta_1_power"], scalars["beta_2_power"] = operands.pop(5).tolist()  # type: ignore[union-attr]
-        if len(operands) > {"sgd_update": 3, "adam_update": 5}.get(op.kernel, len(operands)):
-            scalars["scale"] = operands.pop().tolist()[0]  # type: ignore[union-attr]
+        scalars = {name: attributes.get(name, value) if name == "step" or op.kernel in ops.TUNABLE else value
+                   for name, value in op.attributes.items()}
+        if op.kernel in ops.UPDATES:  # what a program keeps in buffers are scalars of these kernels
+            scale, powers = operands.pop(len(op.inputs) - 1), operands.pop(len(op.inputs) - 2)
+            if powers is not None:
+                scalars |= zip(ops.UPDATES[op.kernel].powers, powers.tolist(), strict=False)
+            if scale is not None:
+                scalars["scale"] = float(scale[0])
         with np.errstate(
             all="ignore"
         ):  # overflow and nan are the run's business, as in the compiled executor

@@ -48,7 +48,8 @@ def clip(p: Array) -> tuple[Array, Array]:
 
 def smooth(t: Array, label_smoothing: float, classes: int) -> Array:
     """Return targets moved towards the same weight for every class."""
-    return t * t.dtype.type(1 - label_smoothing) + t.dtype.type(label_smoothing / classes)
+    smoothed: Array = t * t.dtype.type(1 - label_smoothing) + t.dtype.type(label_smoothing / classes)
+    return smoothed
 
 
 def softmax_cross_entropy(
@@ -269,7 +270,8 @@ def loss_weights(
     """Make weights with which the mean over the batch of ``weight * loss`` is what a reduction wants.
 
     Rows of the class that is ignored get a weight of 0. "mean" divides by the number of the others, "sum" not at
-    all, "mean_with_sample_weight" by the sum of the weights; where that is 0 all weights are 0.
+    all, "mean_with_sample_weight" by the sum of the weights; where that is 0 all weights are 0. "none" leaves the
+    weights of the others as they are.
 
     Parameters
     ----------
@@ -279,7 +281,7 @@ def loss_weights(
     weights_out : ndarray, shape (B,)
     ids_out : ndarray of int, shape (B,), optional
         Class ids with 0 in place of the ignored ones, which may be anything.
-    reduction : {"mean", "sum", "mean_with_sample_weight"}
+    reduction : {"mean", "sum", "mean_with_sample_weight", "none"}
     ignore_class : int, optional
 
     Examples
@@ -296,6 +298,8 @@ def loss_weights(
         weights_out[ignored] = 0
         ids_out[...] = np.where(ignored, 0, target)
         total = float((~ignored).sum())
+    if reduction == "none":
+        return
     if reduction == "mean_with_sample_weight":
         total = float(weights_out.sum(dtype=np.float64))
     if reduction == "sum":

@@ -105,8 +105,9 @@ def sparse_top_k_categorical_accuracy(
     >>> sparse_top_k_categorical_accuracy(np.array([[0.1, 0.6, 0.3]]), np.array([2]), k=2)
     array([1.])
     """
-    wanted = np.take_along_axis(y_pred, target[:, None], axis=1)
-    right = ((y_pred > wanted).sum(axis=1) < k) & ~np.isnan(y_pred).any(axis=1)
+    known = (0 <= target) & (target < y_pred.shape[1])  # not a class that the loss ignores
+    wanted = np.take_along_axis(y_pred, np.where(known, target, 0)[:, None], axis=1)
+    right = ((y_pred > wanted).sum(axis=1) < k) & ~np.isnan(y_pred).any(axis=1) & known
     return _weighed(right.astype(y_pred.dtype), sample_weight, rows_out)
 
 

@@ -172,11 +172,11 @@ def pinball(
     >>> pinball(np.array([[0.0, 2.0]]), np.array([[1.0]]), np.array([0.25, 0.75]))
     (0.25, array([[-0.125,  0.125]]))
     """
-    q = quantiles.astype(y_pred.dtype, copy=False)
-    d = target.astype(y_pred.dtype, copy=False).reshape(len(y_pred), -1, 1) - y_pred.reshape(len(y_pred), -1, len(q))
+    rows, q = len(y_pred), quantiles.astype(y_pred.dtype, copy=False)
+    d = target.astype(y_pred.dtype, copy=False).reshape(rows, -1, 1) - y_pred.reshape(rows, -1, q.size)
     value = np.where(d >= 0, q * d, (q - 1) * d).reshape(y_pred.shape)
     slope = np.where(d > 0, -q, np.where(d < 0, 1 - q, d)).reshape(y_pred.shape)
-    return finish(value.mean(axis=1), slope / slope.shape[1], sample_weight, rows_out, dy_pred_out)
+    return finish(value.mean(axis=1), slope / y_pred.shape[1], sample_weight, rows_out, dy_pred_out)
 
 
 def poisson(

@@ -8,6 +8,8 @@ from nncore.reference.activations import _keep_nan, _sigmoid
 __all__ = [
     "glu_backward",
     "glu_forward",
+    "move_axis_backward",
+    "move_axis_forward",
     "prelu_backward",
     "prelu_forward",
     "sparsemax",
@@ -87,12 +89,12 @@ def sparsemax(x: Array, y_out: Array | None = None) -> Array:
     >>> sparsemax(np.array([[1.0, 0.5, -1.0]]))
     array([[0.75, 0.25, 0.  ]])
     """
-    z = x - x.max(axis=1, keepdims=True)
-    ordered = -np.sort(-z, axis=1)
-    tau = (ordered.cumsum(axis=1) - 1) / np.arange(1, x.shape[1] + 1, dtype=x.dtype)
-    k = (tau < ordered).sum(axis=1)
-    tau = tau[np.arange(len(x)), k - 1][:, None]
-    return filled(y_out, np.where(np.isnan(z).any(axis=1, keepdims=True), np.nan, np.maximum(z - tau, 0)))
+    z = x - x.max(axis=-1, keepdims=True)
+    ordered = -np.sort(-z, axis=-1)
+    tau = (ordered.cumsum(axis=-1) - 1) / np.arange(1, x.shape[-1] + 1, dtype=x.dtype)
+    k = (tau < ordered).sum(axis=-1, keepdims=True)
+    tau = np.take_along_axis(tau, k - 1, axis=-1)
+    return filled(y_out, np.where(np.isnan(z).any(axis=-1, keepdims=True), np.nan, np.maximum(z - tau, 0)))
 
 
 def sparsemax_backward(dy: Array, y: Array, dx_out: Array | None = None) -> Array:
@@ -113,7 +115,7 @@ def sparsemax_backward(dy: Array, y: Array, dx_out: Array | None = None) -> Arra
     array([[ 0.5, -0.5,  0. ]])
     """
     above = y > 0
-    mean = row_sum(np.where(above, dy, 0)) / np.maximum(above.sum(axis=1, keepdims=True), 1).astype(dy.dtype)
+    mean = row_sum(np.where(above, dy, 0)) / np.maximum(above.sum(axis=-1, keepdims=True), 1).astype(dy.dtype)
     return filled(dx_out, _keep_nan(y, np.where(above, dy - mean, 0)))
 
 
@@ -134,7 +136,7 @@ def glu_forward(x: Array, y_out: Array | None = None) -> Array:
     >>> glu_forward(np.array([[2.0, 4.0, 0.0, 100.0]]))
     array([[1., 4.]])
     """
-    a, b = np.split(x, 2, axis=1)
+    a, b = np.split(x, 2, axis=-1)
     return filled(y_out, a * _sigmoid(b))
 
 
@@ -156,6 +158,48 @@ def glu_backward(dy: Array, x: Array, dx_out: Array | None = None) -> Array:
     >>> glu_backward(np.array([[2.0]]), np.array([[8.0, 0.0]]))
     array([[1., 4.]])
     """
-    a, b = np.split(x, 2, axis=1)
+    a, b = np.split(x, 2, axis=-1)
     s = _sigmoid(b)
-    return filled(dx_out, np.concatenate([dy * s, dy * a * s * (1 - s)], axis=1))
+    return filled(dx_out, np.concatenate([dy * s, dy * a * s * (1 - s)], axis=-1))
+
+
+def move_axis_forward(x: Array, y_out: Array | None = None, axis: int = 1) -> Array:
+    """Make an axis the last one.
+
+    Parameters
+    ----------
+    x : ndarray, shape (B, ...)
+    y_out : ndarray, optional
+    axis : int
+
+    Returns
+    -------
+    ndarray
+
+    Examples
+    --------
+    >>> move_axis_forward(np.zeros((5, 3, 4))).shape
+    (5, 4, 3)
+    """
+    return filled(y_out, np.ascontiguousarray(np.moveaxis(x, axis, -1)))
+
+
+def move_axis_backward(dy: Array, dx_out: Array | None = None, axis: int = 1) -> Array:
+    """Put the last axis back.
+
+    Parameters
+    ----------
+    dy : ndarray, shape (B, ...)
+    dx_out : ndarray, optional
+    axis : int
+
+    Returns
+    -------
+    ndarray
+
+    Examples
+    --------
+    >>> move_axis_backward(np.zeros((5, 4, 3))).shape
+    (5, 3, 4)
+    """
+    return filled(dx_out, np.ascontiguousarray(np.moveaxis(dy, -1, axis)))
