@@ -43,6 +43,12 @@ def images(path):
 
 
 NUMBERS = (0, 2, 4, 10, 11, 12)  # columns of Adult; the others are categories, the last one the answer
+EDGES = {  # numbers that are also taken as categories
+    "age": range(18, 80, 4),
+    "gain": (1, 1000, 2000, 3000, 3500, 4000, 4500, 5000, 5200, 6000, 7000, 8000, 10000, 15000, 30000),
+    "loss": (1, 1000, 1500, 1600, 1700, 1800, 1850, 1900, 1950, 2000, 2100, 2200, 2300, 2400, 2600),
+    "hours": (10, 20, 30, 35, 39, 40, 41, 45, 50, 60),
+}
 
 
 def read_adult(path):
@@ -60,9 +66,12 @@ def adult(folder):
 
     def prepared(rows):
         numbers = np.array([[float(row[column]) for column in NUMBERS] for row in rows])
-        numbers[:, 3:5] = np.log1p(numbers[:, 3:5])
+        age, weight, school, gain, loss, hours = numbers.T
+        numbers = np.column_stack([age, age**2, np.log(weight), school, np.log1p(gain), np.log1p(loss), hours])
+        bins = {name: np.digitize(column, EDGES[name])[:, None]
+                for name, column in (("age", age), ("gain", gain), ("loss", loss), ("hours", hours))}
         ids = {f"c{column}": np.array([[known[column].get(row[column], 0)] for row in rows]) for column in columns}
-        return {"numbers": numbers, **ids}, np.array([row[14] == ">50K" for row in rows], float)
+        return {"numbers": numbers, **ids, **bins}, np.array([row[14] == ">50K" for row in rows], float)
 
     x, y = prepared(rows)
     x_test, y_test = prepared(rows_test)
@@ -70,19 +79,21 @@ def adult(folder):
     for part in (x, x_test):
         part["numbers"] = (part["numbers"] - mean) / spread
 
-    inputs = {"numbers": nn.Input((len(NUMBERS),), name="numbers")}
+    sizes = {f"c{column}": len(known[column]) + 1 for column in columns}  # row 0: names that training has not seen
+    sizes |= {name: len(edges) + 1 for name, edges in EDGES.items()}
+    inputs = {"numbers": nn.Input((x["numbers"].shape[1],), name="numbers")}
     parts = [inputs["numbers"]]
-    for column in columns:
-        size = len(known[column]) + 1  # row 0 is for names that training has not seen
-        ids = inputs[f"c{column}"] = nn.Input((1,), dtype="int64", name=f"c{column}")
-        parts.append(Flatten()(Embedding(size, min(8, 1 + size // 2))(ids)))
-    hidden = Dropout(0.2)(Dense(128, "relu")(Concatenate()(parts)))
-    hidden = Dropout(0.2)(Dense(64, "relu")(hidden))
+    for name, size in sizes.items():
+        inputs[name] = nn.Input((1,), dtype="int64", name=name)
+        parts.append(Flatten()(Embedding(size, min(8, 1 + size // 2))(inputs[name])))
+    hidden = Dropout(0.4)(Dense(128, "relu")(Concatenate()(parts)))
+    hidden = Dropout(0.4)(Dense(64, "relu")(hidden))
     model = nn.Model(inputs, Dense(1)(hidden), seed=1)
-    model.compile(nn.optimizers.Adam(1e-3), nn.losses.BinaryCrossentropy(from_logits=True),
+    epochs, batch = 20, 256
+    rate = nn.optimizers.schedules.CosineDecay(1e-3, decay_steps=epochs * -(-len(y) // batch))
+    model.compile(nn.optimizers.AdamW(rate, weight_decay=0.05), nn.losses.BinaryCrossentropy(from_logits=True),
                   metrics=[nn.metrics.BinaryAccuracy(name="accuracy", threshold=0.0)])
-    stop = nn.callbacks.EarlyStopping("val_loss", patience=5, restore_best_weights=True)
-    model.fit(x, y, batch_size=256, epochs=40, verbose=0, validation_split=0.1, callbacks=[stop])
+    model.fit(x, y, batch_size=batch, epochs=epochs, verbose=0)
     return model.evaluate(x_test, y_test, verbose=0, return_dict=True)["accuracy"]
 
 

@@ -17,6 +17,7 @@ GELU = (2 / np.pi) ** 0.5
 
 def rows() -> tuple[Any, ...]:
     """Return the rows; called by nncore/testing.py, whose parts they are made of."""
+    from nncore import _table
     from nncore import testing as t
 
     def pair(
@@ -37,7 +38,7 @@ def rows() -> tuple[Any, ...]:
             saved = {"y": y} if wants == "y" else {"x": a["x"]}
             return (getattr(kernels, f"{name}_backward")(dy, **saved, **kept),)
 
-        shared: dict[str, Any] = {"shapes": t._ELEMENTS, "big": t._BIG_ELEMENTS, "rowwise": True}
+        shared: dict[str, Any] = {"shapes": _table._ELEMENTS, "big": _table._BIG_ELEMENTS, "rowwise": True}
         return (
             t.Kernel(
                 f"{name}_forward",
@@ -57,7 +58,7 @@ def rows() -> tuple[Any, ...]:
         )
 
     sign, _ = pair("sign", (0, 1), baseline=lambda x: np.sign(x))
-    by_rows: dict[str, Any] = {"shapes": t._ROWS, "big": t._BIG_ROWS}
+    by_rows: dict[str, Any] = {"shapes": _table._ROWS, "big": _table._BIG_ROWS}
     return (
         *pair("relu6", (-1, 7), baseline=lambda x: np.clip(x, 0, 6)),
         *pair(

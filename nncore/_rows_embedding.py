@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from nncore.testing import Draw, Kernel, Shape
+from nncore._table import Draw, Kernel, Shape
 
 # (N, V, D)
 _SHAPES: tuple[Shape, ...] = (

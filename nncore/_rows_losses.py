@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from nncore.testing import Draw, Kernel
+    from nncore._table import Draw, Kernel
 
 Array = NDArray[Any]
 Baseline = Callable[..., Any]
@@ -18,7 +18,8 @@ Baseline = Callable[..., Any]
 
 def rows() -> tuple[Kernel, ...]:
     """Return the rows."""
-    from nncore.testing import _BIG_ROWS, _ROWS, Draw, Kernel, _probabilities
+    from nncore._table import _BIG_ROWS, _ROWS, Draw, Kernel
+    from nncore.testing import _probabilities
 
     normal, bits, logits = Draw.normal, Draw.bits, lambda draw, B, C: draw.normal(B, C, scale=3)
 

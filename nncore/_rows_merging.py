@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from nncore.testing import _BIG_ELEMENTS, _BIG_ROWS, _ELEMENTS, _ROWS, Array, Draw, Kernel, Shape
+from nncore._table import _BIG_ELEMENTS, _BIG_ROWS, _ELEMENTS, _ROWS, Array, Draw, Kernel, Shape
 
 __all__ = ["ROWS"]
 

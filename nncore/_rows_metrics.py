@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from nncore.testing import Draw, Kernel
+    from nncore._table import Draw, Kernel
 
 
 def rows() -> tuple[Kernel, ...]:
     """Return the rows."""
-    from nncore.testing import _BIG_ROWS, _ROWS, Draw, Kernel  # which imports this module
+    from nncore._table import _BIG_ROWS, _ROWS, Draw, Kernel
 
     def probabilities(draw: Draw, *shape: int) -> Any:
         return draw.between(0.05, 0.95, *shape)

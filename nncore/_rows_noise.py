@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from nncore.testing import Draw, Kernel, Shape
+from nncore._table import Draw, Kernel, Shape
 
 # A group of words serves 64 numbers or 128 elements of a mask; threads share out 16 rows at a time.
 _SHAPES: tuple[Shape, ...] = (

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from nncore.testing import Array, Draw, Kernel
+    from nncore._table import Array, Draw, Kernel
 
 # As the table's own, and batches that cross the chunks of 512 rows and the blocks of 256 columns.
 _SHAPES: tuple[tuple[int, ...], ...] = (
@@ -99,7 +99,7 @@ def _rms_gradient(kernels: Any, dy: Array, result: Any, a: dict[str, Any]) -> tu
 
 def rows() -> tuple[Kernel, ...]:
     """Return the rows; a function, since the table imports this file."""
-    from nncore.testing import Kernel
+    from nncore._table import Kernel
 
     shared: dict[str, Any] = {"shapes": _SHAPES, "big": _BIG}
     no_scale: tuple[dict[str, Any], ...] = ({}, {"gamma": None}, {"beta": None}, {"gamma": None, "beta": None})

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from nncore.testing import Array, Draw, Kernel
+    from nncore._table import Array, Draw, Kernel
 
 __all__ = ["rows"]
 
@@ -126,7 +126,7 @@ def _update(
     ulps: float = 16,
 ) -> Kernel:
     """Make the row of an update; `own`: variants besides those that all have, `first`: the one that is timed."""
-    from nncore.testing import _BIG_ELEMENTS, _ELEMENTS, Kernel
+    from nncore._table import _BIG_ELEMENTS, _ELEMENTS, Kernel
 
     first = first or {}
 
@@ -158,7 +158,7 @@ _MATRICES = ((1, 3), (7, 64), (12, 65), (131, 63), (5, 129), (129, 17), (2, 3, 5
 
 def rows() -> tuple[Kernel, ...]:
     """Return the rows; a function, as the table and its rows import each other."""
-    from nncore.testing import _BIG_ELEMENTS, _ELEMENTS, _ROWS, Kernel
+    from nncore._table import _BIG_ELEMENTS, _ELEMENTS, _ROWS, Kernel
 
     return (
         _update(
