@@ -28,7 +28,14 @@ from nncore.executor import Bound, Executor, RunError, gatherable, short_call
 from nncore.feeding import ArrayFeed, Feed, Piece, StreamFeed
 from nncore.history import History
 from nncore.losses.functions import is_pair
-from nncore.optimizers.emit import SQUARES, emit_penalties, emit_penalty_gradients, emit_step, emit_updates
+from nncore.optimizers.emit import (
+    SQUARES,
+    emit_penalties,
+    emit_penalty_gradients,
+    emit_step,
+    emit_updates,
+    tables_by_rows,
+)
 from nncore.program import Op, Program
 from nncore.progress import Progress, formatted
 from nncore.run import Run
@@ -384,7 +391,8 @@ class Trainable:
         if not self.built:
             if not self.layers:
                 raise ValueError(f"{type(self).__name__}: the model has no layers")
-            rows = _as_rows(x, where, name, self._dtype)
+            ids = getattr(self.layers[0], "wants_integers", False)
+            rows = _as_rows(x, where, name, np.dtype(np.int64) if ids else self._dtype)
             if rows.ndim < 2:
                 raise ValueError(f"{where}: {name} must have shape (samples, features), got shape {rows.shape}")
             if 0 in rows.shape[1:]:
@@ -529,6 +537,9 @@ class Trainable:
             if purpose == "fit" or looks:
                 loss.check_trainable("fit" if purpose == "fit" else "gradients")
         trainable = [weight for weight in self.weights if weight.trainable]
+        if purpose == "fit":
+            assert self.optimizer is not None
+            program.by_rows = tables_by_rows(program, self.optimizer, trainable)
         emit_penalties(program, trainable)
         if looks:
             seen = self._look(program, forward, known)
