@@ -108,10 +108,11 @@ class NncoreGradient:
         self.model = model = nncore_model(workload)
         program = nn.program.Program(np.dtype(workload.dtype))
         x, y = program.rows(workload.layers[0], role="input"), program.rows(workload.layers[-1], role="target")
-        output = model.emit(program, x)
+        (output,) = model.emit_graph(program, [x])
         forward_ops = list(program.ops)
-        program.totals["loss"], gradient, wrt = model.loss.emit(program, output, y, None)
-        self.gradients = list(nn.gradients.backward(program, forward_ops, wrt, gradient).values())
+        rows, gradient, wrt = model.loss.emit(program, output, y, None)
+        program.add_total("loss", rows)
+        self.gradients = list(nn.gradients.backward(program, forward_ops, [(wrt, gradient)]).values())
         program.results += self.gradients  # somebody wants them
         program.optimize()
         self.executor = nn.executor.Executor(program, workload.batch)
@@ -536,7 +537,7 @@ NEEDS = {
 }
 
 
-def verify(side, workload, threads):
+def verify(side, workload, threads=1):
     """Raise where a side computes something else than NumPy does in float64."""
     if workload.dropout:  # masks are everybody's own: what is left is checked
         workload = workload._replace(dropout=0.0)

@@ -72,7 +72,7 @@ class Normalization(Layer):
         if mean is not None and variance is not None:
             found = [_checks.as_float_array(value, "Normalization", title, np.float64)
                      for title, value in (("mean", mean), ("variance", variance))]
-            if found[0].shape != found[1].shape or found[0].ndim > max(1, len(self.axis)):
+            if found[0].shape != found[1].shape or found[0].ndim > len(self.axis):
                 raise ValueError(f"Normalization: mean and variance must have the same shape, of at most "
                                  f"{len(self.axis)} axes, got {found[0].shape} and {found[1].shape}")
             for title, value in zip(("mean", "variance"), found, strict=True):
