@@ -383,7 +383,8 @@ class Bound:
         for name, parts in program.totals.items():
             for number, scale in parts:
                 double, per_row = buffers[number].dtype == np.float64, program.buffers[number].per_row
-                operands = [*placed((number,)), sums[self.executor.places[name] :]]
+                values = placed((number,)) if per_row else [buffers[number].reshape(-1)[-1:]]
+                operands = [*values, sums[self.executor.places[name] :]]
                 lines.append(("accumulate", double, operands, (not per_row, program.columns(name)), (scale,), 1, 1))
         for number, to in results.items():
             source = buffers[number]
@@ -484,8 +485,7 @@ def _meetings(lines: list[tuple[str, int]]) -> list[int]:
              ("penalty_sums",))
     meetings = []
     for (kernel, per), (after, per_after) in zip(lines, [*lines[1:], ("", 0)], strict=True):
-        if not after or any(kernel in group and after in group for group in apart) or (
-                kernel == after and kernel in ops.FUSED):
+        if not after or any(kernel in group and after in group for group in apart):
             meetings.append(0)
         else:
             meetings.append(2 if kernel in _BY_ROW and after in _BY_ROW and per == per_after else 3)

@@ -140,7 +140,7 @@ class Program:
     def add_total(self, name: str, buffer: int, scale: float = 1.0) -> None:
         """Add to a total of the run: `scale` times the sum of a buffer's values.
 
-        A buffer of shape (batch,) gives one value per row; one of shape (1,), without a batch, counts for every
+        A buffer of shape (batch,) gives one value per row; of one without a batch the last element counts, for every
         row of the batch. Of shape (batch, K) it makes a total of K sums, one for each column.
         """
         self.totals.setdefault(name, []).append((buffer, scale))

@@ -467,18 +467,16 @@ def _rate(value: float, where: str, name: str) -> float:
 def _power(base: Floats, exponent: Floats) -> Floats:
     """Return ``base ** exponent`` for numbers that are not negative, within ``(2 + 2 |log|) * 2**-53`` of it.
 
-    Small whole exponents are products; all else is ``exp(exponent * log(base))``.
+    Whole exponents up to 64 are products, element by element; all else is ``exp(exponent * log(base))``.
     """
-    most = exponent.max(initial=0.0)
-    if most <= 64 and (exponent == np.floor(exponent)).all():
-        found, square, left = np.ones(base.shape), base.copy(), exponent.astype(np.int64)
-        while left.any():
-            found = np.where(left & 1, found * square, found)
-            square, left = np.where(left > 1, square * square, square), left >> 1
-        return found
+    whole = (exponent == np.floor(exponent)) & (exponent <= 64)
+    product, square, left = np.ones(base.shape), base.copy(), np.where(whole, exponent, 0).astype(np.int64)
+    while left.any():
+        product = np.where(left & 1, product * square, product)
+        square, left = np.where(left > 1, square * square, square), left >> 1
     with np.errstate(invalid="ignore"):  # 0 * -inf
         found = core.elementary("exp", exponent * core.elementary("log", base))
-    return np.where(exponent == 0, 1.0, found)
+    return np.where(whole, product, found)
 
 
 # Taylor's coefficients of sin(pi x), pi**n / n! for n = 1, 3 ..., rounded: the first one left out is 6e-19 at 1/4.

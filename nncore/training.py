@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import functools
+import math
 import threading
 import time
 import warnings
@@ -24,10 +25,17 @@ from nncore._core import core
 from nncore.callbacks import Callback, CallbackList
 from nncore.data.sources import ArraySource, Stream, is_arrays, source_of
 from nncore.executor import Bound, Executor, RunError, gatherable, short_call
-from nncore.feeding import ArrayFeed, Feed, StreamFeed
+from nncore.feeding import ArrayFeed, Feed, Piece, StreamFeed
 from nncore.history import History
 from nncore.losses.functions import is_pair
-from nncore.optimizers.emit import emit_penalties, emit_step, emit_updates, tables_by_rows
+from nncore.optimizers.emit import (
+    SQUARES,
+    emit_penalties,
+    emit_penalty_gradients,
+    emit_step,
+    emit_updates,
+    tables_by_rows,
+)
 from nncore.program import Op, Program
 from nncore.progress import Progress, formatted
 from nncore.run import Run
@@ -163,6 +171,8 @@ class _Plan(NamedTuple):
             found[watched.name] = watched.metric.value(
                 sums, {part: kept[number][:rows] for part, number in watched.kept.items()}, rows
             )
+        if SQUARES in totals:
+            found["gradient_norm"] = math.sqrt(totals[SQUARES] / rows)
         return found
 
 
@@ -171,7 +181,6 @@ class Trainable:
 
     weights: list[Variable]
     seed: int
-    layers: list[Any]
     _arenas: list[NDArray[np.uint8]]
     _dtype: np.dtype[Any]
     _input_specs: list[InputSpec]
@@ -201,6 +210,7 @@ class Trainable:
         self._samples = 0  # how often the model was called as in training
         self.stop_training = False
         self._run: Run | None = None  # the call of `fit` under way
+        self._wants_norm = False  # whether a callback of it wants the gradient's norm
         self._busy = threading.Lock()
         self._trainer: int | None = None  # the thread that holds it
         self._building = threading.RLock()  # two threads may be the first to predict
@@ -222,6 +232,11 @@ class Trainable:
         return copy.deepcopy(self)
 
     # ------------------------------------------------------------------ to be defined by a subclass
+    @property
+    def layers(self) -> list[Any]:
+        """The layers, without the inputs."""
+        raise NotImplementedError
+
     @property
     def built(self) -> bool:
         """Whether the model has its weights."""
@@ -459,6 +474,7 @@ class Trainable:
         dtypes = [spec.dtype for spec in self._input_specs]
         return all(gatherable(array, dtype) for array, dtype in zip(data.x, dtypes, strict=True)) and all(
             gatherable(array, self._dtype) for array in data.y)
+
     def _weigh_classes(self, data: Feeds, class_weight: Any, where: str) -> Feeds:
         """Return the data with weights of rows that are also those of their classes."""
         if class_weight is None:
@@ -475,7 +491,7 @@ class Trainable:
         """Lend a program for "fit", "evaluate", "predict" or "sample" for so many rows: to each thread its own."""
         structure: tuple[Any, ...] = ()
         if purpose == "fit":
-            structure = self._make_slots().structure()
+            structure = (*self._make_slots().structure(), self._wants_norm)
         elif purpose == "evaluate":  # penalties count for weights that are trained
             structure = tuple(weight.trainable for weight in self.weights if weight.regularizer is not None)
         idle = self._plans.setdefault((purpose, feeds.kind(), structure), [])
@@ -520,6 +536,11 @@ class Trainable:
                 program.add_total(names[-1], rows_of_loss)
             if purpose == "fit" or looks:
                 loss.check_trainable("fit" if purpose == "fit" else "gradients")
+        trainable = [weight for weight in self.weights if weight.trainable]
+        if purpose == "fit":
+            assert self.optimizer is not None
+            program.by_rows = tables_by_rows(program, self.optimizer, trainable)
+        emit_penalties(program, trainable)
         if looks:
             seen = self._look(program, forward, known)
             program.optimize()
@@ -527,17 +548,13 @@ class Trainable:
             return _Plan(executor, x, tuple(y), tuple(weights), outputs, tuple(names), (), seen)
         watched = self._emit_metrics(program, outputs, dict(zip([number for number, _, _ in trained],
                                                                 zip(y, weights, strict=True), strict=True)))
-        trainable = [weight for weight in self.weights if weight.trainable]
-        if purpose == "fit":
-            assert self.optimizer is not None
-            program.by_rows = tables_by_rows(program, self.optimizer, trainable)
-        emit_penalties(program, trainable)
         if purpose == "fit":
             assert self.optimizer is not None
             powers = self._slots[0] if self.optimizer.powers else None
             shared = emit_step(program, self.optimizer, powers)
             parameters = gradients.backward(program, forward, known)
-            emit_updates(program, self.optimizer, parameters, self._slots_of_weights(), trainable, shared)
+            emit_updates(program, self.optimizer, parameters, self._slots_of_weights(), trainable, shared,
+                         self._wants_norm)
         program.optimize()
         return _Plan(self.executor_class(program, rows), x, tuple(y), tuple(weights), outputs, tuple(names), watched)
 
@@ -553,6 +570,8 @@ class Trainable:
             outputs[name], kernels[name] = buffer, "" if producer is None else producer.kernel
         passed = dict[int, int]()
         parameters = gradients.backward(program, forward, known, passed)
+        if known:
+            parameters = emit_penalty_gradients(program, parameters, self.weights)
         found = {}
         for name, buffer in outputs.items():
             at: int | None = buffer
@@ -593,7 +612,6 @@ class Trainable:
             return optimizer
         self._forget()  # somebody gave the optimizer momentum, or took it away, or froze a layer
         self._slot_kinds, self._trained = optimizer.slots, trained
-        self._slots = []
         if optimizer.powers:  # first, so that all behind it has the weights' dtype
             self._slots.append(Variable(np.ones(optimizer.powers), "powers", trainable=False))
         for weight in self.weights:
@@ -624,7 +642,7 @@ class Trainable:
         return {
             "weights": {path: weight.numpy() for path, weight in self.weight_paths().items()},
             "optimizer": {path: slot.numpy() for path, slot in self.slot_paths().items()},
-            "steps": self.optimizer.steps, 
+            "steps": self.optimizer.steps,
             "learning_rate": self.optimizer.learning_rate if self.optimizer.schedule is None else None,
             "seed": self.seed, "epochs_done": self._epochs_done, "samples": self._samples,
         }
@@ -768,6 +786,7 @@ class Trainable:
         hooks, progress = CallbackList(callbacks, where), Progress(verbose, epochs)
         nonfinite = hooks.policy(nonfinite)
         with self._alone(where):
+            self._wants_norm = any(callback.gradient_norm for callback in hooks.callbacks)
             with self._unbuilt_again():
                 data = self._given(where, x, y, sample_weight, batch_size, shuffle, split > 0)
                 held_out = self._validation(validation_data)
@@ -906,8 +925,6 @@ class Trainable:
             self._remember(arenas)
         by_batch = "on_train_batch_begin" in hooks or "on_train_batch_end" in hooks
         seen = 0
-        planned: Any = None
-        rates: NDArray[np.float64] | None = None
 
         def on_pause(rows: int) -> bool:
             nonlocal seen, paused
@@ -925,12 +942,9 @@ class Trainable:
             if optimizer is not self.optimizer or optimizer.slots != self._slot_kinds:
                 raise RuntimeError(f"{where}: the optimizer was exchanged, or its state, during training")
             before, seen = optimizer.steps, piece.first
-            at = (optimizer.schedule, before - piece.batch, -(-piece.last // piece.batch_size))
-            if at != planned:
-                planned, rates = at, optimizer.rates(at[1], at[2])
             try:
                 feed.run(piece, watch="loss" if watched else None, attributes=optimizer.attributes(),
-                         on_pause=on_pause, step=before - piece.batch, rates=rates)
+                         on_pause=on_pause, step=before - piece.batch, rates=_rates(optimizer, piece))
             except RunError as error:
                 message = (f"{where}: the loss became {error.value} in epoch {run.epoch + 1}, batch "
                            f"{run.done + feed.finished}{self._culprit(feed.plan)}")
@@ -1023,6 +1037,7 @@ class Trainable:
         4.0
         """
         with self._alone("train_on_batch"):
+            self._wants_norm = False
             data = self._feeds("train_on_batch", x, y, sample_weight)
             data = self._converted(data)
             with Progress(0, 1, data.rows) as progress, ArrayFeed(self, "fit", data, data.rows) as feed:
@@ -1378,6 +1393,14 @@ def _split(data: Feeds, share: float) -> tuple[Feeds, Feeds]:
     if at in (0, data.rows):
         raise ValueError(f"fit: validation_split={share} of {data.rows} rows leaves one part without rows")
     return data.part(slice(None, at)), data.part(slice(at, None))
+
+
+def _rates(optimizer: optimizers.Optimizer, piece: Piece) -> NDArray[np.float64] | None:
+    """Return the learning rates of a piece's batches, counted from row 0 of the data, where a schedule says them."""
+    end = -(-piece.last // piece.batch_size)
+    if optimizer.schedule is None or end - piece.batch == 1:  # of one batch it is an attribute as any other
+        return None
+    return np.concatenate([np.zeros(piece.batch), optimizer.schedule.rates(optimizer.steps, end - piece.batch)])
 
 
 def _unpacked(logs: Mapping[str, Any]) -> Any:

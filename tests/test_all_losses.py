@@ -394,11 +394,6 @@ def test_refused(make, message):
         make()
 
 
-def test_one_output_is_no_class():
-    with pytest.warns(SyntaxWarning, match="CategoricalCrossentropy of one output is 0 whatever that is"):
-        losses.CategoricalCrossentropy()([[1.0]], [[0.5]])
-
-
 # Weights of classes -----------------------------------------------------------------------------------------
 
 
@@ -609,11 +604,6 @@ def test_an_ignored_class_is_no_place_in_memory(ignored):
     found = model.evaluate(X, ids, 67, verbose=0)
     right = model.predict(X).argmax(axis=1) == ids
     assert found == [pytest.approx(model.loss(ids, model.predict(X)), rel=1e-6), pytest.approx(right.mean(), rel=1e-6)]
-    for logits in (True, False):
-        metric = nn.metrics.SparseCategoricalCrossentropy(from_logits=logits)
-        model.compile("sgd", losses.SparseCategoricalCrossentropy(True, ignored), metrics=[metric])
-        _, value = model.evaluate(X, ids, 67, verbose=0)
-        assert np.isnan(value)  # the metric ignores nothing, and there is no such class
 
 
 def test_metrics_that_compare_other_shapes_are_refused():

@@ -54,6 +54,17 @@ RUNS = {
     "adam in chunks": (1024, (65,), 3, "gelu", "mse", 600, lambda: AdamW(0.01, 0.1)),
     "softmax inside": (7, (13, 31), 5, "softmax", "mse", 65, lambda: Adam(0.01)),
     "one output in chunks": (300, (65, 1), 1, "gelu", "mse", 600, lambda: Adam(0.01)),
+    "adamax": (20, (63,), 3, "relu", "mse", 16, lambda: nn.optimizers.Adamax(0.01, weight_decay=0.01)),
+    "nadam, accumulated": (7, (31,), 5, "tanh", "mse", 7,
+                           lambda: nn.optimizers.Nadam(0.01, gradient_accumulation_steps=3, clipnorm=0.2)),
+    "rmsprop": (20, (50,), 3, "relu", "mse", 16, lambda: nn.optimizers.RMSprop(nn.schedules.CosineDecay(0.01, 9), 0.8, 0.5,
+                                                                               1e-4, True)),
+    "adagrad": (4, (9, 5), 2, "tanh", "mse", 7, lambda: nn.optimizers.Adagrad(0.1, clipvalue=0.05)),
+    "adadelta": (4, (9, 5), 2, "tanh", "mse", 7, lambda: nn.optimizers.Adadelta(1.0)),
+    "lion, averaged": (20, (63,), 3, "silu", "mse", 16,
+                       lambda: nn.optimizers.Lion(nn.schedules.ExponentialDecay(0.01, 3, 0.5), use_ema=True)),
+    "ftrl": (9, (33,), 18, "elu", "mse", 16, lambda: nn.optimizers.Ftrl(0.1, -0.3, 0.2, 0.001, beta=0.1)),
+    "lamb": (300, (131,), 3, "relu", "mse", 33, lambda: nn.optimizers.Lamb(0.01, weight_decay=0.1)),
     "sgd, clipped": (70, (131,), 3, "silu", "mse", 33, lambda: SGD(0.1, 0.9, global_clipnorm=0.3)),
 }
 LAST = {

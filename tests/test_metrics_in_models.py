@@ -252,6 +252,52 @@ def test_hooks_of_batches_see_metrics_up_to_here():
         assert value == metrics.AUC()(HOT[:rows], output[:rows])
 
 
+SEVERAL = (metrics.F1Score, metrics.AUC, lambda: metrics.R2Score(None), metrics.MeanSquaredError)
+
+
+def in_training(callbacks=None, data=(X, HOT), **arguments):
+    """The histories of some metrics of each kind."""
+    model = nn.Sequential([nn.Input((5,)), nn.layers.Dense(6, "tanh"), nn.layers.Dense(4, "softmax")], seed=3)
+    model.compile(nn.optimizers.SGD(0.1), "mse", metrics=[make() for make in SEVERAL])
+    return model.fit(*data, epochs=3, verbose=0, shuffle=False, callbacks=callbacks, **arguments).history
+
+
+def assert_equal(got, want):
+    assert got.keys() == want.keys() and len(got) == 5
+    for name, values in want.items():
+        np.testing.assert_array_equal(np.array(got[name]), np.array(values), err_msg=name)
+
+
+def test_batches_of_a_generator_give_the_same():
+    def batches():
+        while True:
+            for first in range(0, ROWS, 64):
+                yield X[first : first + 64], HOT[first : first + 64]
+
+    assert_equal(in_training(data=(batches(),), steps_per_epoch=-(-ROWS // 64)), in_training(batch_size=64))
+
+
+class Killed(Exception):
+    """In place of the end of a process."""
+
+
+def test_a_run_that_was_killed_within_an_epoch_gives_the_same(tmp_path):
+    want, seen = in_training(batch_size=64), []
+
+    def kill(batch, logs):
+        seen.append(batch)
+        if len(seen) == 17:
+            raise Killed
+
+    def callbacks():
+        return [nn.callbacks.BackupAndRestore(tmp_path, save_freq=3), nn.callbacks.LambdaCallback(on_train_batch_end=kill)]
+
+    with pytest.raises(Killed):
+        in_training(callbacks(), batch_size=64)
+    assert_equal(in_training(callbacks(), batch_size=64), want)
+    assert len(seen) > 17 and seen[17] not in (0, 17)  # it went on within an epoch
+
+
 def test_a_saved_model_keeps_its_metrics(tmp_path):
     model = nn.Sequential([nn.Input((5,)), nn.layers.Dense(4, "softmax")])
     model.compile("sgd", "mse", metrics=[metrics.AUC(curve="PR", name="pr"), metrics.Precision([0.2, 0.4], name="p"),

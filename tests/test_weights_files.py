@@ -59,7 +59,7 @@ def test_another_optimizer(tmp_path):
     model, other = make(seed=1), make("sgd", seed=2)
     model.fit(X, Y, 16, 2, 0)
     model.save_weights(tmp_path / "w")
-    other.optimizer.iterations = 5
+    other.optimizer.steps = 5
     with pytest.warns(UserWarning, match="the optimizer's state is of another optimizer and was not read"):
         other.load_weights(tmp_path / "w")
     assert state(other)[0] == state(model)[0] and other.optimizer.iterations == 5

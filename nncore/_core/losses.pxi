@@ -371,11 +371,6 @@ cdef void smooth_labels(
         smooth[i] = fma(t[i], keep, others)
 
 
-cdef inline Py_ssize_t class_place(int64_t number, Py_ssize_t C) noexcept nogil:
-    """Where a class is. Of one that a loss ignores, and a metric does not, there may be no place: it gives nan."""
-    return number if 0 <= number < C else 0
-
-
 cdef void load_labels(
     const int64_t* ids,      # IN  (rows,) class ids, or NULL
     const floating* target,  # IN  (rows, C) when ids is NULL
@@ -388,7 +383,7 @@ cdef void load_labels(
     if ids != NULL:
         memset(t, 0, C * LINE)
         for r in range(rows):
-            t[class_place(ids[r], C) * V + r] = <floating>1 if 0 <= ids[r] < C else <floating>NAN
+            t[ids[r] * V + r] = 1
     else:
         load_block(target, t, C, rows, flat)
     if smoothing != 0:
@@ -423,8 +418,8 @@ cdef void softmax_cross_entropy(
             s[0] = wide_exp(logits + b * C, dlogits + b * C, <floating*>m, C)
             row_scales(weight, <floating*>g, b, 1, B)
             factor, scale = <floating>1 / s[0], g[0]
-            r = b * C + class_place(ids[b], C)
-            loss[0] = log(s[0]) - (logits[r] - m[0]) if 0 <= ids[b] < C else <floating>NAN
+            r = b * C + ids[b]
+            loss[0] = log(s[0]) - (logits[r] - m[0])
             term = (dlogits[r] * factor - <floating>1) * scale
             for c in range(b * C, b * C + C):
                 dlogits[c] = (dlogits[c] * factor) * scale
@@ -441,13 +436,13 @@ cdef void softmax_cross_entropy(
             s[r] = <floating>1 / s[r]
         if ids != NULL and smoothing == 0:
             for r in range(rows):
-                c = class_place(ids[b + r], C) * V + r
-                loss[r] = lse[r] - (z[c] - m[r]) if 0 <= ids[b + r] < C else <floating>NAN
+                c = ids[b + r] * V + r
+                loss[r] = lse[r] - (z[c] - m[r])
                 total[r] = (e[c] * s[r] - <floating>1) * g[r]
             scale_block(e, <const floating*>s, C)
             scale_block(e, <const floating*>g, C)
             for r in range(rows):
-                e[class_place(ids[b + r], C) * V + r] = total[r]
+                e[ids[b + r] * V + r] = total[r]
         else:
             load_labels(ids + b if ids != NULL else NULL, target + b * C, t, C, rows, smoothing, flat)
             for c in range(C):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -56,14 +55,6 @@ class _OfClasses(_CrossEntropy):
     hint = "; class ids go with SparseCategoricalCrossentropy"
     target_range = (0.0, np.inf, "weights of the classes: not negative")
     link = "softmax"
-
-    def check_target(self, y: ArrayLike, n_outputs: int, where: str, name: str = "y", n_rows: int | None = None,
-                     dtype: DTypeLike | None = None) -> NDArray[Any]:
-        found = super().check_target(y, n_outputs, where, name, n_rows, dtype)
-        if n_outputs == 1:  # Keras's warning
-            warnings.warn(f"{where}: {type(self).__name__} of one output is 0 whatever that is: with two classes take "
-                          "two outputs, or BinaryCrossentropy", SyntaxWarning, stacklevel=3)
-        return found
 
 
 class SparseCategoricalCrossentropy(Loss):

@@ -8,9 +8,6 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, TypedDict
 
-import numpy as np
-from numpy.typing import NDArray
-
 from nncore import _checks, _names, schedules
 from nncore.schedules import LearningRateSchedule
 
@@ -198,18 +195,6 @@ class Optimizer:
         (3, 1)
         """
         return self.steps // (self.gradient_accumulation_steps or 1)
-
-    def rates(self, first_step: int, n: int) -> NDArray[np.float64] | None:
-        """Return the learning rates of some steps where a schedule says them, else None.
-
-        Examples
-        --------
-        >>> import nncore as nn
-        >>> schedule = nn.optimizers.schedules.InverseTimeDecay(0.5, decay_steps=1, decay_rate=1.0)
-        >>> nn.optimizers.SGD(schedule).rates(0, 2)
-        array([0.5 , 0.25])
-        """
-        return None if self.schedule is None else self.schedule.rates(first_step, n)
 
     @property
     def kernel_slots(self) -> tuple[str, ...]:

@@ -89,7 +89,8 @@ class Executor:
                 for number, scale in parts:
                     per_row = self.program.buffers[number].per_row
                     columns = self.program.columns(name)
-                    total = arrays[number].sum(axis=0, dtype=np.float64) if columns else self._sum(arrays[number])
+                    values = arrays[number] if per_row else arrays[number].reshape(-1)[-1:]
+                    total = values.sum(axis=0, dtype=np.float64) if columns else self._sum(values)
                     sums[name] = sums[name] + scale * (total * (1 if per_row else n_rows))
             for number, to in (results or {}).items():
                 to[rows] = arrays[number]
