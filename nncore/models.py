@@ -244,6 +244,10 @@ class Model(Trainable):
                         title = name if len(found) == 1 else f"{name}[{self._input_specs[slot].name!r}]"
                         step.layer.check_input(found[slot], where, title)
 
+    def check_input(self, x: NDArray[Any], where: str, name: str) -> None:
+        """Let the layers of this model, in another one, refuse what that one is given."""
+        if len(self._input_layers) == 1:
+            self._check_inputs([x], where, name)
 
     def build(self, input_shape: Any) -> None:
         """Do nothing: a functional model is built when it is made."""

@@ -356,6 +356,17 @@ def test_ids_that_are_no_rows_are_refused_wherever_data_come_in():
         model([[1.0, 0.5, 2.0]])
     with pytest.raises(ValueError, match=r"layer 'e': x\[0, 0\] is 4, but layer 'e' has rows 0 ... 3"):
         layers.Embedding(4, 2, name="e")([[4]])
+    ids = nn.Input((3,), dtype="int64")
+    outer = nn.Model(ids, net()(ids))
+    with pytest.raises(ValueError, match=r"x\[0, 2\] is 50, but layer 'embedding' has rows 0 ... 49"):
+        outer([[1, 2, 50]])
+
+
+def test_gradients_are_shown_of_the_whole_table():
+    model = net("float64")
+    table = model.gradients(IDS, TARGET)["embedding/embeddings"]
+    _, slopes = gradient(model, IDS, TARGET)
+    np.testing.assert_allclose(table, slopes[0], rtol=1e-9, atol=1e-15)
 
 
 def test_unseen_ids_take_a_row_or_zeros():

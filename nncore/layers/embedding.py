@@ -50,8 +50,8 @@ class Embedding(Layer):
     Notes
     -----
     The input has any shape ``(None, ...)``, the output ``(None, ..., D)``. An `nncore.Input` without a dtype that only
-    embeddings read takes ids; floats are taken where they hold whole numbers, and what another layer computes is
-    cut to whole numbers.
+    embeddings read takes ids; floats are taken where they hold whole numbers. Ids are checked where data come in. What
+    another layer hands on is not: it is cut to whole numbers, and what is no row gives zeros, unless `unseen` is one.
 
     Examples
     --------
