@@ -150,7 +150,7 @@ def machine():
 
 def versions(names):
     """The installed version of each peer, as far as its package says so."""
-    packages = {"sklearn": "scikit-learn", "jax scan": None}
+    packages = {"sklearn": "scikit-learn", "jax scan": None, "torch compile": None}
     found = {}
     for name in names:
         package = packages.get(name, name)

@@ -10,7 +10,7 @@ import signal
 import time
 
 import numpy as np
-from workloads import BETAS, EPSILON, LEARNING_RATE, MOMENTUM, Training, forward, gradients
+from workloads import ADDED, BETAS, EPSILON, KEPT, LEARNING_RATE, MOMENTUM, Training, forward, gradients
 
 CHECKED_STEPS = 2
 SHORTEST = 0.01  # seconds that a trial must last to say how long a unit takes
@@ -37,7 +37,14 @@ def nncore_model(workload):
     import nncore as nn
 
     first, *hidden, last = workload.layers
-    layers = [nn.layers.Dense(width, activation=workload.activation, dtype=workload.dtype) for width in hidden]
+    layers = []
+    for width in hidden:
+        layers.append(nn.layers.Dense(width, dtype=workload.dtype))
+        if workload.dropout is not None:
+            layers.append(nn.layers.BatchNormalization(momentum=KEPT, epsilon=ADDED, dtype=workload.dtype))
+        layers.append(nn.layers.Activation(workload.activation, dtype=workload.dtype))
+        if workload.dropout:
+            layers.append(nn.layers.Dropout(workload.dropout, dtype=workload.dtype))
     model = nn.Sequential([nn.Input((first,)), *layers, nn.layers.Dense(last, dtype=workload.dtype)])
     rate = LEARNING_RATE[workload.optimizer]
     if workload.optimizer == "sgd":
@@ -48,7 +55,11 @@ def nncore_model(workload):
     if workload.loss == "ce":
         loss = nn.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(optimizer, loss)
-    model.set_weights([array for pair in workload.weights() for array in pair])
+    arrays = []
+    for group in workload.weights():
+        moving = [0 * group[1], 0 * group[1] + 1] if len(group) > 2 else []
+        arrays += [*group, *moving]
+    model.set_weights(arrays)
     return model
 
 
@@ -124,6 +135,7 @@ class NncoreGradient:
 
 class NumpyTrain:
     def __init__(self, workload, threads):
+        plain(workload)
         self.workload, (self.x, self.y) = workload, workload.data()
         self.training, self.rng = Training(workload), np.random.default_rng(0)
 
@@ -145,6 +157,12 @@ class NumpyTrain:
         return float(loss)
 
 
+def plain(workload):
+    """Refuse what a side does not do."""
+    if workload.dropout:
+        raise NotImplementedError("no dropout here")
+
+
 class NumpyCall:
     def __init__(self, workload, threads):
         self.workload, self.x, self.weights = workload, workload.data()[0][: workload.batch], workload.weights()
@@ -163,14 +181,19 @@ def torch_model(workload, threads):
 
     torch.set_num_threads(threads)
     model = torch.nn.Sequential()
-    for w, b in workload.weights():
-        if len(model):
-            model.append(torch.nn.ReLU() if workload.activation == "relu" else torch.nn.Tanh())
+    for number, (w, b, *scale_shift) in enumerate(workload.weights(), start=1):
         layer = torch.nn.Linear(*w.shape)
         with torch.no_grad():
             layer.weight.copy_(torch.from_numpy(w).T)
             layer.bias.copy_(torch.from_numpy(b))
         model.append(layer)
+        if number == len(workload.layers) - 1:
+            break
+        if scale_shift:
+            model.append(torch.nn.BatchNorm1d(len(b), eps=ADDED, momentum=1 - KEPT))
+        model.append(torch.nn.ReLU() if workload.activation == "relu" else torch.nn.Tanh())
+        if workload.dropout:
+            model.append(torch.nn.Dropout(workload.dropout))
     return torch, model
 
 
@@ -188,9 +211,12 @@ class TorchTrain(NumpyTrain):
         else:
             self.optimizer = torch.optim.Adam(model.parameters(), rate, betas=BETAS, eps=EPSILON, fused=True)
 
+    def value(self, x, y):
+        return self.loss(self.model(x), y)
+
     def step(self, x, y):
         self.optimizer.zero_grad()
-        loss = self.loss(self.model(x), y)
+        loss = self.value(x, y)
         loss.backward()
         self.optimizer.step()
         return loss.detach()
@@ -201,6 +227,19 @@ class TorchTrain(NumpyTrain):
             for rows in self.torch.randperm(len(self.x)).split(batch):
                 loss = self.step(self.x[rows], self.y[rows])
         return float(loss)
+
+
+class TorchCompiled(TorchTrain):
+    """Forward and backward pass compiled; some minutes go by before its first step, so for one network only."""
+
+    def __init__(self, workload, threads):
+        if workload.dropout is None:
+            raise NotImplementedError("compiled for the normalized network only")
+        super().__init__(workload, threads)
+        self.compiled = self.torch.compile(super().value)
+
+    def value(self, x, y):
+        return self.compiled(x, y)
 
 
 class TorchCall:
@@ -220,15 +259,25 @@ class TorchCall:
 
 
 def jax_forward(workload):
+    """Outputs, and the moving statistics after the batch; without any of these and a key: plain layers."""
     import jax
 
     function = {"relu": jax.nn.relu, "tanh": jax.numpy.tanh}[workload.activation]
 
-    def apply(parameters, h):
-        for number, (w, b) in enumerate(parameters, start=1):
+    def apply(parameters, h, moving=(), key=None):
+        kept = []
+        for number, (w, b, *scale_shift) in enumerate(parameters, start=1):
             h = h @ w + b
+            if scale_shift:
+                mean, variance = h.mean(axis=0), h.var(axis=0)
+                kept.append([KEPT * old + (1 - KEPT) * new for old, new in
+                             zip(moving[number - 1], (mean, variance), strict=True)])
+                h = (h - mean) * jax.lax.rsqrt(variance + ADDED) * scale_shift[0] + scale_shift[1]
             h = function(h) if number < len(parameters) else h
-        return h
+            if workload.dropout and number < len(parameters):
+                mask = jax.random.bernoulli(jax.random.fold_in(key, number), 1 - workload.dropout, h.shape)
+                h = jax.numpy.where(mask, h / (1 - workload.dropout), 0)
+        return h, kept
 
     return apply
 
@@ -248,20 +297,26 @@ class JaxTrain(NumpyTrain):
         else:
             optimizer = optax.adam(rate, *BETAS, eps=EPSILON)
 
-        def loss(parameters, x, y):
-            z = apply(parameters, x)
+        def loss(parameters, moving, key, x, y):
+            z, moving = apply(parameters, x, moving, key)
             if workload.loss == "ce":
-                return optax.softmax_cross_entropy_with_integer_labels(z, y).mean()
-            return jax.numpy.square(z - y).mean()
+                return optax.softmax_cross_entropy_with_integer_labels(z, y).mean(), moving
+            return jax.numpy.square(z - y).mean(), moving
 
         def step(state, x, y):
-            parameters, slots = state
-            value, gradient = jax.value_and_grad(loss)(parameters, x, y)
+            parameters, slots, moving, key = state
+            if workload.dropout:
+                key, now = jax.random.split(key)
+            else:
+                now = None
+            (value, moving), gradient = jax.value_and_grad(loss, has_aux=True)(parameters, moving, now, x, y)
             change, slots = optimizer.update(gradient, slots, parameters)
-            return (optax.apply_updates(parameters, change), slots), value
+            return (optax.apply_updates(parameters, change), slots, moving, key), value
 
         parameters = jax.tree.map(jax.numpy.asarray, workload.weights())
-        self.state, self.plain = (parameters, optimizer.init(parameters)), step
+        moving = [[0 * group[1], 0 * group[1] + 1] for group in parameters if len(group) > 2]
+        key = jax.random.key(0) if workload.dropout else None
+        self.state, self.plain = (parameters, optimizer.init(parameters), moving, key), step
         self.compiled = jax.jit(step, donate_argnums=0)
 
     def step(self, x, y):
@@ -301,7 +356,7 @@ class JaxCall:
         import jax
 
         apply, weights = jax_forward(workload), jax.tree.map(jax.numpy.asarray, workload.weights())
-        self.x, self.compiled = workload.data()[0][: workload.batch], jax.jit(lambda x: apply(weights, x))
+        self.x, self.compiled = workload.data()[0][: workload.batch], jax.jit(lambda x: apply(weights, x)[0])
 
     def check(self):
         return self.run(1)
@@ -322,6 +377,7 @@ class SklearnTrain:
         from sklearn.neural_network import MLPClassifier, MLPRegressor
 
         warnings.simplefilter("ignore", ConvergenceWarning)
+        plain(workload)
         self.workload, (self.x, self.y) = workload, workload.data()
         if self.y.ndim == 2 and self.y.shape[1] == 1:
             self.y = self.y[:, 0]
@@ -454,6 +510,7 @@ PEERS = {
         "numpy": NumpyTrain,
         "sklearn": SklearnTrain,
         "torch": TorchTrain,
+        "torch compile": TorchCompiled,
         "jax": JaxTrain,
         "jax scan": JaxScan,
     },
@@ -469,6 +526,7 @@ PEERS = {
 }
 NEEDS = {
     "torch": ("torch",),
+    "torch compile": ("torch",),
     "jax": ("jax", "optax"),
     "jax scan": ("jax", "optax"),
     "onnxruntime": ("onnx", "onnxruntime"),
@@ -478,8 +536,11 @@ NEEDS = {
 }
 
 
-def verify(side, workload):
+def verify(side, workload, threads):
     """Raise where a side computes something else than NumPy does in float64."""
+    if workload.dropout:  # masks are everybody's own: what is left is checked
+        workload = workload._replace(dropout=0.0)
+        side = type(side)(workload, threads)
     got = side.check()
     if got is None:
         return
@@ -533,7 +594,7 @@ def serve(pipe, name, threads):
                 gc.collect()
                 workload, seconds = arguments
                 side = {**OWN[workload.kind], **PEERS[workload.kind]}[name](workload, threads)
-                verify(side, workload)
+                verify(side, workload, threads)
                 side.run(1)
                 times = repeats(side, seconds)
                 pipe.send(times)

@@ -8,13 +8,15 @@ LEARNING_RATE = {"adam": 1e-3, "sgd": 1e-2}
 MOMENTUM = 0.9
 BETAS = (0.9, 0.999)
 EPSILON = 1e-7
+KEPT, ADDED = 0.99, 1e-3  # of the moving statistics, to the variance of a batch
 
 
 class Workload(NamedTuple):
     """One network and one thing that is done with it.
 
     `kind` is "train" (a unit is a sample), "infer" (a unit is a call on `batch` rows) or "gradient" (a unit
-    is the loss and the gradient of one batch). `loss` is "ce" (softmax cross-entropy of class ids) or "mse".
+    is the loss and the gradient of one batch). `loss` is "ce" (softmax cross-entropy of class ids) or "mse". With
+    `dropout` each hidden product is followed by batch normalization, the activation and dropout at that rate.
     """
 
     name: str
@@ -26,6 +28,7 @@ class Workload(NamedTuple):
     loss: str = "ce"
     optimizer: str = "adam"
     dtype: str = "float32"
+    dropout: float | None = None
 
     @property
     def text(self):
@@ -33,6 +36,8 @@ class Workload(NamedTuple):
         if len(self.layers) > 8:
             widths = f"{self.layers[0]}-({len(self.layers) - 2} x {self.layers[1]})-{self.layers[-1]}"
         hidden = f" {self.activation}" if len(self.layers) > 2 else ""
+        if self.dropout is not None:
+            hidden = f" batchnorm {self.activation} dropout({self.dropout:g})"
         end = {"train": f" {self.loss} {self.optimizer}", "infer": "", "gradient": f" {self.loss} {self.dtype}"}
         return f"{widths}{hidden}{end[self.kind]}"
 
@@ -61,13 +66,16 @@ class Workload(NamedTuple):
         return x.astype(self.dtype), y
 
     def weights(self):
-        """A list of (kernel, bias), by He's rule."""
+        """A list of (kernel, bias), by He's rule; of layers that are normalized also (gamma, beta)."""
         rng = np.random.default_rng(11)
         pairs = zip(self.layers, self.layers[1:], strict=False)
-        return [
+        found = [
             ((rng.standard_normal((a, b)) * np.sqrt(2 / a)).astype(self.dtype), np.zeros(b, self.dtype))
             for a, b in pairs
         ]
+        if self.dropout is not None:
+            found[:-1] = [(w, b, np.ones_like(b), np.zeros_like(b)) for w, b in found[:-1]]
+        return found
 
 
 LARGE = (2048, 2048, 2048, 64)
@@ -80,6 +88,7 @@ WORKLOADS = (
     Workload("simplechains", "train", (24, 8, 2), 200, 4000, "tanh", "mse"),
     Workload("digits", "train", (64, 128, 10), 32, 2048),
     Workload("mnist", "train", MNIST, 128, 4096),
+    Workload("normalized", "train", MNIST, 128, 4096, dropout=0.2),
     Workload("wide", "train", WIDE, 256, 2048, optimizer="sgd"),
     Workload("large", "train", LARGE, 1024, 2048, optimizer="sgd"),
     # No size a multiple of a vector or a tile; one layer; many narrow layers; one huge layer; a bottleneck.
@@ -100,18 +109,26 @@ WORKLOADS = (
 )
 
 
+def normalized(z):
+    """The columns with mean 0 and variance 1, and what they were multiplied by."""
+    inverse = 1 / np.sqrt(z.var(axis=0) + ADDED)
+    return (z - z.mean(axis=0)) * inverse, inverse
+
+
 def forward(workload, weights, x):
-    """The outputs of all layers in NumPy, the input first."""
+    """The outputs of all layers in NumPy, the input first; dropout is not done."""
     function = {"relu": lambda z: np.maximum(z, 0), "tanh": np.tanh}[workload.activation]
     outputs = [x]
-    for number, (w, b) in enumerate(weights, start=1):
+    for number, (w, b, *scale_shift) in enumerate(weights, start=1):
         z = outputs[-1] @ w + b
+        if scale_shift:
+            z = normalized(z)[0] * scale_shift[0] + scale_shift[1]
         outputs.append(function(z) if number < len(weights) else z)
     return outputs
 
 
 def gradients(workload, weights, x, y):
-    """The loss of a batch, and for each layer the gradients of kernel and bias, in NumPy."""
+    """The loss of a batch, and for each layer the gradients of its weights, in NumPy."""
     outputs = forward(workload, weights, x)
     z = outputs[-1]
     if workload.loss == "ce":
@@ -127,7 +144,13 @@ def gradients(workload, weights, x, y):
         dz *= 2 / dz.size
     found = []
     for number in range(len(weights) - 1, -1, -1):
-        found.append((outputs[number].T @ dz, dz.sum(axis=0)))
+        w, b, *scale_shift = weights[number]
+        slopes = ()
+        if scale_shift:
+            u, inverse = normalized(outputs[number] @ w + b)
+            slopes = (dz * u).sum(axis=0), dz.sum(axis=0)
+            dz = scale_shift[0] * inverse * (dz - slopes[1] / len(x) - u * (slopes[0] / len(x)))
+        found.append((outputs[number].T @ dz, dz.sum(axis=0), *slopes))
         if number:
             dz = dz @ weights[number][0].T
             h = outputs[number]

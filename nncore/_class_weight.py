@@ -50,7 +50,7 @@ def row_weights(
     else:
         ids = target.argmax(axis=1)
     n_classes = max(n_outputs, 2)
-    table = np.ones(n_classes)
+    table: NDArray[np.float64] = np.ones(n_classes)
     if isinstance(class_weight, str):
         if class_weight != "balanced":
             raise ValueError(f"{where}: class_weight must be a dict or 'balanced', got {class_weight!r}")
@@ -62,4 +62,4 @@ def row_weights(
             table[number] = _checks.real(weight, where, f"class_weight[{name}]", low=0.0)
     else:
         raise TypeError(f"{where}: class_weight must be a dict or 'balanced', got {class_weight!r}")
-    return table[ids]
+    return np.take(table, ids)

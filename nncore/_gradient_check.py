@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from nncore.training import Feeds
 
 Array = NDArray[Any]
-_FLOOR = 1e-6  # slopes much smaller than this are rounding errors of a loss that does not change
+_ROUNDING = 64 * float(np.finfo(np.float64).eps)  # of a row's loss, beside the largest: what a slope's error comes from
 _WHERE = "check_gradients"
 
 
@@ -105,7 +105,8 @@ def check_gradients(
             else:
                 raise AssertionError(f"{_WHERE}: the loss has no slope along {path!r} at "
                                      f"{found.rows - found.smooth} of {found.rows} rows: kinks, steps or nan")
-            error = abs(found.numeric - found.analytic) / (_FLOOR + found.size)
+            # Of a loss that does not change, differences show rounding errors: these, too, are within the tolerance.
+            error = abs(found.numeric - found.analytic) / (found.noise / tolerance + found.size)
             errors[path] = max(errors[path], error)
             if not error <= tolerance and path not in wrong:  # a nan is an error too
                 wrong[path] = (found.numeric, found.analytic)
@@ -126,12 +127,13 @@ def _message(wrong: dict[str, tuple[float, float]], right: list[str]) -> str:
 
 
 class _Slopes(NamedTuple):
-    """The slope of the loss by differences and by the gradient; the sum of the rows' sizes; how many were smooth."""
+    """Two slopes of the loss along a direction, and how far they can be trusted."""
 
-    numeric: float
-    analytic: float
-    size: float
-    smooth: int
+    numeric: float  # by differences
+    analytic: float  # by the gradient
+    size: float  # the mean of the rows' slopes, without their signs
+    noise: float  # what of a slope is rounding
+    smooth: int  # how many rows have one
     rows: int
 
 
@@ -151,18 +153,18 @@ def _slopes(probe: _Probe, path: str, weight: Variable, v: Array, step: float, t
         try:
             coarse, fine = slope(step), slope(step / 2)
             # The last value is that of regularizers: the loss is the mean of the others and that.
-            smooth = np.abs(coarse - fine) <= 0.1 * tolerance * (_FLOOR + np.abs(fine).max(initial=0.0))
+            noise = _ROUNDING * (np.abs(at(0.0)).max() or 1.0) / step
+            smooth = np.abs(coarse - fine) <= 0.1 * tolerance * np.abs(fine).max() + noise
             kept = smooth[:-1].astype(np.float64)
             if not smooth[:-1].all():
                 fine = slope(step / 2, kept)
         finally:
             weight.assign(value)
-        fine = np.where(smooth, fine, 0.0)
         gradient = probe(kept).weights.get(path, np.zeros(weight.shape))
         rows = len(kept)
         if not smooth[-1]:  # a weight near the kink of its own penalty
-            return _Slopes(0.0, 0.0, 1.0, 0, rows)
-        return _Slopes(float(fine.sum()) / rows, float((gradient * v).sum()), float(np.abs(fine).sum()) / rows,
+            return _Slopes(0.0, 0.0, 1.0, noise, 0, rows)
+        return _Slopes(float(fine.sum()) / rows, float((gradient * v).sum()), float(np.abs(fine).sum()) / rows, noise,
                        int(smooth[:-1].sum()), rows)
 
 

@@ -207,7 +207,7 @@ def emit(program: Program, activation: object, x: int) -> int:
         return found.emit(program, x)
     if found.name == "linear":
         return x
-    if "axis" in found.parameters:
+    if found.parameters.get("axis", -1) != -1 or found.name == "glu":
         return emit_along(program, found.forward, x, found.parameters["axis"])
     y = program.like(x, "activation")
     program.emit(found.forward, (x,), (y,), **found.scalars)

@@ -34,6 +34,11 @@ class Constraint:
     kinds: ClassVar[dict[str, type[Constraint]]] = {}
     native = False  # whether kernels do it: then weights may be kept as these like it
 
+    @property
+    def by_rows(self) -> bool:
+        """Whether these kernels also take some rows of a matrix, apart from the others."""
+        return False
+
     def __init_subclass__(cls) -> None:
         """Make the class known to `load_model`."""
         Constraint.kinds[cls.__name__] = cls
@@ -65,6 +70,11 @@ class _Norm(Constraint):
 
     native = True
     axis: int
+
+    @property
+    def by_rows(self) -> bool:
+        """Whether norms are those of rows."""
+        return self.axis in (-1, 1)
 
     def bounds(self) -> dict[str, float]:
         """Return the kernel's scalars."""
@@ -201,6 +211,7 @@ class NonNeg(Constraint):
     """
 
     native = True
+    by_rows = True
 
     def __call__(self, w: Any) -> NDArray[Any]:
         """Return the weights as they shall be."""

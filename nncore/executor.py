@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from nncore import _activation_ops, _merging, _noise, _normalization
+from nncore import _activation_ops, _embedding, _merging, _noise, _normalization
 from nncore._core import core
 from nncore.custom import Caller
 from nncore.kernels._front import ACTIVATION, DEFAULT_ALPHA, KERNEL
@@ -383,7 +383,8 @@ class Bound:
         for name, parts in program.totals.items():
             for number, scale in parts:
                 double, per_row = buffers[number].dtype == np.float64, program.buffers[number].per_row
-                operands = [*placed((number,)), sums[self.executor.places[name] :]]
+                values = placed((number,)) if per_row else [buffers[number].reshape(-1)[-1:]]
+                operands = [*values, sums[self.executor.places[name] :]]
                 lines.append(("accumulate", double, operands, (not per_row, program.columns(name)), (scale,), 1, 1))
         for number, to in results.items():
             source = buffers[number]
@@ -670,6 +671,7 @@ def _allocate(program: Program, batch_size: int) -> list[NDArray[Any]]:
 _BY_ROW = frozenset(core.KERNELS) - (ops.KERNELS - {*ops.STEPS}) - {
     "dense_backward_params", "accumulate", "sum", "python", "sum_arrays", "factorization_machine_backward_params",
     "loss_weights", *_normalization.BY_COLUMN, "prelu_backward",
+    *_embedding.BY_TABLE,
 }
 # Kernels that take an array of any rank as rows of its last axis.
 LAST_AXIS = frozenset(("dense_forward", "dense_backward_input", "dense_backward_params", "softmax", "softmax_backward",
@@ -716,6 +718,8 @@ def lowered(
 
     operands = (*op.inputs, *op.outputs)
     sizes: tuple[int, ...]
+    if op.kernel in _embedding.LOWERED:
+        return _embedding.LOWERED[op.kernel](program, op)
     if op.kernel in _noise.LOWERED:
         return _noise.LOWERED[op.kernel](program, op)
     values = tuple(float(value) for value in op.attributes.values() if not isinstance(value, str))
@@ -764,7 +768,8 @@ def lowered(
             sizes = (width(op.inputs[0]), width(op.inputs[3]), *columns)
         return op.kernel, operands, sizes, (float(op.attributes.get("threshold", 0)),)
     if op.kernel in ops.KERNELS:
-        return ops.lowered(program, op)
+        found = ops.lowered(program, op)
+        return found if op.rows is None else _embedding.lowered_rows(program, op, found)
     if op.kernel in _activation_ops.LOWERED:
         return _activation_ops.LOWERED[op.kernel](program, op)
     if op.kernel in _merging.LOWERED:

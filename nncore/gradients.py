@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from nncore import _activation_ops, _merging, _noise, _normalization, activations, custom
+from nncore import _activation_ops, _embedding, _merging, _noise, _normalization, activations, custom
 from nncore.program import Op, Program
 
 __all__ = ["RULES", "backward"]
@@ -73,6 +73,7 @@ def backward(program: Program, forward: list[Op], known: Sequence[tuple[int, int
             passed[outputs[0]] = dy
         for number, gradient in RULES[op.kernel](program, op, dy, reached).items():
             found.setdefault(number, []).append(gradient)
+    _embedding.finish(program, found)
     return {number: _sum(program, found[number]) for number in sorted(trained) if number in found}
 
 
@@ -130,6 +131,7 @@ def _python(program: Program, op: Op, dy: int, reached: set[int]) -> dict[int, i
 RULES: dict[str, Rule] = {"dense_forward": _dense, "python": _python}
 RULES |= {row.forward: _activation(row) for row in activations.KERNEL_ROWS}
 RULES |= _activation_ops.RULES
+RULES |= _embedding.RULES
 RULES |= _merging.RULES
 RULES |= _noise.RULES
 RULES |= _normalization.RULES

@@ -153,12 +153,16 @@ def _numbers(layer: Any, x: Any) -> NDArray[Any]:
     from nncore.program import Program
 
     listed = isinstance(x, (list, tuple)) and len(x) > 0 and all(isinstance(part, np.ndarray) for part in x)
-    arrays = [_checks.as_float_array(part, _title(layer), "x", None if part_is_ids(part) else layer.dtype)
-              for part in (x if listed else [x])]
+    arrays: list[Any] = [_checks.as_ids(part, _title(layer), "x") if layer.wants_integers
+                         else _checks.as_float_array(part, _title(layer), "x", layer.dtype)
+                         for part in (x if listed else [x])]
     if any(array.ndim < 2 for array in arrays):
         raise ValueError(f"{_title(layer)}: x must have shape (batch, ...), got {arrays[0].shape}")
     if layer.name is None:
         layer.name = type(layer).__name__.lower()
+    if hasattr(layer, "check_input"):
+        for array in arrays:
+            layer.check_input(array, _title(layer), "x")
     shapes: list[Shape] = [(None, *array.shape[1:]) for array in arrays]
     from nncore import random
 
@@ -173,11 +177,6 @@ def _numbers(layer: Any, x: Any) -> NDArray[Any]:
     if len(out):
         Executor(program, len(out)).run(dict(zip(inputs, arrays, strict=True)), len(out), results={y: out})
     return out
-
-
-def part_is_ids(x: Any) -> bool:
-    """Return whether an array holds integers, which stay such."""
-    return False
 
 
 def trace(inputs: Sequence[Tensor], outputs: Sequence[Tensor], where: str) -> Graph:

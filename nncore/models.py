@@ -162,8 +162,10 @@ class Model(Trainable):
             raise
         self.weights, self._arenas, self._shapes = weights, arenas, shapes
         self._input_specs = [
-            InputSpec(str(layer.name), _known(shape), np.dtype(np.int64) if layer.dtype == np.int64 else self._dtype)
-            for layer, shape in zip(self._input_layers, input_shapes, strict=True)
+            InputSpec(str(layer.name), _known(shape),
+                      np.dtype(np.int64) if layer.dtype == np.int64 or layer.any_dtype and _are_ids(found, slot)
+                      else self._dtype)
+            for slot, (layer, shape) in enumerate(zip(self._input_layers, input_shapes, strict=True))
         ]
         self._output_shapes = [_known(shapes[slot]) for slot in found.outputs]
         self._output_names = self._named_outputs(found)
@@ -602,6 +604,12 @@ class Model(Trainable):
             models.load_weights(self, filepath, skip)
 
 
+def _are_ids(found: Graph, slot: int) -> bool:
+    """Return whether those who read an input all look ids up."""
+    readers = [step.layer for step in found.steps if slot in step.inputs]
+    return bool(readers) and all(getattr(layer, "wants_integers", False) for layer in readers)
+
+
 def _check_numbers(program: Program, layer: Any, x: Sequence[int]) -> None:
     """Refuse integers where a layer computes with real numbers."""
     if isinstance(layer, Model) or layer.takes_integers or type(layer).call is not Layer.call:
@@ -734,7 +742,7 @@ class Sequential(Model):
         steps = tuple(graph.Step(layer, (slot,), False, slot + 1) for slot, layer in enumerate(self._chain))
         layers, given = self._input_layers, list(self._input_layers)
         if not given:
-            given = [InputLayer(input_shape[1:], "input", self._chain[0].dtype)]  # type: ignore[arg-type]
+            given = [InputLayer(input_shape[1:], "input")]  # type: ignore[arg-type]
         self._input_layers = given
         try:
             self._construct(Graph((0,), steps, (len(steps),)), [input_shape])

@@ -63,7 +63,8 @@ class Op(NamedTuple):
     """A call of a kernel: ``kernel(*inputs, *outputs, **attributes)``; the operands are buffers, or None.
 
     It runs in each training step whose number, counted from 1, `every` divides. An attribute ``step`` stands for
-    the number of steps made before.
+    the number of steps made before. With `rows`, the buffers of some rows of a table and of their number, it runs on
+    these rows of a parameter and of its state only.
     """
 
     kernel: str
@@ -71,6 +72,7 @@ class Op(NamedTuple):
     outputs: tuple[int | None, ...]
     attributes: dict[str, Any]
     every: int = 1
+    rows: tuple[int, int] | None = None
 
 
 class Program:
@@ -105,6 +107,10 @@ class Program:
         self.layer = ""  # the name that buffers get from now on
         self.uses: list[tuple[tuple[str, ...], int]] = []  # of layers: path of names, and the output's buffer
         self._draws = 0
+        self.masks: dict[int, int] = {}  # buffer of steps -> ids, of which those that are 0 make it padding
+        self.by_rows: set[int] = set()  # tables of which only the rows that a batch names are trained
+        self.lookups: dict[int, list[tuple[Op, int]]] = {}  # table -> embeddings that read it, with their gradients
+        self.touched: dict[int, tuple[int, int]] = {}  # gradient of some rows -> buffers of these and of their number
 
     def _add(self, buffer: Buffer) -> int:
         self.buffers.append(buffer)
@@ -134,7 +140,7 @@ class Program:
     def add_total(self, name: str, buffer: int, scale: float = 1.0) -> None:
         """Add to a total of the run: `scale` times the sum of a buffer's values.
 
-        A buffer of shape (batch,) gives one value per row; one of shape (1,), without a batch, counts for every
+        A buffer of shape (batch,) gives one value per row; of one without a batch the last element counts, for every
         row of the batch. Of shape (batch, K) it makes a total of K sums, one for each column.
         """
         self.totals.setdefault(name, []).append((buffer, scale))
@@ -193,7 +199,7 @@ class Program:
         for op in reversed(self.ops):
             if not op.outputs or wanted.intersection(op.outputs):
                 kept.append(op)
-                wanted.update(number for number in op.inputs if number is not None)
+                wanted.update(number for number in (*op.inputs, *(op.rows or ())) if number is not None)
         self.ops = kept[::-1]
 
     def _fuse_activations(self) -> None:

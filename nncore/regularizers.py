@@ -42,6 +42,7 @@ class Regularizer:
 
     kinds: ClassVar[dict[str, type[Regularizer]]] = {}
     native = False  # whether kernels do it: then weights may be kept as these like it
+    by_rows = False  # whether these kernels also take some rows of a table
 
     def __init_subclass__(cls) -> None:
         """Make the class known to `load_model`."""
@@ -55,8 +56,9 @@ class Regularizer:
         """Return the gradient of the penalty, of w's shape."""
         raise NotImplementedError(f"{type(self).__name__} has no gradient(self, w), which training needs")
 
-    def emit(self, program: Program, w: int) -> int:
-        """Append the penalty on the parameter `w`; return its buffer, of one float64."""
+    def emit(self, program: Program, w: int, rows: tuple[int, int] | None = None) -> int:
+        """Append the penalty on the parameter `w`, or on some rows of it; return its buffer, of one float64."""
+        assert rows is None or self.by_rows
         value = program.array((1,), "penalty", np.dtype(np.float64))
         function = custom.UserFunction(f"{type(self).__name__}.__call__", lambda w: (np.reshape(self(w), (1,)),),
                                        ("the penalty",))
@@ -97,7 +99,7 @@ class L1L2(Regularizer):
     19.5
     """
 
-    native = True
+    native = by_rows = True
 
     def __init__(self, l1: float | None = 0.0, l2: float | None = 0.0) -> None:
         where = type(self).__name__
@@ -114,9 +116,13 @@ class L1L2(Regularizer):
         kernels.penalty_gradient(found, w, self.l1, self.l2)
         return found
 
-    def emit(self, program: Program, w: int) -> int:
-        """Append the penalty on the parameter `w`; return its buffer, of one float64."""
+    def emit(self, program: Program, w: int, rows: tuple[int, int] | None = None) -> int:
+        """Append the penalty on the parameter `w`, or on some rows of it; return its buffer, of one float64."""
         f64 = np.dtype(np.float64)
+        if rows is not None:
+            value = program.array((1,), "penalty", f64)
+            program.emit("embedding_penalty", (w, *rows), (value,), l1=self.l1, l2=self.l2)
+            return value
         sums = program.array((2 * ops.blocks(program.buffers[w].row_size),), "sums", f64)
         value = program.array((1,), "penalty", f64)
         program.emit("penalty_sums", (w,), (sums,), l1=self.l1, l2=self.l2)

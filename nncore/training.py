@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import functools
+import math
 import threading
 import time
 import warnings
@@ -27,7 +28,14 @@ from nncore.executor import Bound, Executor, RunError, gatherable, short_call
 from nncore.feeding import ArrayFeed, Feed, Piece, StreamFeed
 from nncore.history import History
 from nncore.losses.functions import is_pair
-from nncore.optimizers.emit import emit_penalties, emit_step, emit_updates
+from nncore.optimizers.emit import (
+    SQUARES,
+    emit_penalties,
+    emit_penalty_gradients,
+    emit_step,
+    emit_updates,
+    tables_by_rows,
+)
 from nncore.program import Op, Program
 from nncore.progress import Progress, formatted
 from nncore.run import Run
@@ -163,6 +171,8 @@ class _Plan(NamedTuple):
             found[watched.name] = watched.metric.value(
                 sums, {part: kept[number][:rows] for part, number in watched.kept.items()}, rows
             )
+        if SQUARES in totals:
+            found["gradient_norm"] = math.sqrt(totals[SQUARES] / rows)
         return found
 
 
@@ -171,7 +181,6 @@ class Trainable:
 
     weights: list[Variable]
     seed: int
-    layers: list[Any]
     _arenas: list[NDArray[np.uint8]]
     _dtype: np.dtype[Any]
     _input_specs: list[InputSpec]
@@ -201,6 +210,7 @@ class Trainable:
         self._samples = 0  # how often the model was called as in training
         self.stop_training = False
         self._run: Run | None = None  # the call of `fit` under way
+        self._wants_norm = False  # whether a callback of it wants the gradient's norm
         self._busy = threading.Lock()
         self._trainer: int | None = None  # the thread that holds it
         self._building = threading.RLock()  # two threads may be the first to predict
@@ -222,6 +232,11 @@ class Trainable:
         return copy.deepcopy(self)
 
     # ------------------------------------------------------------------ to be defined by a subclass
+    @property
+    def layers(self) -> list[Any]:
+        """The layers, without the inputs."""
+        raise NotImplementedError
+
     @property
     def built(self) -> bool:
         """Whether the model has its weights."""
@@ -376,7 +391,8 @@ class Trainable:
         if not self.built:
             if not self.layers:
                 raise ValueError(f"{type(self).__name__}: the model has no layers")
-            rows = _as_rows(x, where, name, self._dtype)
+            ids = getattr(self.layers[0], "wants_integers", False)
+            rows = _as_rows(x, where, name, np.dtype(np.int64) if ids else self._dtype)
             if rows.ndim < 2:
                 raise ValueError(f"{where}: {name} must have shape (samples, features), got shape {rows.shape}")
             if 0 in rows.shape[1:]:
@@ -458,6 +474,7 @@ class Trainable:
         dtypes = [spec.dtype for spec in self._input_specs]
         return all(gatherable(array, dtype) for array, dtype in zip(data.x, dtypes, strict=True)) and all(
             gatherable(array, self._dtype) for array in data.y)
+
     def _weigh_classes(self, data: Feeds, class_weight: Any, where: str) -> Feeds:
         """Return the data with weights of rows that are also those of their classes."""
         if class_weight is None:
@@ -474,7 +491,7 @@ class Trainable:
         """Lend a program for "fit", "evaluate", "predict" or "sample" for so many rows: to each thread its own."""
         structure: tuple[Any, ...] = ()
         if purpose == "fit":
-            structure = self._make_slots().structure()
+            structure = (*self._make_slots().structure(), self._wants_norm)
         elif purpose == "evaluate":  # penalties count for weights that are trained
             structure = tuple(weight.trainable for weight in self.weights if weight.regularizer is not None)
         idle = self._plans.setdefault((purpose, feeds.kind(), structure), [])
@@ -519,6 +536,11 @@ class Trainable:
                 program.add_total(names[-1], rows_of_loss)
             if purpose == "fit" or looks:
                 loss.check_trainable("fit" if purpose == "fit" else "gradients")
+        trainable = [weight for weight in self.weights if weight.trainable]
+        if purpose == "fit":
+            assert self.optimizer is not None
+            program.by_rows = tables_by_rows(program, self.optimizer, trainable)
+        emit_penalties(program, trainable)
         if looks:
             seen = self._look(program, forward, known)
             program.optimize()
@@ -526,14 +548,13 @@ class Trainable:
             return _Plan(executor, x, tuple(y), tuple(weights), outputs, tuple(names), (), seen)
         watched = self._emit_metrics(program, outputs, dict(zip([number for number, _, _ in trained],
                                                                 zip(y, weights, strict=True), strict=True)))
-        trainable = [weight for weight in self.weights if weight.trainable]
-        emit_penalties(program, trainable)
         if purpose == "fit":
             assert self.optimizer is not None
             powers = self._slots[0] if self.optimizer.powers else None
             shared = emit_step(program, self.optimizer, powers)
             parameters = gradients.backward(program, forward, known)
-            emit_updates(program, self.optimizer, parameters, self._slots_of_weights(), trainable, shared)
+            emit_updates(program, self.optimizer, parameters, self._slots_of_weights(), trainable, shared,
+                         self._wants_norm)
         program.optimize()
         return _Plan(self.executor_class(program, rows), x, tuple(y), tuple(weights), outputs, tuple(names), watched)
 
@@ -549,6 +570,8 @@ class Trainable:
             outputs[name], kernels[name] = buffer, "" if producer is None else producer.kernel
         passed = dict[int, int]()
         parameters = gradients.backward(program, forward, known, passed)
+        if known:
+            parameters = emit_penalty_gradients(program, parameters, self.weights)
         found = {}
         for name, buffer in outputs.items():
             at: int | None = buffer
@@ -763,6 +786,7 @@ class Trainable:
         hooks, progress = CallbackList(callbacks, where), Progress(verbose, epochs)
         nonfinite = hooks.policy(nonfinite)
         with self._alone(where):
+            self._wants_norm = any(callback.gradient_norm for callback in hooks.callbacks)
             with self._unbuilt_again():
                 data = self._given(where, x, y, sample_weight, batch_size, shuffle, split > 0)
                 held_out = self._validation(validation_data)
@@ -1013,6 +1037,7 @@ class Trainable:
         4.0
         """
         with self._alone("train_on_batch"):
+            self._wants_norm = False
             data = self._feeds("train_on_batch", x, y, sample_weight)
             data = self._converted(data)
             with Progress(0, 1, data.rows) as progress, ArrayFeed(self, "fit", data, data.rows) as feed:

@@ -211,6 +211,21 @@ def test_slopes_move_along_their_gradient(shared):
     np.testing.assert_allclose(before - layer.alpha.numpy(), slopes, rtol=1e-7, atol=1e-10)
 
 
+@pytest.mark.parametrize("kind", EXECUTORS)
+def test_penalties_and_constraints_of_slopes(kind):
+    """The penalty is a part of the loss; slopes that would become negative stay at 0."""
+    x = np.random.default_rng(9).normal(size=(40, 3))
+    make = partial(PReLU, nn.initializers.Constant(0.25), dtype="float64")
+    plain, penalized = (model_of([layer], (3,), kind) for layer in (make(), make("l2")))
+    assert penalized.evaluate(x, x, verbose=0) == pytest.approx(plain.evaluate(x, x, verbose=0) + 0.01 * 3 * 0.0625)
+    free, kept = make(), make(alpha_constraint="non_neg")
+    for layer in (free, kept):
+        model_of([layer], (3,), kind, nn.optimizers.SGD(0.5)).fit(x, -np.abs(x) - np.minimum(x, 0) * 3, 8, 5, 0)
+    assert (free.get_weights()[0] < 0).any() and (kept.get_weights()[0] >= 0).all()
+    again = PReLU(**make("l1", "non_neg").get_config())
+    assert again.get_config() == make("l1", "non_neg").get_config()
+
+
 def test_a_frozen_slope_stays():
     x = np.random.default_rng(8).normal(size=(20, 3))
     model = model_of([Dense(4), PReLU(nn.initializers.Constant(0.25), trainable=False), Dense(1)], (3,))

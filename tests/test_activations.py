@@ -320,7 +320,7 @@ def test_parameters_choose_the_kernel(activation, kernel, scalars):
         (partial(activations.softmax, axis=1.5), TypeError, "softmax: axis must be"),
         ("<lambda>", ValueError, "a function without a name cannot be found again"),
         ((np.sin, 3), TypeError, "activation must be a name"),
-        (Dense, TypeError, "activation must be a name"),
+        (Dense, TypeError, "activation must be a function of one array"),
     ],
 )
 def test_refused(identifier, error, message):

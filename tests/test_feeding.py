@@ -175,6 +175,37 @@ def test_several_inputs_and_outputs():
     assert state(changed) == state(twin)
 
 
+@pytest.mark.parametrize("optimizer", [
+    lambda: nn.optimizers.SGD(0.05),
+    lambda: nn.optimizers.Adam(nn.optimizers.schedules.ExponentialDecay(0.05, 3, 0.7), gradient_accumulation_steps=3),
+    lambda: nn.optimizers.RMSprop(0.01, use_ema=True, ema_overwrite_frequency=5),
+], ids=["sgd", "schedule, accumulation", "averages"])
+def test_the_number_of_the_step_is_the_same_however_a_run_is_cut(optimizer):
+    """Masks, schedules and accumulation go by it."""
+    def new():
+        model = nn.Sequential([nn.Input((3,)), nn.layers.GaussianNoise(0.1), Dense(20, "tanh"), nn.layers.Dropout(0.4), Dense(1)],
+                              seed=3)
+        model.compile(optimizer(), "mse")
+        return model
+
+    hook = LambdaCallback(on_train_batch_end=lambda batch, logs: None)
+    runs = [
+        lambda model: model.fit(X, Y, 16, 6, 0, shuffle=False),
+        lambda model: model.fit(X, Y, 16, 6, 0, shuffle=False, callbacks=hook),
+        lambda model: model.fit(X, Y, 16, 8, 0, shuffle=False, steps_per_epoch=3),
+        lambda model: model.fit(X, Y, 16, 3, 0, shuffle=False, steps_per_epoch=8, callbacks=hook),
+        lambda model: model.fit(Rows(X, Y), epochs=6, verbose=0, shuffle=False),
+        lambda model: model.fit(X, Y, 16, 6, 0, shuffle=False, augment=lambda x, y, rng: (x, y)),
+    ]
+    found = []
+    for run in runs:
+        model = new()
+        run(model)
+        found.append(state(model))
+        assert model.optimizer.steps == 24
+    assert all(one == found[0] for one in found)
+
+
 def test_class_weights_of_batches():
     ids = (Y[:, 0] > 0.5).astype(int)
     def new():

@@ -235,6 +235,42 @@ def test_right_gradients_pass(layers, loss, targets, training):
     assert model.get_weights()[0].dtype == np.float32
 
 
+@pytest.mark.parametrize(
+    ("layers", "loss"),
+    [
+        (lambda: [D(8, "tanh", kernel_regularizer=nn.regularizers.L2(0.1)), D(2, bias_regularizer="l1")], "mse"),
+        (lambda: [D(8, "tanh"), nn.layers.Dropout(0.4), D(2)], "huber"),
+        (lambda: [D(8), nn.layers.BatchNormalization(), D(2)], "mse"),  # the loss does not depend on the first bias
+        (lambda: [D(40, "relu"), D(40, "relu"), D(2)], nn.losses.MeanAbsoluteError(reduction="mean_with_sample_weight")),
+        (lambda: [D(40, "relu"), D(2)], nn.losses.MeanSquaredError(reduction="sum")),
+    ],
+)
+@pytest.mark.parametrize("size", [1e-3, 1.0, 1e3])
+def test_penalties_masks_reductions_and_losses_of_any_size(layers, loss, size):
+    model = chain(*layers(), loss=loss)
+    found = nn.testing.check_gradients(model, FEW, size * TARGETS, np.linspace(0.5, 2, 24))
+    assert len(found) == len(model.weight_paths()) - 2 * any("moving" in path for path in model.weight_paths())
+    assert max(found.values()) < 1e-7
+
+
+def test_a_wrong_penalty_is_found():
+    class Wrong(nn.regularizers.Regularizer):
+        def __call__(self, w):
+            return 0.1 * (w**2).sum()
+
+        def gradient(self, w):
+            return 0.1 * w
+
+    with pytest.raises(AssertionError, match="wrong is the gradient of 'dense/kernel' .*; right are 'dense/bias'"):
+        nn.testing.check_gradients(chain(D(2, kernel_regularizer=Wrong())), FEW, TARGETS)
+
+
+def test_penalties_are_in_the_gradients():
+    plain, more = (chain(D(2, kernel_regularizer=kind)) for kind in (None, nn.regularizers.L2(0.5)))
+    difference = more.gradients(X, Y)["dense/kernel"] - plain.gradients(X, Y)["dense/kernel"]
+    np.testing.assert_allclose(difference, more.get_weights()[0], rtol=1e-4, atol=1e-6)
+
+
 def test_right_gradients_with_weights_of_the_rows():
     model = chain(D(8, "relu"), D(2))
     weight = np.linspace(0, 2, 24)

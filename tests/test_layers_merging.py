@@ -204,6 +204,25 @@ def test_factorization_machine(executor, use_linear, use_bias):
     check_gradient(model, x, rows(1), executor)
 
 
+@each_executor
+def test_penalties_and_constraints_of_a_factorization_machine(executor):
+    layer = FactorizationMachine(
+        3, kernel_initializer="random_normal", kernel_regularizer=nn.regularizers.L2(0.1),
+        factors_regularizer=nn.regularizers.L2(0.2), factors_constraint=nn.constraints.MaxNorm(0.25), dtype="float64",
+    )
+    model = nn.Sequential([nn.Input((6,), dtype="float64"), layer], seed=3)
+    model.executor_class = executor
+    model.compile(nn.optimizers.SGD(0.5), "mse")
+    x, y = rows(6), rows(1)
+    kernel, _, factors = model.get_weights()
+    plain = ((model.predict(x) - y) ** 2).mean()
+    assert model.evaluate(x, y, verbose=0) == pytest.approx(plain + 0.1 * (kernel**2).sum() + 0.2 * (factors**2).sum())
+    model.fit(x, y, epochs=20, verbose=0)
+    assert np.linalg.norm(model.get_weights()[2], axis=0).max() == pytest.approx(0.25, rel=1e-6)
+    again = type(layer)(**layer.get_config())
+    assert again.get_config() == layer.get_config()
+
+
 def test_interaction_of_fields():
     x = rows(5, 4)
     want = sum((x[:, i] * x[:, j]).sum(axis=1) for i in range(5) for j in range(i + 1, 5))[:, None]

@@ -17,15 +17,19 @@ class Recorder:
     """Stands for a Program: it notes the ops and the widths of the buffers."""
 
     def __init__(self):
-        self.ops, self.widths, self.roles = [], [], []
+        self.ops, self.widths, self.roles, self.layer = [], [], [], ""
 
     def rows(self, width, dtype=None, role=None):
-        self.widths.append(width)
+        self.widths.append(width[0] if isinstance(width, tuple) else width)
         self.roles.append(role)
         return len(self.widths) - 1
 
     def width(self, buffer):
         return self.widths[buffer]
+
+    @property
+    def buffers(self):
+        return [SimpleNamespace(shape=() if width is None else (width,)) for width in self.widths]
 
     def like(self, buffer, role="gradient"):
         return self.rows(self.widths[buffer], role=role)

@@ -397,6 +397,63 @@ def test_stop_on_tolerance():
     assert stop.reason == "the loss fell by 0.01 in 2 epochs"
 
 
+def flat(found):
+    return np.sqrt(sum(float((gradient.astype(np.float64) ** 2).sum()) for gradient in found.values()))
+
+
+@pytest.mark.parametrize("kind", ["compiled", "numpy"])
+@pytest.mark.parametrize("optimizer", [
+    lambda: nn.optimizers.SGD(0.05, 0.9), lambda: nn.optimizers.Adam(0.01, global_clipnorm=0.1),
+    lambda: nn.optimizers.SGD(0.05, clipnorm=0.2), lambda: nn.optimizers.SGD(0.05, gradient_accumulation_steps=2)])
+def test_the_norm_of_the_gradient(optimizer, kind):
+    """Against `model.gradients`: of the full batch, and the root of the mean square of batches."""
+    def new():
+        model = make()
+        model.executor_class = nn.executor.Executor if kind == "compiled" else nn.reference.executor.Executor
+        model.compile(optimizer(), "mse")
+        return model
+
+    wants = StopOnTolerance(None, gradient_tol=0.0)
+    model, plain, before = new(), new(), []
+    note = LambdaCallback(on_epoch_begin=lambda epoch, logs: before.append(flat(model.gradients(X, Y))))
+    found = model.fit(X, Y, 50, 4, 0, callbacks=[wants, note]).history["gradient_norm"]
+    assert found == pytest.approx(before, rel=1e-12)
+    assert "gradient_norm" not in plain.fit(X, Y, 50, 4, 0).history
+    assert [w.tobytes() for w in model.get_weights()] == [w.tobytes() for w in plain.get_weights()]  # it changes nothing
+    before.clear()
+    model = new()
+    note = LambdaCallback(on_train_batch_begin=lambda batch, logs: before.append(
+        flat(model.gradients(X[20 * batch : 20 * batch + 20], Y[20 * batch : 20 * batch + 20])) ** 2 * (20, 20, 10)[batch]))
+    found = model.fit(X, Y, 20, 1, 0, shuffle=False, callbacks=[wants, note]).history["gradient_norm"]
+    assert found == pytest.approx([np.sqrt(sum(before) / 50)], rel=1e-12)
+    assert list(model.train_on_batch(X, Y, return_dict=True)) == list(model.evaluate(X, Y, verbose=0, return_dict=True)) == ["loss"]
+
+
+def test_penalties_are_in_the_gradient():
+    model = nn.Sequential([nn.Input((3,)), Dense(1, dtype="float64", kernel_regularizer=nn.regularizers.L2(0.3))], seed=1)
+    model.compile("sgd", "mse")
+    kernel, bias = (w.astype(np.float64) for w in model.get_weights())
+    error = X @ kernel + bias - Y
+    gradient = np.concatenate([(2 / 50 * X.T @ error + 2 * 0.3 * kernel).ravel(), 2 / 50 * error.sum(axis=0)])
+    history = model.fit(X, Y, 50, 1, 0, callbacks=StopOnTolerance(None, gradient_tol=0.0)).history
+    assert history["gradient_norm"] == pytest.approx([np.sqrt((gradient**2).sum())], rel=1e-9)
+
+
+def test_stop_on_a_small_gradient(capsys):
+    """Full-batch gradient descent on least squares: the norm of the gradient is that of the formula."""
+    model = nn.Sequential([nn.Input((3,)), Dense(1, dtype="float64")], seed=1)
+    model.compile(nn.optimizers.SGD(0.3), "mse")
+    stop = StopOnTolerance(None, gradient_tol=1e-6, verbose=1)
+    norms = model.fit(X, Y, 50, 10_000, 0, callbacks=stop).history["gradient_norm"]
+    assert len(norms) < 1000 and norms[-2] > 1e-6 >= norms[-1] and model.stop_training
+    design = np.concatenate([X, np.ones((50, 1))], axis=1)
+    exact = np.linalg.lstsq(design, Y, rcond=None)[0]
+    assert np.allclose(np.concatenate([model.get_weights()[0], model.get_weights()[1][None]]), exact, atol=1e-5)
+    assert stop.reason.startswith("the gradient's norm is ") and "training ends" in capsys.readouterr().out
+    with pytest.raises(ValueError, match="StopOnTolerance: give tol, gradient_tol or both"):
+        StopOnTolerance(None)
+
+
 def test_state_survives(tmp_path):
     """Each callback goes on from its state as if nothing had been, at every epoch."""
     values = [5.0, 4.0, 4.2, 3.0, 3.1, 3.2, 2.0, 2.5, 2.5, 2.5, 2.5, 2.4]

@@ -405,6 +405,21 @@ def test_a_frozen_layer_is_in_inference_mode():
     assert all((one != other).any() for one, other in zip(before, layer.get_weights(), strict=True))
 
 
+@pytest.mark.parametrize("kind", [BatchNormalization, LayerNormalization])
+def test_penalties_and_constraints(kind):
+    x, y = data(40, 3)
+    layer = kind(gamma_regularizer=nn.regularizers.L2(0.025), beta_regularizer="l1", beta_constraint="non_neg",
+                 gamma_constraint=nn.constraints.MaxNorm(0.5), beta_initializer="ones", dtype="float64")
+    model = model_of(layer, Dense(1, dtype="float64"))
+    plain = ((model.predict(x) - y) ** 2).mean()
+    close(model.evaluate(x, y, verbose=0), plain + 0.025 * 3 + 0.01 * 3)
+    model.fit(x, y, batch_size=8, epochs=3, verbose=0)
+    gamma, beta = layer.get_weights()[:2]
+    assert np.linalg.norm(gamma) <= 0.5 + 1e-12
+    assert (beta >= 0).all()
+    assert repr(kind(**layer.get_config())) == repr(layer)
+
+
 def test_saved_and_loaded(tmp_path):
     x, y = data(40, 7)
     adapted = Normalization(dtype="float64")
@@ -613,7 +628,9 @@ def test_threads_and_instruction_sets(tmp_path, level):
 def test_fusing_changes_no_bit(monkeypatch, name, dtype):
     fused = train(name, dtype)
     monkeypatch.setattr(Program, "_fuse_activations", lambda self: None)
-    monkeypatch.setattr(executor, "_fusions", lambda program: executor.Fusions({}, {}, {}, set(), set()))
+    kinds = executor.Fusions.__annotations__.values()
+    none = executor.Fusions(*(set() if "set" in str(kind) else {} for kind in kinds))
+    monkeypatch.setattr(executor, "_fusions", lambda program: none)
     assert_same(train(name, dtype), fused, name)
 
 

@@ -350,12 +350,13 @@ cdef void sigmoid_focal_terms(const floating* z, const floating* t, floating* te
     for i in range(n):
         term[i] = -magnitude(z[i])
     exp_all(term, n)
-    for i in range(n):
+    for i in range(n):  # and not in one loop with the next: of more arrays the compiler makes no vectors
         near = <floating>1 / (<floating>1 + term[i])
         far = term[i] * near
-        up = near if z[i] > 0 else far
-        down = far if z[i] > 0 else near
-        rest = <floating>1 - t[i]
+        slope[i] = near if z[i] > 0 else far
+        f[i] = far if z[i] > 0 else near
+    for i in range(n):
+        up, down, rest = slope[i], f[i], <floating>1 - t[i]
         f[i] = fma(t[i], down, rest * up)
         df[i] = fma(<floating>-2, t[i], <floating>1) * (up * down)
         slope[i] = fma(up, rest, -(t[i] * down))

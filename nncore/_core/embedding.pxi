@@ -8,7 +8,9 @@
 #    the optimizer's update runs on those rows alone. Threads share out the rows.
 # C. Rows are found through a hash table with room for twice as many: its size goes with the batch, not with
 #    the table. (Sorting takes longer, and so does an array with a place for each of the table's rows.)
-# D. An update takes rows together into a block, so that its loops run over full vectors where rows are short.
+# D. Where a table is used several times in a model, `embedding_join` puts the ids of all uses side by side,
+#    and what their rows get, as if it were one use.
+# E. An update takes rows together into a block, so that its loops run over full vectors where rows are short.
 
 cdef enum:
     ROWS_GRAIN = 16  # touched rows that a thread takes at least
@@ -83,6 +85,45 @@ cdef inline void add_row(floating* sum, const floating* x, Py_ssize_t D) noexcep
         sum[d] = sum[d] + x[d]
 
 
+cdef void ids_of_floats(
+    const floating* x,  # IN  (N,)
+    int64_t* ids,       # OUT (N,)
+    Py_ssize_t N,
+) noexcept nogil:
+    """ids := x without its fraction, as Keras takes floats; -1 for what int64 does not hold, and for nan"""
+    cdef Py_ssize_t i
+    for i in range(N):
+        ids[i] = <int64_t>x[i] if -4e18 < x[i] < 4e18 else -1
+
+
+cdef void mask_shares(
+    const int64_t* ids,  # IN  (B, n)
+    floating* shares,    # OUT (B,)
+    Py_ssize_t n, Py_ssize_t begin, Py_ssize_t end,
+) noexcept nogil:
+    """shares[b] := 1 / the number of ids that are not 0;  0 where there is none"""
+    cdef Py_ssize_t b, i, count
+    for b in range(begin, end):
+        count = 0
+        for i in range(n):
+            count += ids[b * n + i] != 0
+        shares[b] = <floating>1 / <floating>count if count > 0 else <floating>0
+
+
+cdef void embedding_join(
+    const int64_t* ids,  # IN  (B, n)
+    const floating* dy,  # IN  (B, n, D)
+    int64_t* all_ids,    # OUT (B, m), of which columns [at, at + n)
+    floating* all_dy,    # OUT (B, m, D)
+    Py_ssize_t B, Py_ssize_t n, Py_ssize_t D, Py_ssize_t m, Py_ssize_t at, int thread, int n_threads,
+) noexcept nogil:
+    cdef Py_ssize_t begin, end, b
+    nn_share(B, ROW_GRAIN, thread, n_threads, &begin, &end)
+    for b in range(begin, end):
+        memcpy(all_ids + b * m + at, ids + b * n, n * sizeof(int64_t))
+        memcpy(all_dy + (b * m + at) * D, dy + b * n * D, n * D * sizeof(floating))
+
+
 cdef void embedding_index(
     const int64_t* ids,  # IN  (N,)
     int64_t* rows,       # OUT (N,) the touched rows, in the order in which they first come; U of them
@@ -141,6 +182,51 @@ cdef void embedding_sums(
         memset(dw + u * D, 0, D * sizeof(floating))
         for i in range(ends[u - 1] if u > 0 else 0, ends[u]):
             add_row(dw + u * D, dy + places[i] * D, D)
+
+
+cdef inline bint is_of_rows(const Op* op) noexcept nogil:
+    """Whether an op is one of some rows of a table."""
+    return op.p[7] != NULL and (is_update(op.kernel) or op.kernel == K_PENALTY_GRADIENT
+                                or op.kernel == K_NON_NEGATIVE or op.kernel == K_NORM_CONSTRAINT)
+
+
+cdef void run_on_rows(const Op* op, double rate, int thread, int n_threads, floating* unused) noexcept nogil:
+    """What the op does to a parameter, on the rows p[7] of it, p[8] in number."""
+    cdef const int64_t* rows = <const int64_t*>op.p[7]
+    cdef floating* w = <floating*>op.p[1 if op.kernel == K_PENALTY_GRADIENT else 0]
+    cdef Py_ssize_t D = op.n[0], begin, end, u
+    if is_update(op.kernel):
+        update_rows(op, rate, D, thread, n_threads, unused)
+        return
+    nn_share((<const int64_t*>op.p[8])[0], ROWS_GRAIN, thread, n_threads, &begin, &end)
+    for u in range(begin, end):
+        if op.kernel == K_PENALTY_GRADIENT:
+            penalty_gradient(<floating*>op.p[0] + u * D, <const floating*>w + rows[u] * D, D, op.n[2] != 0,
+                             op.s[0], op.s[1], 0, 1)
+        elif op.kernel == K_NON_NEGATIVE:
+            non_negative(w + rows[u] * D, D, 0, 1)
+        else:
+            norm_constraint(w + rows[u] * D, 1, D, 1, False, op.s[0], op.s[1], op.s[2], 0, 1)
+
+
+cdef void embedding_penalty(
+    const floating* w,     # IN  (V, D)
+    const int64_t* rows,   # IN  (U,)
+    const int64_t* count,  # IN  U
+    double* value,         # OUT (1,)
+    Py_ssize_t D, double l1, double l2,
+) noexcept nogil:
+    """value := l1 sum |w| + l2 sum w^2 over some rows: their sums, as `penalty_sums` has them, in order"""
+    cdef double[2] part
+    cdef double sizes = 0, squares = 0
+    cdef Py_ssize_t u, first
+    for u in range(count[0]):
+        for first from 0 <= first < D by NORM_BLOCK:
+            penalty_sums(w + rows[u] * D + first, <double*>part, min(<Py_ssize_t>NORM_BLOCK, D - first), l1,
+                         l2, 0, 1)
+            sizes += part[0]
+            squares += part[1]
+    value[0] = l1 * sizes + l2 * squares
 
 
 cdef void update_rows(const Op* op, double rate, Py_ssize_t D, int thread, int n_threads,

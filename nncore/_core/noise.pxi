@@ -53,8 +53,8 @@ cdef void dropout(
             if at // PICKS != s.group:
                 go_to(&s, at // PICKS)
             low, high = max(first, at), min(last, at + WORDS)
-            keep_some(x + low, y + low, s.words + (low - at), 16 if at % PICKS else 0, high - low, limit, scale,
-                 shift, dropped)
+            keep_some(x + low, y + low, s.words + (low - at), 16 if at % PICKS else 0, high - low, limit,
+                      scale, shift, dropped)
         return
     for b in range(begin, end):
         for a in range(A):
@@ -70,7 +70,7 @@ cdef void dropout(
 
 
 cdef inline void keep_some(const floating* x, floating* y, const uint32_t* words, int above, Py_ssize_t n,
-                      uint32_t limit, floating scale, floating shift, floating dropped) noexcept nogil:
+                           uint32_t limit, floating scale, floating shift, floating dropped) noexcept nogil:
     """The 16 bits from bit `above` of a word decide over an element."""
     cdef Py_ssize_t i
     for i in range(n):
@@ -78,7 +78,7 @@ cdef inline void keep_some(const floating* x, floating* y, const uint32_t* words
 
 
 cdef inline void keep_all(const floating* x, floating* y, Py_ssize_t n, bint kept, floating scale,
-                        floating shift, floating dropped) noexcept nogil:
+                          floating shift, floating dropped) noexcept nogil:
     cdef Py_ssize_t i
     for i in range(n):
         y[i] = fma(scale, x[i], shift) if kept else dropped

@@ -74,11 +74,15 @@ cdef enum Kernel:
     K_LOSS_WEIGHTS
     K_DROPOUT
     K_GAUSSIAN
+    K_IDS_OF_FLOATS
+    K_MASK_SHARES
     K_EMBEDDING_FORWARD
+    K_EMBEDDING_JOIN
     K_EMBEDDING_BACKWARD
     K_EMBEDDING_INDEX
     K_EMBEDDING_SUMS
     K_EMBEDDING_SQUARES
+    K_EMBEDDING_PENALTY
     K_MERGE
     K_SUM_ARRAYS
     K_EXTREMUM_BACKWARD
@@ -188,8 +192,8 @@ cdef void run_op_typed(const Op* op, const Batch* batch, void* scratch, int thre
         binary_accuracy(p0, p1, p2, p3, B, n0, s0, thread, n_threads)
     elif kernel == K_ABSOLUTE_ERROR:
         absolute_error(p0, p1, p2, p3, B, n0, scratch, thread, n_threads)
-    elif is_update(kernel) and op.p[7] != NULL:
-        update_rows(op, batch.rate, n0, thread, n_threads, unused)
+    elif is_of_rows(op):
+        run_on_rows(op, batch.rate, thread, n_threads, unused)
     elif is_update(kernel):
         update(op, batch.rate, p0, p1, p2, p3, p4, n0, thread, n_threads)
     elif kernel == K_ADAM_STEP and thread == 0:
@@ -257,6 +261,15 @@ cdef void run_op_typed(const Op* op, const Batch* batch, void* scratch, int thre
                 <floating>op.s[3], op.n[4], op.n[5], batch.step, thread, n_threads)
     elif kernel == K_GAUSSIAN:
         gaussian(p0, p1, B, n0, op.n[3] != 0, s0, op.n[4], op.n[5], batch.step, thread, n_threads)
+    elif kernel == K_IDS_OF_FLOATS:
+        nn_share(B, ROW_GRAIN, thread, n_threads, &begin, &end)
+        ids_of_floats(p0 + begin * n0, <int64_t*>op.p[1] + begin * n0, (end - begin) * n0)
+    elif kernel == K_MASK_SHARES:
+        nn_share(B, ROW_GRAIN, thread, n_threads, &begin, &end)
+        mask_shares(<const int64_t*>op.p[0], p1, n0, begin, end)
+    elif kernel == K_EMBEDDING_JOIN:
+        embedding_join(<const int64_t*>op.p[0], p1, <int64_t*>op.p[2], p3, B, n1, n0, op.n[2], op.n[3], thread,
+                       n_threads)
     elif kernel == K_EMBEDDING_FORWARD:
         embedding_forward(<const int64_t*>op.p[0], p1, p2, B, n1, n0, op.n[2], op.n[3], op.n[4] != 0, thread,
                           n_threads)
@@ -269,6 +282,9 @@ cdef void run_op_typed(const Op* op, const Batch* batch, void* scratch, int thre
     elif kernel == K_EMBEDDING_SUMS:
         embedding_sums(p0, <const int64_t*>op.p[1], <const int64_t*>op.p[2], <const int64_t*>op.p[3], p4, n0,
                        thread, n_threads)
+    elif kernel == K_EMBEDDING_PENALTY and thread == 0:
+        embedding_penalty(p0, <const int64_t*>op.p[1], <const int64_t*>op.p[2], <double*>op.p[3], n0, op.s[0],
+                          op.s[1])
     elif kernel == K_EMBEDDING_SQUARES and thread == 0:
         embedding_squares(p0, <const int64_t*>op.p[1], <double*>op.p[2] + n1, n0)
     elif kernel == K_MERGE:
@@ -397,7 +413,7 @@ cdef double op_work(const Op* op, Py_ssize_t B) noexcept nogil:
     cdef int64_t kernel = op.kernel
     if kernel == K_DENSE_FORWARD or kernel == K_DENSE_BACKWARD_INPUT or kernel == K_DENSE_BACKWARD_PARAMS:
         return <double>B * op.n[0] * op.n[1] / GRAIN_MULTIPLY_ADDS
-    if is_update(kernel) and op.p[7] != NULL:  # of some rows
+    if is_of_rows(op):
         return <double>B * op.n[0] * op.n[1] / (GRAIN_ELEMENTS // 4)
     if kernel == K_NORM_CONSTRAINT:
         return <double>op.n[0] * op.n[1] * op.n[2] / GRAIN_ELEMENTS
@@ -409,10 +425,10 @@ cdef double op_work(const Op* op, Py_ssize_t B) noexcept nogil:
         return 0
     if kernel == K_LOSS_WEIGHTS:
         return 0
-    if K_EMBEDDING_FORWARD <= kernel <= K_EMBEDDING_SUMS:
-        return <double>B * op.n[0] * op.n[1] / GRAIN_ELEMENTS if kernel != K_EMBEDDING_INDEX else 0
-    if kernel == K_EMBEDDING_SQUARES:
+    if kernel == K_EMBEDDING_INDEX or kernel == K_EMBEDDING_SQUARES or kernel == K_EMBEDDING_PENALTY:
         return 0
+    if K_EMBEDDING_FORWARD <= kernel <= K_EMBEDDING_SUMS:
+        return <double>B * op.n[0] * op.n[1] / GRAIN_ELEMENTS
     if kernel == K_DROPOUT:
         return <double>B * op.n[0] * op.n[1] * op.n[2] / GRAIN_ELEMENTS
     if kernel == K_GAUSSIAN:

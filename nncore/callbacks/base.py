@@ -33,6 +33,11 @@ class Callback:
         All callbacks of the run, in the order in which they are called.
     last : bool
         Whether it is called after all callbacks that are not; set on the class.
+    gradient_norm : bool
+        Whether it wants a "gradient_norm" in the logs of training, which the history then has too: the root of the
+        mean over the rows of the squared norms of the batches' gradients, of all weights that are trained together,
+        with penalties and before clipping. Where a batch is all rows it is the norm of the gradient at the weights
+        that the epoch began with. It costs a pass over the gradients in each step.
 
     Examples
     --------
@@ -51,6 +56,7 @@ class Callback:
     model: Any = None
     peers: Sequence[Callback] = ()
     last: ClassVar[bool] = False
+    gradient_norm: bool = False
 
     def __init_subclass__(cls) -> None:
         """Take Keras's older names of the hooks of a batch, on_batch_begin and on_batch_end."""

@@ -6,6 +6,7 @@ from nncore.layers.base import Layer
 from nncore.layers.batch_normalization import BatchNormalization
 from nncore.layers.dense import Dense
 from nncore.layers.dropout import Dropout, SpatialDropout1D
+from nncore.layers.embedding import Embedding
 from nncore.layers.factorization import FactorizationMachine, FMInteraction
 from nncore.layers.gaussian_dropout import GaussianDropout
 from nncore.layers.gaussian_noise import GaussianNoise
@@ -45,6 +46,7 @@ __all__ = [
     "Dense",
     "Dot",
     "Dropout",
+    "Embedding",
     "FMInteraction",
     "FactorizationMachine",
     "Flatten",

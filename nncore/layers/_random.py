@@ -42,6 +42,8 @@ class RandomLayer(Layer):
         y = program.like(x, role="activation")
         seed, number = _noise.stream(program, self.seed)
         program.emit(self.kernel, (x,), (y,), **settings, seed=seed, layer=number, step=0)
+        if x in program.masks:
+            program.masks[y] = program.masks[x]
         return y
 
     def get_config(self) -> dict[str, Any]:

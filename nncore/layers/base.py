@@ -63,6 +63,7 @@ class Layer:
 
     kinds: ClassVar[dict[str, type[Layer]]] = {}
     takes_integers: ClassVar[bool] = False  # whether ids may come in; those in NumPy are given what there is
+    wants_integers: ClassVar[bool] = False  # whether an input without a dtype that it reads holds ids
 
     def __init_subclass__(cls) -> None:
         """Make the class known to `load_model`."""

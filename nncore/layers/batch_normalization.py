@@ -7,14 +7,13 @@ from typing import Any
 from numpy.typing import DTypeLike
 
 from nncore import _checks, initializers
-from nncore.layers._axes import axis_number, features
-from nncore.layers.base import Layer, Shape
+from nncore.layers._normalizing import ScaleAndShift
 from nncore.program import Program
 
 __all__ = ["BatchNormalization"]
 
 
-class BatchNormalization(Layer):
+class BatchNormalization(ScaleAndShift):
     """Bring each feature to mean 0 and variance 1 over the batch, then scale and shift it.
 
     In training ``y = (x - mean) / sqrt(variance + epsilon) * gamma + beta`` with mean and (biased) variance of each
@@ -36,6 +35,10 @@ class BatchNormalization(Layer):
         First values of beta and gamma.
     moving_mean_initializer, moving_variance_initializer : str or Initializer
         First values of the moving mean and variance.
+    beta_regularizer, gamma_regularizer : str or Regularizer, optional
+        Penalties on them: see `nncore.regularizers`.
+    beta_constraint, gamma_constraint : str or Constraint, optional
+        What they are brought back to after each update: see `nncore.constraints`.
     name, dtype, trainable : optional
         As of every layer.
 
@@ -66,41 +69,32 @@ class BatchNormalization(Layer):
         gamma_initializer: Any = "ones",
         moving_mean_initializer: Any = "zeros",
         moving_variance_initializer: Any = "ones",
+        beta_regularizer: Any = None,
+        gamma_regularizer: Any = None,
+        beta_constraint: Any = None,
+        gamma_constraint: Any = None,
         *,
         name: str | None = None,
         dtype: DTypeLike | None = None,
         trainable: bool = True,
     ) -> None:
-        super().__init__(name, dtype, trainable)
-        where = type(self).__name__
-        self.axis = axis_number(axis, where)
-        self.momentum = _checks.real(momentum, where, "momentum", low=0.0, high=1.0)
-        self.epsilon = _checks.real(epsilon, where, "epsilon", low=0.0)
-        self.center = _checks.boolean(center, where, "center")
-        self.scale = _checks.boolean(scale, where, "scale")
-        self.beta_initializer = initializers.get(beta_initializer)
-        self.gamma_initializer = initializers.get(gamma_initializer)
+        super().__init__(axis, epsilon, center, scale, (beta_initializer, beta_regularizer, beta_constraint),
+                         (gamma_initializer, gamma_regularizer, gamma_constraint), name, dtype, trainable)
+        self.momentum = _checks.real(momentum, type(self).__name__, "momentum", low=0.0, high=1.0)
         self.moving_mean_initializer = initializers.get(moving_mean_initializer)
         self.moving_variance_initializer = initializers.get(moving_variance_initializer)
 
     def build(self, input_shape: Any) -> None:
         """Make gamma, beta, the moving mean and the moving variance, all (C,)."""
-        shape = (features(self, input_shape, self.axis),)
-        self.gamma = self.add_weight(shape, self.gamma_initializer, name="gamma") if self.scale else None
-        self.beta = self.add_weight(shape, self.beta_initializer, name="beta") if self.center else None
+        super().build(input_shape)
+        shape = (input_shape[-1],)
         self.moving_mean = self.add_weight(shape, self.moving_mean_initializer, False, "moving_mean")
         self.moving_variance = self.add_weight(shape, self.moving_variance_initializer, False, "moving_variance")
-
-    def compute_output_shape(self, input_shape: Any) -> Shape:
-        """Return the input's shape."""
-        features(self, input_shape, self.axis)
-        return tuple(input_shape)
 
     def emit(self, program: Program, x: Any) -> int:
         """Append the op of training or that of inference."""
         moving = program.parameter(self.moving_mean), program.parameter(self.moving_variance)
-        scale_shift = (None if weight is None else program.parameter(weight) for weight in (self.gamma, self.beta))
-        inputs = (x, *moving, *scale_shift)
+        inputs = (x, *moving, *self._scale_and_shift(program))
         y = program.rows(program.buffers[x].shape)
         if not (program.training and self.trainable):
             program.emit("batch_normalization", inputs, (y,), epsilon=self.epsilon)
@@ -113,15 +107,8 @@ class BatchNormalization(Layer):
     def get_config(self) -> dict[str, Any]:
         """Return the arguments that make an equal layer."""
         return {
-            "axis": self.axis,
             "momentum": self.momentum,
-            "epsilon": self.epsilon,
-            "center": self.center,
-            "scale": self.scale,
-            "beta_initializer": initializers.serialize(self.beta_initializer),
-            "gamma_initializer": initializers.serialize(self.gamma_initializer),
             "moving_mean_initializer": initializers.serialize(self.moving_mean_initializer),
             "moving_variance_initializer": initializers.serialize(self.moving_variance_initializer),
             **super().get_config(),
         }
-

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from nncore import _checks, initializers
+from nncore import _checks, constraints, initializers, regularizers
 from nncore.layers.base import Layer, Shape
 from nncore.layers.merging import _op, _title
 from nncore.program import Program
@@ -28,6 +28,10 @@ class FactorizationMachine(Layer):
         Whether there is a bias.
     kernel_initializer, bias_initializer, factors_initializer : str or Initializer
         First values of the kernel (I, 1), of the bias (1,) and of the factors (I, K); zero factors would stay zero.
+    kernel_regularizer, factors_regularizer : str or Regularizer, optional
+        Penalties on them: see `nncore.regularizers`.
+    kernel_constraint, factors_constraint : str or Constraint, optional
+        What they are brought back to after each update: see `nncore.constraints`.
     name, dtype, trainable : optional
         As of every layer.
 
@@ -53,6 +57,10 @@ class FactorizationMachine(Layer):
         kernel_initializer: Any = "zeros",
         bias_initializer: Any = "zeros",
         factors_initializer: Any = "random_normal",
+        kernel_regularizer: Any = None,
+        factors_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        factors_constraint: Any = None,
         *,
         name: str | None = None,
         dtype: DTypeLike | None = None,
@@ -66,16 +74,22 @@ class FactorizationMachine(Layer):
         self.kernel_initializer = initializers.get(kernel_initializer)
         self.bias_initializer = initializers.get(bias_initializer)
         self.factors_initializer = initializers.get(factors_initializer)
+        self.kernel_regularizer = regularizers.get(kernel_regularizer)
+        self.factors_regularizer = regularizers.get(factors_regularizer)
+        self.kernel_constraint = constraints.get(kernel_constraint)
+        self.factors_constraint = constraints.get(factors_constraint)
 
     def build(self, input_shape: Any) -> None:
         """Make kernel (I, 1), bias (1,) and factors (I, K)."""
         features = input_shape[-1]
         self.kernel = self.bias = None
         if self.use_linear:
-            self.kernel = self.add_weight((features, 1), self.kernel_initializer, name="kernel", panels=True)
+            self.kernel = self.add_weight((features, 1), self.kernel_initializer, name="kernel", panels=True,
+                                          regularizer=self.kernel_regularizer, constraint=self.kernel_constraint)
         if self.use_bias:
             self.bias = self.add_weight((1,), self.bias_initializer, name="bias")
-        self.vectors = self.add_weight((features, self.factors), self.factors_initializer, name="factors")
+        self.vectors = self.add_weight((features, self.factors), self.factors_initializer, name="factors",
+                                       regularizer=self.factors_regularizer, constraint=self.factors_constraint)
 
     def compute_output_shape(self, input_shape: Any) -> Shape:
         """Return (None, 1)."""
@@ -108,6 +122,10 @@ class FactorizationMachine(Layer):
             "kernel_initializer": initializers.serialize(self.kernel_initializer),
             "bias_initializer": initializers.serialize(self.bias_initializer),
             "factors_initializer": initializers.serialize(self.factors_initializer),
+            "kernel_regularizer": regularizers.serialize(self.kernel_regularizer),
+            "factors_regularizer": regularizers.serialize(self.factors_regularizer),
+            "kernel_constraint": constraints.serialize(self.kernel_constraint),
+            "factors_constraint": constraints.serialize(self.factors_constraint),
             **super().get_config(),
         }
 

@@ -6,15 +6,15 @@ from typing import Any
 
 from numpy.typing import DTypeLike
 
-from nncore import _checks, initializers
-from nncore.layers._axes import axis_number, features
+from nncore import _checks
+from nncore.layers._normalizing import ScaleAndShift, axis_number, features
 from nncore.layers.base import Layer, Shape
 from nncore.program import Program
 
 __all__ = ["LayerNormalization", "RMSNormalization"]
 
 
-class LayerNormalization(Layer):
+class LayerNormalization(ScaleAndShift):
     """Bring each row to mean 0 and variance 1 over its features, then scale and shift them.
 
     ``y = (x - mean) / sqrt(variance + epsilon) * gamma + beta`` with mean and (biased) variance over the last axis.
@@ -29,6 +29,10 @@ class LayerNormalization(Layer):
         Whether there is beta, whether there is gamma.
     beta_initializer, gamma_initializer : str or Initializer
         First values of beta and gamma.
+    beta_regularizer, gamma_regularizer : str or Regularizer, optional
+        Penalties on them: see `nncore.regularizers`.
+    beta_constraint, gamma_constraint : str or Constraint, optional
+        What they are brought back to after each update: see `nncore.constraints`.
     name, dtype, trainable : optional
         As of every layer.
 
@@ -48,50 +52,25 @@ class LayerNormalization(Layer):
         scale: bool = True,
         beta_initializer: Any = "zeros",
         gamma_initializer: Any = "ones",
+        beta_regularizer: Any = None,
+        gamma_regularizer: Any = None,
+        beta_constraint: Any = None,
+        gamma_constraint: Any = None,
         *,
         name: str | None = None,
         dtype: DTypeLike | None = None,
         trainable: bool = True,
     ) -> None:
-        super().__init__(name, dtype, trainable)
-        where = type(self).__name__
-        self.axis = axis_number(axis, where)
-        self.epsilon = _checks.real(epsilon, where, "epsilon", low=0.0)
-        self.center = _checks.boolean(center, where, "center")
-        self.scale = _checks.boolean(scale, where, "scale")
-        self.beta_initializer = initializers.get(beta_initializer)
-        self.gamma_initializer = initializers.get(gamma_initializer)
-
-    def build(self, input_shape: Any) -> None:
-        """Make gamma and beta, both (C,)."""
-        shape = (features(self, input_shape, self.axis),)
-        self.gamma = self.add_weight(shape, self.gamma_initializer, name="gamma") if self.scale else None
-        self.beta = self.add_weight(shape, self.beta_initializer, name="beta") if self.center else None
-
-    def compute_output_shape(self, input_shape: Any) -> Shape:
-        """Return the input's shape."""
-        features(self, input_shape, self.axis)
-        return tuple(input_shape)
+        super().__init__(axis, epsilon, center, scale, (beta_initializer, beta_regularizer, beta_constraint),
+                         (gamma_initializer, gamma_regularizer, gamma_constraint), name, dtype, trainable)
 
     def emit(self, program: Program, x: Any) -> int:
         """Append the op; in training it keeps what the backward pass needs."""
-        weights = (None if weight is None else program.parameter(weight) for weight in (self.gamma, self.beta))
         shape = program.buffers[x].shape
         y, saved = program.rows(shape), (program.rows((*shape[:-1], 1), role="saved") for _ in range(2))
-        program.emit("layer_normalization_forward", (x, *weights), (y, *saved), epsilon=self.epsilon)
+        program.emit("layer_normalization_forward", (x, *self._scale_and_shift(program)), (y, *saved),
+                     epsilon=self.epsilon)
         return y
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the arguments that make an equal layer."""
-        return {
-            "axis": self.axis,
-            "epsilon": self.epsilon,
-            "center": self.center,
-            "scale": self.scale,
-            "beta_initializer": initializers.serialize(self.beta_initializer),
-            "gamma_initializer": initializers.serialize(self.gamma_initializer),
-            **super().get_config(),
-        }
 
 
 class RMSNormalization(Layer):

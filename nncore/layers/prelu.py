@@ -7,7 +7,7 @@ from typing import Any
 
 from numpy.typing import DTypeLike
 
-from nncore import _checks, initializers
+from nncore import _checks, constraints, initializers, regularizers
 from nncore.layers.base import Layer
 from nncore.program import Program
 
@@ -21,6 +21,10 @@ class PReLU(Layer):
     ----------
     alpha_initializer : str or Initializer
         First values of the slopes.
+    alpha_regularizer : str or Regularizer, optional
+        Penalty on them: see `nncore.regularizers`.
+    alpha_constraint : str or Constraint, optional
+        What they are brought back to after each update: see `nncore.constraints`.
     shared_axes : int or sequence of int, optional
         Axes along which elements share a slope, counted with the batch, which is 0 and always shared: ``[1, 2]`` of
         rows (28, 28, 3) leaves 3 slopes. By default there is one for each element of a row: for rows (C,), one for
@@ -41,6 +45,8 @@ class PReLU(Layer):
     def __init__(
         self,
         alpha_initializer: Any = "zeros",
+        alpha_regularizer: Any = None,
+        alpha_constraint: Any = None,
         shared_axes: int | Sequence[int] | None = None,
         *,
         name: str | None = None,
@@ -49,6 +55,8 @@ class PReLU(Layer):
     ) -> None:
         super().__init__(name, dtype, trainable)
         self.alpha_initializer = initializers.get(alpha_initializer)
+        self.alpha_regularizer = regularizers.get(alpha_regularizer)
+        self.alpha_constraint = constraints.get(alpha_constraint)
         given = shared_axes if isinstance(shared_axes, (list, tuple)) else [] if shared_axes is None else [shared_axes]
         self.shared_axes = [_checks.integer(axis, "PReLU", "shared_axes", low=-64, high=63) for axis in given]
 
@@ -64,7 +72,10 @@ class PReLU(Layer):
             shape[axis] = 1
         if None in shape[1:]:
             raise ValueError(f"layer {self.name!r}: wants inputs of a known shape, or shared axes, got {input_shape}")
-        self.alpha = self.add_weight(tuple(shape[1:]), self.alpha_initializer, name="alpha")
+        self.alpha = self.add_weight(
+            tuple(shape[1:]), self.alpha_initializer, name="alpha", regularizer=self.alpha_regularizer,
+            constraint=self.alpha_constraint,
+        )
 
     def emit(self, program: Program, x: Any) -> int:
         """Append the rectifier."""
@@ -76,6 +87,8 @@ class PReLU(Layer):
         """Return the arguments that make an equal layer."""
         return {
             "alpha_initializer": initializers.serialize(self.alpha_initializer),
+            "alpha_regularizer": regularizers.serialize(self.alpha_regularizer),
+            "alpha_constraint": constraints.serialize(self.alpha_constraint),
             "shared_axes": self.shared_axes or None,
             **super().get_config(),
         }

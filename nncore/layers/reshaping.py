@@ -135,6 +135,8 @@ class RepeatVector(Layer):
 class GlobalAveragePooling1D(Layer):
     """Mean over the steps of rows (B, steps, features): (B, features).
 
+    Behind an `Embedding` with ``mask_zero=True`` the steps whose id is 0 do not count; without any other the mean is 0.
+
     Parameters
     ----------
     keepdims : bool
@@ -162,7 +164,13 @@ class GlobalAveragePooling1D(Layer):
         """Append the sum, and its product with the share of one step."""
         steps, features = program.buffers[x].shape
         total = _op(program, "sum_forward", (x,), (1, features), axis=1)
-        mean = _op(program, "scale_forward", (total,), (1, features), scale=1 / steps)
+        if x in program.masks and len(program.buffers[program.masks[x]].shape) == 1:
+            share = program.rows((1, 1))
+            program.emit("mask_shares", (program.masks[x],), (share,))
+            wide = _op(program, "repeat_forward", (share,), (1, features), axis=-1, repeats=features)
+            mean = _op(program, "multiply_forward", (total, wide), (1, features))
+        else:
+            mean = _op(program, "scale_forward", (total,), (1, features), scale=1 / steps)
         return mean if self.keepdims else _op(program, "reshape_forward", (mean,), (features,))
 
     def get_config(self) -> dict[str, Any]:

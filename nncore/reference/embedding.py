@@ -11,8 +11,12 @@ __all__ = [
     "embedding_backward_rows",
     "embedding_forward",
     "embedding_index",
+    "embedding_join",
+    "embedding_penalty",
     "embedding_squares",
     "embedding_sums",
+    "ids_of_floats",
+    "mask_shares",
 ]
 
 
@@ -128,6 +132,69 @@ def embedding_backward_rows(
     return rows[: count[0]], dw[: count[0]]
 
 
+def ids_of_floats(x: Array, ids_out: Array) -> None:
+    """Take whole numbers from floats: their fraction is dropped; -1 for what int64 does not hold, and for nan.
+
+    Parameters
+    ----------
+    x : ndarray
+    ids_out : ndarray of int64, same shape
+
+    Examples
+    --------
+    >>> ids = np.zeros(3, int)
+    >>> ids_of_floats(np.array([2.0, 3.7, np.nan]), ids)
+    >>> ids
+    array([ 2,  3, -1])
+    """
+    fits = np.abs(x) < 4e18
+    ids_out[...] = np.where(fits, np.trunc(np.where(fits, x, -1)), -1)
+
+
+def mask_shares(ids: Array, shares_out: Array) -> None:
+    """Say how much each position of a row counts in its mean: 1 / (number of ids that are not 0); 0 without any.
+
+    Parameters
+    ----------
+    ids : ndarray of int64, shape (B, n)
+    shares_out : ndarray, B elements
+
+    Examples
+    --------
+    >>> shares = np.zeros(2)
+    >>> mask_shares(np.array([[3, 5, 0], [0, 0, 0]]), shares)
+    >>> shares
+    array([0.5, 0. ])
+    """
+    count = np.count_nonzero(ids.reshape(len(ids), -1), axis=1)
+    shares_out[...] = np.where(count > 0, 1 / np.maximum(count, 1), 0).reshape(shares_out.shape)
+
+
+def embedding_join(ids: Array, dy: Array, ids_out: Array, dy_out: Array, at: int) -> None:
+    """Put the ids of one use of a table, and the gradients of what it took, beside those of other uses.
+
+    Parameters
+    ----------
+    ids : ndarray of int64, shape (B, ...)
+        n ids in a row.
+    dy : ndarray, shape (B, ..., D)
+    ids_out : ndarray of int64, shape (B, m)
+    dy_out : ndarray, shape (B, m, D)
+    at : int
+        The columns from which on they go.
+
+    Examples
+    --------
+    >>> ids, dy = np.zeros((1, 3), int), np.zeros((1, 3, 1))
+    >>> embedding_join(np.array([[7, 8]]), np.array([[[1.0], [2.0]]]), ids, dy, at=1)
+    >>> ids, dy.ravel()
+    (array([[0, 7, 8]]), array([0., 1., 2.]))
+    """
+    n = math.prod(ids.shape[1:])
+    ids_out[:, at : at + n] = ids.reshape(len(ids), n)
+    dy_out[:, at : at + n] = dy.reshape(len(ids), n, dy.shape[-1])
+
+
 def embedding_index(ids: Array, rows_out: Array, ends_out: Array, places_out: Array, count_out: Array, scratch: Array,
                     input_dim: int, unseen: int | None = None, mask_zero: bool = False) -> None:
     """Find the rows that a batch touches, and where it names each.
@@ -192,6 +259,28 @@ def embedding_sums(dy: Array, ends: Array, places: Array, count: Array, dw_out: 
         for place in places[begin : ends[u]]:
             sums[u] += gradients[place]
         begin = ends[u]
+
+
+def embedding_penalty(w: Array, rows: Array, count: Array, value_out: Array, l1: float, l2: float) -> None:
+    """Write ``l1 * sum(abs(w)) + l2 * sum(w**2)`` over some rows of a table.
+
+    Parameters
+    ----------
+    w : ndarray, shape (V, D)
+    rows, count : ndarray of int64
+        From `embedding_index`.
+    value_out : ndarray of float64, shape (1,)
+    l1, l2 : float
+
+    Examples
+    --------
+    >>> value = np.zeros(1)
+    >>> embedding_penalty(np.array([[3.0], [4], [-5]]), np.array([2, 0, 0]), np.array([2]), value, l1=1.0, l2=0.5)
+    >>> value
+    array([25.])
+    """
+    named = w[rows.ravel()[: count[0]]].astype(np.float64)
+    value_out[0] = l1 * np.abs(named).sum() + l2 * np.square(named).sum()
 
 
 def embedding_squares(dw: Array, count: Array, sums_out: Array, first: int = 0) -> None:

@@ -6,12 +6,13 @@ The interface is that of `nncore.executor.Executor`; results agree within the tw
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nncore import _merging, reference
+from nncore import _embedding, _merging, reference
 from nncore.executor import LAST_AXIS, RunError, caller
 from nncore.optimizers import ops
 from nncore.program import Op, Program
@@ -78,13 +79,18 @@ class Executor:
             if rates is not None:
                 scalars["learning_rate"] = float(rates[number])
             for op in self.program.ops:
-                if (step + number + 1) % op.every == 0:
+                if (step + number + 1) % op.every != 0:
+                    continue
+                if op.rows is not None:
+                    _embedding.call_on_rows(self.program, op, arrays, partial(self._call, attributes=scalars))
+                else:
                     self._call(op, arrays, scalars)
             for name, parts in self.program.totals.items():
                 for number, scale in parts:
                     per_row = self.program.buffers[number].per_row
                     columns = self.program.columns(name)
-                    total = arrays[number].sum(axis=0, dtype=np.float64) if columns else self._sum(arrays[number])
+                    values = arrays[number] if per_row else arrays[number].reshape(-1)[-1:]
+                    total = values.sum(axis=0, dtype=np.float64) if columns else self._sum(values)
                     sums[name] = sums[name] + scale * (total * (1 if per_row else n_rows))
             for number, to in (results or {}).items():
                 to[rows] = arrays[number]
