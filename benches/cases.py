@@ -173,8 +173,8 @@ def _cases():
             variants = [{"activation": name} for name in BIASED]
         elif row.variants[0].get("sample_weight", 0) is None:
             variants = [{"sample_weight": None}]
-        elif row.name == "adam_update":
-            variants = [{"v_hat": None}]
+        elif row.in_place:
+            variants = [row.variants[0]]
         if row.name == "philox4x32":
             pairs = [((65_536,), "float32")]
         elif row.name in ("sgd_update", "adam_update"):

@@ -208,7 +208,8 @@ def rows() -> tuple[Kernel, ...]:
             {"learning_rate": 0.0},
             ulps=256,
         ),
-        _update("lamb_update", ("m", "v"), {**_BETAS, "beta_1_power": 0.57, "beta_2_power": 0.91}, _lamb,
+        _update("lamb_update", ("m", "v"),  # which makes longer steps the longer w is
+                {**_BETAS, "learning_rate": 1e-7, "beta_1_power": 0.57, "beta_2_power": 0.91}, _lamb,
                 {"epsilon": 0.19}, ulps=64)._replace(shapes=(*_ELEMENTS, *_BLOCKS)),
         Kernel(
             "accumulate_gradient",
