@@ -63,7 +63,8 @@ cdef inline void* data(object array):
     return NULL if array is None else cnp.PyArray_DATA(<cnp.ndarray>array)
 
 
-def run_kernel(int kernel, Py_ssize_t B, tuple arrays, tuple sizes, tuple scalars, bint is_double, int64_t step=0):
+def run_kernel(int kernel, Py_ssize_t B, tuple arrays, tuple sizes, tuple scalars, bint is_double,
+               int64_t step=0):
     """Run one op on whole arrays: a public kernel; `step` for those whose numbers are random."""
     cdef Op op
     cdef Py_ssize_t i
@@ -210,14 +211,15 @@ def program_scratch(cnp.ndarray ops):
 
 
 def run_program(cnp.ndarray ops, cnp.ndarray order, Py_ssize_t samples, Py_ssize_t batch_size,
-                cnp.ndarray done, cnp.ndarray watched, int64_t step, cnp.ndarray rates, double seconds, int n_threads,
+                cnp.ndarray done, cnp.ndarray watched, int64_t step, cnp.ndarray rates, double seconds,
+                int n_threads,
                 cnp.ndarray scratch, Py_ssize_t scratch_bytes):
     """Run a table of ops over the batches from sample done[0] on, which is then the first one not seen.
 
     Comes back after `seconds`, at the end of the samples, when the watched total is no longer finite, or with
-    what a Python op raised; done[0] is right then too. `step` is the number of the batch that begins at row 0,
-    `rates` holds the learning rate of each batch, counted from there, or is None. Scratch: (n_threads * scratch_bytes,), at a cache
-    line."""
+    what a Python op raised; done[0] is right then too. `step` is the number of the batch that begins at row
+    0, `rates` holds the learning rate of each batch, counted from there, or is None. Scratch: (n_threads *
+    scratch_bytes,), at a cache line."""
     cdef Run run
     cdef int64_t* place = <int64_t*>data(done)
     cdef object error

@@ -128,7 +128,7 @@ cdef struct Op:
     int64_t moves                     # whether any of row_bytes is not 0
     int64_t[OP_POINTERS] row_bytes    # how far a pointer moves on with every row: of data where they lie
     int64_t per                       # rows that the op sees of each row of the batch; 0: 1
-    int64_t every                     # it runs in each step whose number, counted from 1, this divides; 0: in all
+    int64_t every                     # runs in steps whose number, counted from 1, this divides; 0: in all
 
 cdef enum Meet:  # when the threads must meet after an op
     MEET_BY_ROWS = 1    # where rows are shared out
@@ -268,13 +268,15 @@ cdef void run_op_typed(const Op* op, const Batch* batch, void* scratch, int thre
         nn_share(B, ROW_GRAIN, thread, n_threads, &begin, &end)
         mask_shares(<const int64_t*>op.p[0], p1, n0, begin, end)
     elif kernel == K_EMBEDDING_JOIN:
-        embedding_join(<const int64_t*>op.p[0], p1, <int64_t*>op.p[2], p3, B, n1, n0, op.n[2], op.n[3], thread,
+        embedding_join(<const int64_t*>op.p[0], p1, <int64_t*>op.p[2], p3, B, n1, n0, op.n[2], op.n[3],
+                       thread,
                        n_threads)
     elif kernel == K_EMBEDDING_FORWARD:
         embedding_forward(<const int64_t*>op.p[0], p1, p2, B, n1, n0, op.n[2], op.n[3], op.n[4] != 0, thread,
                           n_threads)
     elif kernel == K_EMBEDDING_BACKWARD:
-        embedding_backward(p0, <const int64_t*>op.p[1], p2, B * n1, n0, op.n[2], op.n[3], op.n[4] != 0, thread,
+        embedding_backward(p0, <const int64_t*>op.p[1], p2, B * n1, n0, op.n[2], op.n[3], op.n[4] != 0,
+                           thread,
                            n_threads)
     elif kernel == K_EMBEDDING_INDEX and thread == 0:
         embedding_index(<const int64_t*>op.p[0], <int64_t*>op.p[1], <int64_t*>op.p[2], <int64_t*>op.p[3],
@@ -316,11 +318,13 @@ cdef void run_op_typed(const Op* op, const Batch* batch, void* scratch, int thre
         fm_interaction_backward(p0, p1, p2, B, n0, n1, scratch, thread, n_threads)
     elif kernel == K_BATCH_NORMALIZATION_FORWARD:
         batch_normalization_forward(p0, p1, p2, p3, p4, p5, <floating*>op.p[6], <floating*>op.p[7],
-                                    <floating*>op.p[8], <floating*>op.p[9], B, n0, op.s[0], op.s[1], <int>op.n[2],
+                                    <floating*>op.p[8], <floating*>op.p[9], B, n0, op.s[0], op.s[1],
+                                    <int>op.n[2],
                                     <floating>op.s[2], scratch, thread, n_threads)
     elif kernel == K_BATCH_NORMALIZATION_BACKWARD:
         batch_normalization_backward(p0, p1, p2, p3, p4, <floating*>op.p[8], p5, <floating*>op.p[6],
-                                     <floating*>op.p[7], B, n0, <int>n1, op.s[1], <int>op.n[2], s0, scratch, thread,
+                                     <floating*>op.p[7], B, n0, <int>n1, op.s[1], <int>op.n[2], s0, scratch,
+                                     thread,
                                      n_threads)
     elif kernel == K_SCALED:
         scaled(p0, p1, p2, p3, p4, p5, <const int64_t*>op.p[6], B, n0, <int>n1, op.s[0], <int>op.n[2],
