@@ -6,13 +6,9 @@ given, and the op that it adds to a program.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
-
-from nncore import _checks, _names
+from nncore import _names
 from nncore.losses.base import Loss
 from nncore.losses.classification import (
     BinaryCrossentropy,
