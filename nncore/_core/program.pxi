@@ -143,6 +143,13 @@ cdef struct Batch:
     bint by_rows          # whether all ops whose rows stand alone share out rows
 
 
+cdef inline bint is_of_one_thread(int64_t kernel) noexcept nogil:
+    """Whether an op is too small to be shared out."""
+    return kernel in (K_ADAM_STEP, K_CLIP_SCALE, K_LAMB_RATIO, K_NADAM_STEP, K_PENALTY_VALUE,
+                      K_LOSS_WEIGHTS, K_EMBEDDING_INDEX, K_EMBEDDING_PENALTY, K_EMBEDDING_SQUARES,
+                      K_ACCUMULATE, K_SUM)
+
+
 cdef void run_op_typed(const Op* op, const Batch* batch, void* scratch, int thread, int n_threads,
                        floating* unused) noexcept nogil:
     cdef int64_t kernel = op.kernel
@@ -157,6 +164,16 @@ cdef void run_op_typed(const Op* op, const Batch* batch, void* scratch, int thre
     cdef int64_t* ids = <int64_t*>op.p[5]
     cdef floating s0 = <floating>op.s[0]
     cdef Py_ssize_t begin, end
+    if thread and is_of_one_thread(kernel):
+        return
+    if is_of_rows(op):
+        run_on_rows(op, batch.rate, thread, n_threads, unused)
+        return
+    if is_update(kernel):
+        update(op, batch.rate, p0, p1, p2, p3, p4, n0, thread, n_threads)
+        return
+    # One question per kernel and no other: C's switch. Where there is another, a chain of them comes out, whose
+    # far end the compiler takes for so rare that it makes no vectors there.
     if kernel == K_DENSE_FORWARD:
         dense_forward(p0, p1, p2, p3, B, n0, n1, op.n[3] != 0, <int>op.n[2], op.s[0], scratch, batch.by_rows,
                       thread, n_threads)
@@ -192,16 +209,12 @@ cdef void run_op_typed(const Op* op, const Batch* batch, void* scratch, int thre
         binary_accuracy(p0, p1, p2, p3, B, n0, s0, thread, n_threads)
     elif kernel == K_ABSOLUTE_ERROR:
         absolute_error(p0, p1, p2, p3, B, n0, scratch, thread, n_threads)
-    elif is_of_rows(op):
-        run_on_rows(op, batch.rate, thread, n_threads, unused)
-    elif is_update(kernel):
-        update(op, batch.rate, p0, p1, p2, p3, p4, n0, thread, n_threads)
-    elif kernel == K_ADAM_STEP and thread == 0:
+    elif kernel == K_ADAM_STEP:
         (<double*>op.p[0])[0] *= op.s[0]
         (<double*>op.p[0])[1] *= op.s[1]
     elif kernel == K_SQUARE_SUMS:
         square_sums(p0, <double*>op.p[1] + n1, n0, thread, n_threads)
-    elif kernel == K_CLIP_SCALE and thread == 0:
+    elif kernel == K_CLIP_SCALE:
         clip_scale(<const double*>op.p[0], <double*>op.p[1], n0, op.s[0])
     elif kernel == K_PRELU_FORWARD:
         prelu_forward(p0, p1, p2, B, n0, n1, op.n[2], op.n[3], scratch, thread, n_threads)
@@ -217,11 +230,11 @@ cdef void run_op_typed(const Op* op, const Batch* batch, void* scratch, int thre
         glu_backward(p0, p1, p2, B, n0, thread, n_threads)
     elif kernel == K_LAMB_MOMENTS:
         lamb_moments(op, batch.rate, p0, p1, p2, p3, <double*>op.p[4], n0, thread, n_threads)
-    elif kernel == K_LAMB_RATIO and thread == 0:
+    elif kernel == K_LAMB_RATIO:
         lamb_ratio(<const double*>op.p[0], <double*>op.p[1], n0)
     elif kernel == K_LAMB_STEP:
         lamb_step(op, batch.rate, p0, p2, p3, <const double*>op.p[4], n0, thread, n_threads)
-    elif kernel == K_NADAM_STEP and thread == 0:
+    elif kernel == K_NADAM_STEP:
         (<double*>op.p[0])[2] *= NADAM_DECAY
         (<double*>op.p[0])[0] *= op.s[0] * (1.0 - 0.5 * (<double*>op.p[0])[2])
         (<double*>op.p[0])[1] *= op.s[1]
@@ -232,7 +245,7 @@ cdef void run_op_typed(const Op* op, const Batch* batch, void* scratch, int thre
                        n2 > 0 and (batch.step // n1 + 1) % n2 == 0, thread, n_threads)
     elif kernel == K_PENALTY_SUMS:
         penalty_sums(p0, <double*>op.p[1], n0, op.s[0], op.s[1], thread, n_threads)
-    elif kernel == K_PENALTY_VALUE and thread == 0:
+    elif kernel == K_PENALTY_VALUE:
         penalty_value(<const double*>op.p[0], <double*>op.p[1], n0, op.s[0], op.s[1])
     elif kernel == K_PENALTY_GRADIENT:
         penalty_gradient(p0, p1, n0, n1 != 0, op.s[0], op.s[1], thread, n_threads)
@@ -254,7 +267,7 @@ cdef void run_op_typed(const Op* op, const Batch* batch, void* scratch, int thre
     elif kernel == K_CATEGORICAL_FOCAL_CROSS_ENTROPY:
         categorical_focal_cross_entropy(op.n[2] != 0, p0, p1, p2, p5, p3, p4, B, n0, op.s, scratch, thread,
                                         n_threads)
-    elif kernel == K_LOSS_WEIGHTS and thread == 0:
+    elif kernel == K_LOSS_WEIGHTS:
         loss_weights(<int>op.n[2], p0, <const int64_t*>op.p[1], p2, <int64_t*>op.p[3], B, op.n[3])
     elif kernel == K_DROPOUT:
         dropout(p0, p1, B, n0, op.n[1], op.n[2], op.n[3] != 0, op.s[0], <floating>op.s[1], <floating>op.s[2],
@@ -278,16 +291,16 @@ cdef void run_op_typed(const Op* op, const Batch* batch, void* scratch, int thre
         embedding_backward(p0, <const int64_t*>op.p[1], p2, B * n1, n0, op.n[2], op.n[3], op.n[4] != 0,
                            thread,
                            n_threads)
-    elif kernel == K_EMBEDDING_INDEX and thread == 0:
+    elif kernel == K_EMBEDDING_INDEX:
         embedding_index(<const int64_t*>op.p[0], <int64_t*>op.p[1], <int64_t*>op.p[2], <int64_t*>op.p[3],
                         <int64_t*>op.p[4], <int32_t*>op.p[5], B * n1, op.n[2], op.n[3], op.n[4] != 0)
     elif kernel == K_EMBEDDING_SUMS:
         embedding_sums(p0, <const int64_t*>op.p[1], <const int64_t*>op.p[2], <const int64_t*>op.p[3], p4, n0,
                        thread, n_threads)
-    elif kernel == K_EMBEDDING_PENALTY and thread == 0:
+    elif kernel == K_EMBEDDING_PENALTY:
         embedding_penalty(p0, <const int64_t*>op.p[1], <const int64_t*>op.p[2], <double*>op.p[3], n0, op.s[0],
                           op.s[1])
-    elif kernel == K_EMBEDDING_SQUARES and thread == 0:
+    elif kernel == K_EMBEDDING_SQUARES:
         embedding_squares(p0, <const int64_t*>op.p[1], <double*>op.p[2] + n1, n0)
     elif kernel == K_MERGE:
         nn_share(B, ROW_GRAIN, thread, n_threads, &begin, &end)
@@ -354,12 +367,12 @@ cdef void run_op_typed(const Op* op, const Batch* batch, void* scratch, int thre
                              batch.rows, thread, n_threads)
     elif kernel == K_STORE:
         store(<const char*>op.p[0], <char*>op.p[1], n0, batch, thread, n_threads)
-    elif kernel == K_ACCUMULATE and thread == 0:
+    elif kernel == K_ACCUMULATE:
         if n0:  # the same for every row
             (<double*>op.p[1])[0] += op.s[0] * (B * <double>p0[0])
         else:
             column_sums(p0, <double*>op.p[1], B, max(n1, 1), op.s[0], True)
-    elif kernel == K_SUM and thread == 0:
+    elif kernel == K_SUM:
         column_sums(p0, <double*>op.p[1], B, max(n0, 1), 1, False)
 
 
