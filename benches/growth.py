@@ -102,20 +102,21 @@ class Step:
         nn.set_num_threads(threads)
         self.model.fit(x, y, batch_size=workload.batch, verbose=0)  # makes the optimizer's state
         feeds = self.model._feeds("fit", x, y, None)
-        with self.model._plan("fit", False, workload.batch) as plan:
+        with self.model._plan("fit", feeds, workload.batch) as plan:
             self.executor = plan.executor
             self.bound = plan.executor.bind(plan.feeds(feeds))
         self.scratch = self.executor.scratch_of(threads * self.bound.scratch_bytes)
         self.order = np.random.default_rng(0).permutation(len(x))
         self.done = np.zeros(1, np.int64)
-        self.arenas = [(arena, arena.copy()) for arena in (self.model._arena, self.model._slot_arena)]
+        self.arenas = [(arena, arena.copy())
+                       for arena in (*self.model._arenas, *self.model._slot_arenas)]
 
     def run(self, table):
         """Seconds a batch, of one pass over all of them."""
         self.done[0] = 0
         start = time.perf_counter()
-        core.run_program(table, self.order, len(self.order), self.workload.batch, self.done, None, 60.0,
-                         self.threads, self.scratch, self.bound.scratch_bytes)
+        core.run_program(table, self.order, len(self.order), self.workload.batch, self.done, None, 0, None,
+                         60.0, self.threads, self.scratch, self.bound.scratch_bytes)
         return (time.perf_counter() - start) * self.workload.batch / len(self.order)
 
     def turn(self, table, seconds):

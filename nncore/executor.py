@@ -69,6 +69,8 @@ class Executor:
         self.program, self.batch_size = program, batch_size
         self.arrays = _allocate(program, batch_size)
         self.fusions = _fusions(program)
+        self.schedule = _schedule(program)
+        self.lines: dict[int, tuple[Any, ...]] = {}  # number of an op -> what `lowered` says of it
         self.places: dict[str, int] = {}  # total -> where it begins in the sums
         size = 0
         for name in program.totals:
@@ -365,9 +367,11 @@ class Bound:
             if op.kernel in ops.TUNABLE:
                 self.tunable.append((len(lines), op))
             places[number] = len(lines)
-            op = fusions.replaced.get(number, op)
-            kernel, operands, sizes, scalars = lowered(program, op)
-            lines.append((kernel, is_double, placed(operands), sizes, scalars, rows_per(program, op), op.every))
+            if number not in self.executor.lines:
+                run = fusions.replaced.get(number, op)
+                self.executor.lines[number] = (*lowered(program, run), rows_per(program, run))
+            kernel, operands, sizes, scalars, per = self.executor.lines[number]
+            lines.append((kernel, is_double, placed(operands), sizes, scalars, per, op.every))
 
         def placed(operands: tuple[int | None, ...]) -> list[NDArray[Any] | None]:
             """Return the arrays of the next line's operands; note those that it walks along."""
@@ -377,7 +381,7 @@ class Bound:
                     self.moves.append((len(lines), slot, buffer))
             return [None if buffer is None else moving.get(buffer, buffers[buffer]) for buffer in operands]
 
-        for number in _schedule(program):
+        for number in self.executor.schedule:
             if number not in fusions.skipped:
                 add(number)
         for name, parts in program.totals.items():

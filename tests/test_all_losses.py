@@ -394,34 +394,6 @@ def test_refused(make, message):
         make()
 
 
-# Weights of classes -----------------------------------------------------------------------------------------
-
-
-def test_weights_of_classes():
-    ids = [0, 1, 1, 2, 1]
-    assert losses.class_weights_of({0: 2, 1: 0.5}, ids).tolist() == [2, 0.5, 0.5, 1, 0.5]
-    assert losses.class_weights_of({"1": 3}, np.eye(3)[ids]).tolist() == [1, 3, 3, 1, 3]
-    assert losses.class_weights_of({-1: 3.0}, [[-1.0], [1.0]]).tolist() == [3, 1]
-    # sklearn.utils.class_weight.compute_sample_weight("balanced", [0, 1, 1, 2, 1])
-    assert losses.class_weights_of("balanced", ids) == pytest.approx([5 / 3, 5 / 9, 5 / 9, 5 / 3, 5 / 9])
-    assert losses.class_weights_of("balanced", np.zeros(0)).shape == (0,)
-
-
-@pytest.mark.parametrize(("weights", "targets", "error", "message"), [
-    ({0: 1.0}, [0.5], ValueError, r"fit: class_weight wants class ids, but y\[0\] is 0.5"),
-    ({0: 1.0}, [[[1]]], ValueError, r"class_weight wants class ids \(B,\) or one-hot targets \(B, C\), but y has shape"),
-    ({"cat": 1.0}, [0], ValueError, "class_weight must have class ids as keys, got 'cat'"),
-    ({0.5: 1.0}, [0], ValueError, "class_weight must have class ids as keys, got 0.5"),
-    ({0: -1.0}, [0], ValueError, r"class_weight\[0\] must be a finite number of at least 0, got -1.0"),
-    ({0: "much"}, [0], TypeError, r"class_weight\[0\] must be"),
-    ("fair", [0], ValueError, "class_weight must be a dict or 'balanced', got 'fair'"),
-    ([1.0, 2.0], [0], TypeError, "class_weight must be a dict from class ids to weights or 'balanced'"),
-])
-def test_weights_of_classes_refused(weights, targets, error, message):
-    with pytest.raises(error, match=message):
-        losses.class_weights_of(weights, targets)
-
-
 # In models --------------------------------------------------------------------------------------------------
 
 RNG = np.random.default_rng(5)

@@ -11,6 +11,7 @@ from nncore.layers import (
     Concatenate,
     Dense,
     Dot,
+    Embedding,
     FactorizationMachine,
     Flatten,
     FMInteraction,
@@ -295,10 +296,29 @@ def everything():
     return model
 
 
+def deep_fm_of_ids():
+    """Numbers beside ids: first order, pairs and a net on shared vectors, and a product of vectors."""
+    kind = {"dtype": "float64"}
+    numbers, ids = nn.Input((3,), dtype="float64", name="numbers"), nn.Input((4,), dtype="int64", name="ids")
+    user, item = nn.Input((1,), dtype="int64", name="user"), nn.Input((1,), dtype="int64", name="item")
+    vectors = Embedding(20, 5, name="vectors", **kind)(Concatenate(**kind)([ids, item]))
+    first = Flatten(**kind)(Embedding(20, 1, name="first", **kind)(ids))
+    linear = Dense(1, name="linear", **kind)(Concatenate(**kind)([numbers, first]))
+    both = Concatenate(**kind)([numbers, Flatten(**kind)(vectors)])
+    deep = Dense(1, name="deep", **kind)(Dense(6, "tanh", name="hidden", **kind)(both))
+    pair = [Flatten(**kind)(Embedding(9, 3, name=name, **kind)(x)) for name, x in (("users", user), ("items", item))]
+    parts = [linear, FMInteraction(**kind)(vectors), deep, Dot(1, **kind)(pair)]
+    model = nn.Model([numbers, ids, user, item], Add(**kind)(parts), seed=3)
+    model.compile(nn.optimizers.SGD(0.05, 0.9), nn.losses.BinaryCrossentropy(from_logits=True))
+    return model
+
+
+# Of each input the shape of a row; of ids also how many there are.
 CASES = {
     "residual": (residual, [(5,)]),
     "wide and deep": (wide_and_deep, [(4,), (6,)]),
     "deep fm": (deep_fm, [(4, 3)]),
+    "deep fm of ids": (deep_fm_of_ids, [(3,), ((4,), 20), ((1,), 9), ((1,), 9)]),
     "everything": (everything, [(4,), (2, 3)]),
 }
 each_case = pytest.mark.parametrize("case", CASES)
@@ -308,7 +328,8 @@ def data_of(case, n):
     """The model's maker, its data, and targets of 0 and 1."""
     make, shapes = CASES[case]
     rng = np.random.default_rng(n)
-    x = [rng.standard_normal((n, *shape)) for shape in shapes]
+    x = [rng.integers(0, shape[1], (n, *shape[0])) if isinstance(shape[0], tuple) else rng.standard_normal((n, *shape))
+         for shape in shapes]
     return make, x if len(x) > 1 else x[0], rng.integers(0, 2, (n, 1))
 
 

@@ -172,8 +172,8 @@ cdef void run_op_typed(const Op* op, const Batch* batch, void* scratch, int thre
     if is_update(kernel):
         update(op, batch.rate, p0, p1, p2, p3, p4, n0, thread, n_threads)
         return
-    # One question per kernel and no other: C's switch. Where there is another, a chain of them comes out, whose
-    # far end the compiler takes for so rare that it makes no vectors there.
+    # One question per kernel and no other: C's switch. Where there is another, a chain of them comes out,
+    # whose far end the compiler takes for so rare that it makes no vectors there.
     if kernel == K_DENSE_FORWARD:
         dense_forward(p0, p1, p2, p3, B, n0, n1, op.n[3] != 0, <int>op.n[2], op.s[0], scratch, batch.by_rows,
                       thread, n_threads)

@@ -6,13 +6,9 @@ given, and the op that it adds to a program.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
-
-from nncore import _checks, _names
+from nncore import _names
 from nncore.losses.base import Loss
 from nncore.losses.classification import (
     BinaryCrossentropy,
@@ -63,7 +59,6 @@ __all__ = [
     "QuantileLoss",
     "SparseCategoricalCrossentropy",
     "SquaredHinge",
-    "class_weights_of",
     "get",
     "serialize",
 ]
@@ -133,63 +128,3 @@ def serialize(loss: Loss) -> dict[str, Any]:
     'MeanSquaredError'
     """
     return _names.serialize(loss)
-
-
-def class_weights_of(class_weight: Mapping[Any, Any] | str, targets: ArrayLike, where: str = "fit",
-                     name: str = "y") -> NDArray[np.float64]:
-    """Return a weight per row from weights per class.
-
-    Parameters
-    ----------
-    class_weight : mapping of int to float, or "balanced"
-        The weight of each class; a class that is missing has a weight of 1, as in Keras. "balanced" gives every
-        class of the targets the same total weight, as in scikit-learn: ``B / (classes * rows of the class)``.
-    targets : array_like
-        Class ids (B,) or (B, 1), as they are: also -1 and 1. Or one-hot or soft targets (B, C), where the class is
-        that of the largest element.
-    where, name : str
-        The function and the argument that the targets came in, for messages.
-
-    Returns
-    -------
-    ndarray of float64, shape (B,)
-
-    Examples
-    --------
-    >>> import nncore as nn
-    >>> nn.losses.class_weights_of({0: 1.0, 1: 5.0}, [0, 1, 2])
-    array([1., 5., 1.])
-    >>> nn.losses.class_weights_of("balanced", [[1, 0], [1, 0], [1, 0], [0, 1]])
-    array([0.66666667, 0.66666667, 0.66666667, 2.        ])
-    """
-    found = _checks._as_number_array(targets, where, name)
-    if found.ndim == 2 and found.shape[1] > 1:
-        found = found.argmax(axis=1)
-    if found.ndim == 2 and found.shape[1] == 1:
-        found = found[:, 0]
-    if found.ndim != 1:
-        raise ValueError(f"{where}: class_weight wants class ids (B,) or one-hot targets (B, C), but {name} has shape "
-                         f"{found.shape}")
-    whole = np.isfinite(found) & (np.trunc(found) == found)
-    if not whole.all():
-        row = int(whole.argmin())
-        raise ValueError(f"{where}: class_weight wants class ids, but {name}[{row}] is {found[row]:g}")
-    ids, places = np.unique(found.astype(np.int64), return_inverse=True)
-    if isinstance(class_weight, str):
-        if class_weight != "balanced":
-            raise ValueError(f"{where}: class_weight must be a dict or 'balanced', got {class_weight!r}")
-        weights = len(found) / (len(ids) * np.bincount(places)) if len(found) else np.ones(0)
-        return np.asarray(weights[places], np.float64)
-    if not isinstance(class_weight, Mapping):
-        raise TypeError(f"{where}: class_weight must be a dict from class ids to weights or 'balanced', got "
-                        f"{class_weight!r}")
-    of_class = {}
-    for key, value in class_weight.items():
-        try:
-            number = int(key)
-            if isinstance(key, float) and number != key:
-                raise ValueError
-        except (TypeError, ValueError, OverflowError):
-            raise ValueError(f"{where}: class_weight must have class ids as keys, got {key!r}") from None
-        of_class[number] = _checks.real(value, where, f"class_weight[{key!r}]", 0)
-    return np.array([of_class.get(int(number), 1.0) for number in ids], np.float64)[places]
