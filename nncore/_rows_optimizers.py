@@ -74,7 +74,8 @@ def _ftrl(w: Array, dw: Array, total: Array, linear: Array, learning_rate: float
 
 
 def _lamb(w: Array, dw: Array, m: Array, v: Array, learning_rate: float, beta_1: float, beta_2: float,
-          beta_1_power: float, beta_2_power: float) -> None:
+          beta_1_power: float, beta_2_power: float, weight_decay: float = 0.0) -> None:
+    w -= learning_rate * weight_decay * w
     m += (1 - beta_1) * (dw - m)
     v += (1 - beta_2) * (dw * dw - v)
     r = m / (1 - beta_1_power) / (np.sqrt(v / (1 - beta_2_power)) + 1e-7)
@@ -208,9 +209,10 @@ def rows() -> tuple[Kernel, ...]:
             {"learning_rate": 0.0},
             ulps=256,
         ),
-        _update("lamb_update", ("m", "v"),  # which makes longer steps the longer w is
-                {**_BETAS, "learning_rate": 1e-7, "beta_1_power": 0.57, "beta_2_power": 0.91}, _lamb,
-                {"epsilon": 0.19}, ulps=64)._replace(shapes=(*_ELEMENTS, *_BLOCKS)),
+        # Timed over and over: its steps are 0.37 times as long as w is, which this decay keeps as long as it is.
+        _update("lamb_update", ("m", "v"), {**_BETAS, "beta_1_power": 0.57, "beta_2_power": 0.91}, _lamb,
+                {"weight_decay": 0.0}, {"epsilon": 0.19}, ulps=64, first={"weight_decay": 1 / 1.37})
+        ._replace(shapes=(*_ELEMENTS, *_BLOCKS)),
         Kernel(
             "accumulate_gradient",
             lambda draw, *shape: {"total": draw.normal(*shape), "dw": draw.normal(*shape), "steps": 3, "step": 7},

@@ -90,6 +90,14 @@ def test_gradients_are_those_of_the_values(penalty):
                               (np.random.default_rng(1).normal(size=(3, 4)),))
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_the_slope_at_zero_is_zero(dtype):
+    w = np.array([0.0, -0.0, 1e-30, -1e-30, 2.0, -3.0, np.nan] * 5, dtype)
+    dw = np.full_like(w, 0.25)
+    kernels.penalty_gradient(dw, w, 0.5, 0.0)
+    np.testing.assert_array_equal(dw, np.tile([0.25, 0.25, 0.75, -0.25, 0.75, -0.25, np.nan], 5))
+
+
 @pytest.mark.parametrize("shape", [(5, 3), (7, 20), (9, 60), (300, 50), (1, 1), (64,), (5000,)])
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_a_penalty_does_not_see_how_weights_are_kept(shape, dtype):
