@@ -69,6 +69,12 @@ MANY = (
     "mean_squared_error",
 )
 
+# Kernels whose expression in NumPy does the like and not the same: it draws other random numbers, sums into whole
+# tables, rounds moments elsewhere, or breaks ties otherwise.
+OTHER_RESULTS = ("dropout_forward", "alpha_dropout_forward", "gaussian_dropout_forward", "gaussian_noise_forward",
+                 "embedding_backward_rows", "batch_normalization_forward", "categorical_hinge")
+
+
 
 class Case(NamedTuple):
     """One comparison; `against` says what NumPy runs: its own function, an expression, the twin."""
@@ -127,7 +133,8 @@ class Case(NamedTuple):
             return self.row.baseline(**{k: v for k, v in full.items() if loose or k in names})
 
         eps = float(np.finfo(self.dtype).eps)
-        for function, ulps in ((lambda a, o: ours(**a, **o), self.row.ulps), (numpys, 1e4)):
+        sides = [(lambda a, o: ours(**a, **o), self.row.ulps), (numpys, 1e4)]
+        for function, ulps in sides[:1] if self.row.name in OTHER_RESULTS else sides:
             a, o = deepcopy(arguments), deepcopy(outs)
             got, result = _known(function(a, o), a, o, wanted)
             for name in got:
