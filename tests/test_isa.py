@@ -4,8 +4,10 @@ Run as a script this file is the worker: it runs every row of the table in the b
 """
 
 import os
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -31,6 +33,15 @@ def results():
                 name, np.abs(x) if name.startswith("log") else x
             )
     return found
+
+
+def test_the_choice_of_a_kernel_is_a_switch():
+    """In a chain with any other question the compiler takes what comes last for rare, and makes no vectors of it."""
+    source = Path(__file__).parents[1] / "nncore" / "_core" / "program.pxi"
+    body = re.search(r"cdef void run_op_typed\(.*?\n\n\n", source.read_text(), re.DOTALL)[0]
+    questions = re.findall(r"^    (?:el)?if (.*?):", body[body.index("if kernel == ") :], re.MULTILINE)
+    assert len(questions) > 50
+    assert [text for text in questions if not re.fullmatch(r"kernel == K_\w+", text)] == []
 
 
 def python(*arguments, level):
