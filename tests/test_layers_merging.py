@@ -340,6 +340,16 @@ def test_gradients_of_models(case, executor):
     check_gradient(make(), x, y, executor)
 
 
+@each_executor
+@pytest.mark.parametrize("layer", [Maximum, Minimum])
+def test_equal_inputs_get_the_gradient_once(layer, executor):
+    x = nn.Input((4,), dtype="float64")
+    hidden = Dense(3, dtype="float64")(x)
+    same = Reshape((3,), dtype="float64")(Reshape((1, 3), dtype="float64")(hidden))
+    merged = layer(dtype="float64")([hidden, same, hidden])
+    check_gradient(nn.Model(x, Dense(1, dtype="float64")(merged), seed=1), rows(4), rows(1), executor)
+
+
 @each_case
 def test_models_learn_the_same_everywhere(case, monkeypatch):
     """Both executors learn the same within a tolerance; on several threads the same to the last bit."""
