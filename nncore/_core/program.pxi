@@ -20,7 +20,7 @@ cdef extern from "time.h" nogil:
     int clock_gettime(int clock, timespec* t)
 
 cdef enum Kernel:
-    K_DENSE_FORWARD
+    K_DENSE_FORWARD  # the first three: run_product
     K_DENSE_BACKWARD_INPUT
     K_DENSE_BACKWARD_PARAMS
     K_BIAS_ACTIVATION_FORWARD
@@ -150,6 +150,27 @@ cdef inline bint is_of_one_thread(int64_t kernel) noexcept nogil:
                       K_ACCUMULATE, K_SUM)
 
 
+cdef inline void run_product(const Op* op, const Batch* batch, void* scratch, int thread, int n_threads,
+                             floating* unused) noexcept nogil:
+    """A product of a dense layer: apart from all others, as a net of a few units takes less time than the way
+    into and out of a function of that many kernels."""
+    cdef Py_ssize_t B = batch.rows * op.per if op.per > 1 else batch.rows
+    cdef Py_ssize_t n0 = op.n[0], n1 = op.n[1]
+    cdef floating* p0 = <floating*>op.p[0]
+    cdef floating* p1 = <floating*>op.p[1]
+    cdef floating* p2 = <floating*>op.p[2]
+    cdef floating* p3 = <floating*>op.p[3]
+    if op.kernel == K_DENSE_FORWARD:
+        dense_forward(p0, p1, p2, p3, B, n0, n1, op.n[3] != 0, <int>op.n[2], op.s[0], scratch, batch.by_rows,
+                      thread, n_threads)
+    elif op.kernel == K_DENSE_BACKWARD_INPUT:
+        dense_backward_input(p0, p1, p3, p2, B, n0, n1, op.n[3] != 0, <int>op.n[2], op.s[0], scratch,
+                             batch.by_rows, thread, n_threads)
+    else:
+        dense_backward_params(p0, p1, p2, p3, B, n0, n1, op.n[3] != 0, <const Op*>op.p[4],
+                              <const Op*>op.p[5], batch.rate, scratch, thread, n_threads)
+
+
 cdef void run_op_typed(const Op* op, const Batch* batch, void* scratch, int thread, int n_threads,
                        floating* unused) noexcept nogil:
     cdef int64_t kernel = op.kernel
@@ -174,16 +195,7 @@ cdef void run_op_typed(const Op* op, const Batch* batch, void* scratch, int thre
         return
     # One question per kernel and no other: C's switch. Where there is another, a chain of them comes out,
     # whose far end the compiler takes for so rare that it makes no vectors there.
-    if kernel == K_DENSE_FORWARD:
-        dense_forward(p0, p1, p2, p3, B, n0, n1, op.n[3] != 0, <int>op.n[2], op.s[0], scratch, batch.by_rows,
-                      thread, n_threads)
-    elif kernel == K_DENSE_BACKWARD_INPUT:
-        dense_backward_input(p0, p1, p3, p2, B, n0, n1, op.n[3] != 0, <int>op.n[2], op.s[0], scratch,
-                             batch.by_rows, thread, n_threads)
-    elif kernel == K_DENSE_BACKWARD_PARAMS:
-        dense_backward_params(p0, p1, p2, p3, B, n0, n1, op.n[3] != 0, <const Op*>op.p[4],
-                              <const Op*>op.p[5], batch.rate, scratch, thread, n_threads)
-    elif kernel == K_BIAS_ACTIVATION_FORWARD:
+    if kernel == K_BIAS_ACTIVATION_FORWARD:
         bias_activation_forward(<int>op.n[2], p0, p1, p2, B, n0, op.s, thread, n_threads)
     elif kernel == K_ACTIVATION_FORWARD:
         activation_forward(<int>op.n[2], p0, p1, B, n0, op.s, thread, n_threads)
@@ -385,7 +397,12 @@ cdef inline void run_op(const Op* op, const Batch* batch, void* scratch, int thr
         for i in range(OP_POINTERS):
             moved.p[i] = <char*>moved.p[i] + moved.row_bytes[i] * batch.first
         op = &moved
-    if op.is_double:
+    if op.kernel <= K_DENSE_BACKWARD_PARAMS:
+        if op.is_double:
+            run_product(op, batch, scratch, thread, n_threads, <double*>NULL)
+        else:
+            run_product(op, batch, scratch, thread, n_threads, <float*>NULL)
+    elif op.is_double:
         run_op_typed(op, batch, scratch, thread, n_threads, <double*>NULL)
     else:
         run_op_typed(op, batch, scratch, thread, n_threads, <float*>NULL)
