@@ -25,7 +25,7 @@ from nncore import (
     schedules,
     utils,
 )
-from nncore._system import config_info, get_num_threads, set_num_threads, show_config
+from nncore._system import config_info, get_num_threads, limit_threads, set_num_threads, show_config
 from nncore._version import __version__
 from nncore.history import History
 from nncore.layers.input import Input
@@ -57,6 +57,7 @@ __all__ = [
     "inspection",
     "kernels",
     "layers",
+    "limit_threads",
     "load_model",
     "losses",
     "metrics",

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -13,7 +15,7 @@ from nncore import _checks
 from nncore._core import core, isa, isa_available
 from nncore._version import __version__
 
-__all__ = ["config_info", "get_num_threads", "set_num_threads", "show_config"]
+__all__ = ["config_info", "get_num_threads", "limit_threads", "set_num_threads", "show_config"]
 
 
 def _quota(root: str = "/sys/fs/cgroup") -> int:
@@ -69,6 +71,33 @@ def set_num_threads(n: int | None) -> None:
     if n is not None and _start_cap:
         cap = min(cap, _start_cap)
     core.set_thread_cap(min(cap, 2**31 - 1))
+
+
+@contextlib.contextmanager
+def limit_threads(n: int | None) -> Iterator[None]:
+    """Limit the threads that calls from this Python thread may take, as long as the context lasts.
+
+    It is a cap beside that of `set_num_threads`, which holds for all: so many models may be trained side by side,
+    each in a Python thread with one thread of its own. Results do not depend on it.
+
+    Parameters
+    ----------
+    n : int or None
+        At least 1; None limits nothing.
+
+    Examples
+    --------
+    >>> import nncore as nn
+    >>> with nn.limit_threads(1):
+    ...     nn.get_num_threads()
+    1
+    """
+    cap = 0 if n is None else min(_checks.positive_int(n, "limit_threads", "n"), 2**31 - 1)
+    before = core.set_own_thread_cap(cap)
+    try:
+        yield
+    finally:
+        core.set_own_thread_cap(before)
 
 
 def get_num_threads() -> int:

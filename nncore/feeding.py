@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from nncore._core import core
+from nncore.data.sources import Shuffle, order_of
 from nncore.executor import Bound
 
 if TYPE_CHECKING:
@@ -69,15 +69,15 @@ class Feed:
         Batches of the last piece that were finished.
     number : int
         The number of the first pass.
-    shuffle : bool
-        Whether passes differ by their numbers.
+    shuffle : bool or callable
+        Whether passes differ by their numbers, or how.
     """
 
     plan: Any
     bound: Any
     length: int | None
     number: int
-    shuffle: bool
+    shuffle: Shuffle
     unit = "samples"
     passes = taken = 0
 
@@ -172,15 +172,15 @@ class ArrayFeed(Feed):
         The arrays.
     batch_size : int
         Rows in a batch.
-    shuffle : bool
-        Whether each pass takes them in another order.
+    shuffle : bool or callable
+        Whether each pass takes them in another order, or in which: see `nncore.data.sources.order_of`.
     steps : int, optional
         Batches in an epoch, which goes on where the one before has ended; by default all.
     number : int
         The number of the first pass.
     """
 
-    def __init__(self, model: Trainable, purpose: str, data: Feeds, batch_size: int, shuffle: bool = False,
+    def __init__(self, model: Trainable, purpose: str, data: Feeds, batch_size: int, shuffle: Shuffle = False,
                  steps: int | None = None, number: int = 0) -> None:
         super().__init__()
         self.batch_size, self.shuffle, self.seed, self.number = batch_size, shuffle, model.seed, number
@@ -204,7 +204,8 @@ class ArrayFeed(Feed):
             if self.taken == self.per_pass:
                 self.passes, self.taken = self.passes + 1, 0
             if self.shuffle and self._order[0] != self.passes:
-                self._order = (self.passes, core.permutation(self.samples, self.seed, self.number + self.passes))
+                number = self.number + self.passes
+                self._order = (self.passes, order_of(self.shuffle, self.samples, self.seed, number))
             count = 1 if by_batch else min(self.steps - done, self.per_pass - self.taken)
             first = self.taken * self.batch_size
             self.taken, done = self.taken + count, done + count

@@ -23,7 +23,7 @@ from nncore import _checks, gradients, graph, losses, metrics, optimizers
 from nncore._class_weight import row_weights
 from nncore._core import core
 from nncore.callbacks import Callback, CallbackList
-from nncore.data.sources import ArraySource, Stream, is_arrays, source_of
+from nncore.data.sources import ArraySource, Shuffle, Stream, is_arrays, source_of
 from nncore.executor import Bound, Executor, RunError, gatherable, short_call
 from nncore.feeding import ArrayFeed, Feed, Piece, StreamFeed
 from nncore.history import History
@@ -682,7 +682,7 @@ class Trainable:
     @rounds_to_nearest
     def fit(self, x: Any = None, y: Any = None, batch_size: int | None = None, epochs: int = 1,
             verbose: Any = "auto", callbacks: Callback | Sequence[Callback] | None = None, *,
-            validation_split: float = 0.0, validation_data: Any = None, shuffle: bool = True,
+            validation_split: float = 0.0, validation_data: Any = None, shuffle: Shuffle = True,
             class_weight: Any = None, sample_weight: Any = None, initial_epoch: int = 0,
             steps_per_epoch: int | None = None, validation_steps: int | None = None,
             validation_batch_size: int | None = None, validation_freq: Any = 1, augment: Any = None,
@@ -711,8 +711,10 @@ class Trainable:
             Share of the rows, the last ones, that is kept for validation.
         validation_data : tuple or batches, optional
             ``(x, y)`` or ``(x, y, sample_weight)``, or batches, for validation after each epoch.
-        shuffle : bool
-            Whether each epoch takes the rows in another order; batches that have an index, the batches.
+        shuffle : bool or callable
+            Whether each epoch takes the rows in another order; batches that have an index, the batches. A function
+            ``order(number)`` of the number of the pass, counted over all calls of `fit`, returns the order (samples,)
+            of the rows of arrays.
         class_weight : dict of int to float or "balanced", optional
             The weight of each class, which multiplies those of its rows, of a model with one output. Classes that are
             not named weigh 1; "balanced" makes all classes weigh the same. It does not touch the validation data.
@@ -772,7 +774,7 @@ class Trainable:
         """
         where = "fit"
         epochs = _checks.positive_int(epochs, where, "epochs")
-        shuffle = _checks.boolean(shuffle, where, "shuffle")
+        shuffle = shuffle if callable(shuffle) else _checks.boolean(shuffle, where, "shuffle")
         split = _checks.fraction(validation_split, where, "validation_split")
         initial_epoch = _checks.integer(initial_epoch, where, "initial_epoch", low=0)
         steps, val_steps, val_size = (
@@ -861,7 +863,7 @@ class Trainable:
             self.stop_training = run.over = True
             _warn_ran_out(epoch)
 
-    def _given(self, where: str, x: Any, y: Any, sample_weight: Any, batch_size: Any, shuffle: bool,
+    def _given(self, where: str, x: Any, y: Any, sample_weight: Any, batch_size: Any, shuffle: Shuffle,
                split: bool) -> Feeds | Stream:
         """Return arrays, checked, or the stream of batches that `x` is."""
         if is_arrays(x):
@@ -873,6 +875,8 @@ class Trainable:
             if value is not None:
                 raise ValueError(f"{where}: {name} cannot be given where x is batches, which are (x, y) or "
                                  f"(x, y, sample_weight); x is {type(x).__name__}")
+        if callable(shuffle):
+            raise ValueError(f"{where}: shuffle must be a bool where x is batches, got {shuffle!r}")
         stream = Stream(source_of(x, where, "x", self.seed, shuffle))
         self._build_for(where, stream)
         return stream
@@ -885,7 +889,7 @@ class Trainable:
                 raise ValueError(f"{where}: x gives no batch")
             self._ready(where, batch.x)
 
-    def _feed(self, where: str, data: Feeds | Stream, batch_size: int, shuffle: bool, steps: int | None,
+    def _feed(self, where: str, data: Feeds | Stream, batch_size: int, shuffle: Shuffle, steps: int | None,
               augment: Sequence[Callable[..., Any]], class_weight: Any) -> Feed:
         """Return what `fit` goes through."""
         if isinstance(data, Stream):

@@ -6,6 +6,13 @@ from cython.parallel cimport parallel, threadid
 # The user's cap (nncore.set_num_threads, a cgroup's quota, 1 after a fork); 0: none.
 cdef int thread_cap = 0
 
+# The same for what one thread of Python calls (nncore.limit_threads).
+cdef extern from *:
+    """
+    static _Thread_local int nn_own_thread_cap = 0;
+    """
+    int nn_own_thread_cap
+
 # A thread is worth its start and its barriers, some microseconds in all, from about this much work on, in
 # multiply-adds (20 us) or in elements through memory (20 us).
 cdef enum:
@@ -23,6 +30,14 @@ def set_thread_cap(int n):
     thread_cap = n
 
 
+def set_own_thread_cap(int n):
+    """Set the cap of the calling thread; return what it was."""
+    global nn_own_thread_cap
+    cdef int before = nn_own_thread_cap
+    nn_own_thread_cap = n
+    return before
+
+
 def max_threads():
     """The most threads that a call may take now."""
     return allowed_threads()
@@ -32,6 +47,8 @@ cdef inline int allowed_threads() noexcept nogil:
     cdef int n = nn_max_threads(), processors
     if thread_cap > 0:
         n = min(n, thread_cap)
+    if nn_own_thread_cap > 0:
+        n = min(n, nn_own_thread_cap)
     if n > 1:
         # OpenMP looks at the affinity mask once, at the start. OMP_NUM_THREADS may ask for more threads than
         # processors: only a mask that has shrunk since counts.

@@ -12,10 +12,39 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from nncore._core import core
 
 __all__ = ["ArraySource", "Batch", "DatasetSource", "IterableSource", "Source", "Stream", "is_arrays", "source_of"]
+
+
+Shuffle = bool | Callable[[int], Any]
+
+
+def order_of(shuffle: Shuffle, rows: int, seed: int, number: int) -> NDArray[np.int64] | None:
+    """Return the order in which a pass takes its rows; None means as they lie.
+
+    Parameters
+    ----------
+    shuffle : bool or callable
+        Whether there is one, or a function that returns it for the number of a pass.
+    rows, seed, number : int
+        The number of rows, what the order depends on, and the number of the pass.
+
+    Examples
+    --------
+    >>> order_of(lambda number: [2, 0, 1], 3, seed=0, number=0)
+    array([2, 0, 1])
+    """
+    if not callable(shuffle):
+        return core.permutation(rows, seed, number) if shuffle else None
+    found = np.ascontiguousarray(shuffle(number))
+    if found.shape != (rows,) or found.dtype.kind not in "iu":
+        raise ValueError(f"fit: shuffle must return {rows} row numbers, got {found.dtype} of shape {found.shape}")
+    if rows and not 0 <= found.min() <= found.max() < rows:
+        raise ValueError(f"fit: shuffle must return row numbers in 0 ... {rows - 1}, got {found.min()} ... {found.max()}")
+    return found.astype(np.int64, copy=False)
 
 
 class Batch(NamedTuple):
@@ -186,8 +215,8 @@ class ArraySource(Source):
         Rows in a batch; the last one may be smaller.
     seed : int
         What the order depends on, beside the number of the pass.
-    shuffle : bool
-        Whether rows are taken in another order than they lie in.
+    shuffle : bool or callable
+        Whether rows are taken in another order than they lie in, or in which: see `order_of`.
 
     Examples
     --------
@@ -199,12 +228,12 @@ class ArraySource(Source):
     [4] [40]
     """
 
-    def __init__(self, data: Any, batch_size: int, seed: int = 0, shuffle: bool = True) -> None:
+    def __init__(self, data: Any, batch_size: int, seed: int = 0, shuffle: Shuffle = True) -> None:
         self.data, self.batch_size, self.seed, self.shuffle = data, batch_size, seed, shuffle
 
     def batches(self, number: int, first: int = 0) -> Iterator[Any]:
         """Begin a pass; parameters as of `Source.batches`."""
-        order = core.permutation(self.data.rows, self.seed, number) if self.shuffle else None
+        order = order_of(self.shuffle, self.data.rows, self.seed, number)
         for begin in range(first * self.batch_size, self.data.rows, self.batch_size):
             rows = slice(begin, begin + self.batch_size)
             yield self.data.part(rows if order is None else order[rows])
