@@ -24,7 +24,7 @@ KERNELS = ("dense_forward", "dense_backward_input", "dense_backward_params", "bi
            "norm_constraint", "non_negative",
            "move_axis",
            "elementwise_loss", "gaussian_nll", "categorical_hinge", "cosine_similarity",
-           "categorical_focal_cross_entropy", "loss_weights",
+           "categorical_focal_cross_entropy", "loss_weights", "batch_weight",
            "dropout", "gaussian",
            "ids_of_floats", "mask_shares", "embedding_forward", "embedding_join", "embedding_backward",
            "embedding_index", "embedding_sums", "embedding_squares", "embedding_penalty",

@@ -170,6 +170,7 @@ from nncore.reference.row_activations import __all__ as _row_activations
 from nncore.reference.smooth import *  # noqa: F403
 from nncore.reference.smooth import __all__ as _smooth
 from nncore.reference.weights import (
+    batch_weight,
     non_negative,
     norm_constraint,
     penalty,
@@ -195,6 +196,7 @@ __all__ = [
     "batch_normalization_backward",
     "batch_normalization_backward_params",
     "batch_normalization_forward",
+    "batch_weight",
     "bias_activation_forward",
     "binary_accuracy",
     "binary_cross_entropy",
