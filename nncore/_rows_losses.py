@@ -29,6 +29,9 @@ def rows() -> tuple[Kernel, ...]:
     def positive(draw: Draw, B: int, C: int) -> Array:
         return draw.between(0.3, 5, B, C)
 
+    def counts(draw: Draw, B: int, C: int) -> Array:  # many of them 0
+        return draw.bits(B, C) * np.round(draw.between(1, 9, B, C))
+
     def one_hot(draw: Draw, B: int, C: int) -> Array:
         return np.eye(C, dtype=draw.dtype)[draw.classes(B, C)]
 
@@ -82,6 +85,10 @@ def rows() -> tuple[Kernel, ...]:
         row("pinball", lambda draw, B, C: draw.normal(B, 4 * C), normal, extra=quantiles(0.15, 0.4, 0.5, 0.9),
             label="four", baseline=_pinballs, read=9),
         row("poisson", positive, positive, baseline=_poisson, ulps=500),
+        row("poisson_deviance", positive, positive, baseline=_poisson_deviance, ulps=500),
+        row("poisson_deviance", positive, counts, label="counts", ulps=500),
+        row("exponential_poisson_deviance", normal, positive, baseline=_poisson_of_logs, wrt="logits", ulps=500),
+        row("exponential_poisson_deviance", normal, counts, label="counts", wrt="logits", ulps=500),
         row("gaussian_nll", lambda draw, B, C: np.concatenate([draw.normal(B, C), positive(draw, B, C)], axis=1),
             normal, ({}, {"full": True}), baseline=_gaussian, ulps=500, read=5),
         row("gaussian_nll", lambda draw, B, C: np.concatenate([draw.normal(B, C), positive(draw, B, C)], axis=1),
@@ -154,6 +161,16 @@ def _pinballs(y_pred: Array, target: Array, quantiles: Array, **_: Any) -> Any:
 def _poisson(y_pred: Array, target: Array, **_: Any) -> Any:
     rate = y_pred + 1e-7
     return (y_pred - target * np.log(rate)).mean(), (1 - target / rate) / rate.size
+
+
+def _poisson_deviance(y_pred: Array, target: Array, **_: Any) -> Any:
+    ratio = target / y_pred
+    return (target * np.log(ratio) - target + y_pred).mean(), (1 - ratio) / ratio.size
+
+
+def _poisson_of_logs(logits: Array, target: Array, **_: Any) -> Any:
+    d = np.exp(logits) - target
+    return (target * (np.log(target) - logits) + d).mean(), d / d.size
 
 
 def _gaussian(y_pred: Array, target: Array, full: bool = False, **_: Any) -> Any:

@@ -249,7 +249,7 @@ def rows() -> tuple[Kernel, ...]:
             lambda draw, *shape: {"w": draw.normal(*shape), "l1": 0.31, "l2": 0.17},
             (*_ELEMENTS, *_BLOCKS),
             _BIG_ELEMENTS,
-            variants=({}, {"l1": 0.0}, {"l2": 0.0}),
+            variants=({}, {"l1": 0.0}, {"l2": 0.0}, {"divisor": 7.3}, {"divisor": 0.0}),
             differentiable=("w",),
             gradient=lambda kernels, dy, result, a: (dy * _gradient_of_penalty(kernels, a),),
             moved=lambda *shape: int(np.prod(shape)),
@@ -260,7 +260,7 @@ def rows() -> tuple[Kernel, ...]:
             lambda draw, *shape: {"dw": draw.normal(*shape), "w": draw.normal(*shape), "l1": 0.31, "l2": 0.17},
             _ELEMENTS,
             _BIG_ELEMENTS,
-            variants=({}, {"l1": 0.0}, {"l2": 0.0}, {"add": False}),
+            variants=({}, {"l1": 0.0}, {"l2": 0.0}, {"add": False}, {"divisor": 7.3}, {"divisor": 0.0}),
             in_place=("dw",),
             moved=lambda *shape: 3 * int(np.prod(shape)),
             baseline=_penalty_gradient,
@@ -296,5 +296,5 @@ def rows() -> tuple[Kernel, ...]:
 
 def _gradient_of_penalty(kernels: Any, a: dict[str, Any]) -> Array:
     dw: Array = np.zeros_like(a["w"])
-    kernels.penalty_gradient(dw, a["w"], a["l1"], a["l2"])
+    kernels.penalty_gradient(dw, **{name: value for name, value in a.items() if name != "dw"})
     return dw

@@ -486,7 +486,7 @@ def _meetings(lines: list[tuple[str, int]]) -> list[int]:
     sees of each of the batch: where these differ, so do the shares.
     """
     apart = (("gather",), ("dense_backward_params", "accumulate"), ("store",), ops.ELEMENTWISE, ("square_sums",),
-             ("penalty_sums",))
+             ("penalty_sums", "batch_weight"))
     meetings = []
     for (kernel, per), (after, per_after) in zip(lines, [*lines[1:], ("", 0)], strict=True):
         if not after or any(kernel in group and after in group for group in apart):
@@ -674,7 +674,7 @@ def _allocate(program: Program, batch_size: int) -> list[NDArray[Any]]:
 # Kernels of the core whose rows stand alone, and the step of the betas' powers, which none of them reads.
 _BY_ROW = frozenset(core.KERNELS) - (ops.KERNELS - {*ops.STEPS}) - {
     "dense_backward_params", "accumulate", "sum", "python", "sum_arrays", "factorization_machine_backward_params",
-    "loss_weights", *_normalization.BY_COLUMN, "prelu_backward",
+    "loss_weights", "batch_weight", *_normalization.BY_COLUMN, "prelu_backward",
     *_embedding.BY_TABLE,
 }
 # Kernels that take an array of any rank as rows of its last axis.
@@ -757,6 +757,8 @@ def lowered(
     if op.kernel == "loss_weights":
         sizes = (1, 0, _REDUCTIONS.index(op.attributes["reduction"]), op.attributes.get("ignore_class", 0))
         return op.kernel, operands, sizes, ()
+    if op.kernel == "batch_weight":
+        return op.kernel, operands[1:], (1,), ()
     if op.kernel in _METRICS:
         y, target, *weight = op.inputs
         rows, *gradient = op.outputs

@@ -110,6 +110,8 @@ class Program:
         self.masks: dict[int, int] = {}  # buffer of steps -> ids, of which those that are 0 make it padding
         self.by_rows: set[int] = set()  # tables of which only the rows that a batch names are trained
         self.lookups: dict[int, list[tuple[Op, int]]] = {}  # table -> embeddings that read it, with their gradients
+        self.sample_weight: int | None = None  # of the rows that `batch_weight` adds up
+        self._batch_weight: int | None = None
         self.touched: dict[int, tuple[int, int]] = {}  # gradient of some rows -> buffers of these and of their number
 
     def _add(self, buffer: Buffer) -> int:
@@ -155,6 +157,17 @@ class Program:
     ) -> int:
         """Add a buffer of a shape without a batch."""
         return self._add(Buffer(role, dtype or self.dtype, shape, per_row=False, name=self.layer))
+
+    def batch_weight(self) -> int:
+        """Return the buffer of what the rows of the batch weigh, one float64; its op is appended the first time.
+
+        That is the sum of `sample_weight`, or the number of rows where there is none.
+        """
+        if self._batch_weight is None:
+            self._batch_weight = self.array((1,), "batch weight", np.dtype(np.float64))
+            rows = next(number for number, buffer in enumerate(self.buffers) if buffer.per_row)
+            self.emit("batch_weight", (rows, self.sample_weight), (self._batch_weight,))
+        return self._batch_weight
 
     def parameter(self, variable: Variable, role: str = "parameter") -> int:
         """Return the buffer of a variable, adding it the first time."""

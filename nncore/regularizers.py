@@ -91,6 +91,12 @@ class L1L2(Regularizer):
     ----------
     l1, l2 : float
         The factors; not negative. (As in Keras, the name "l1_l2" alone means 0.01 each.)
+    per_sample : bool
+        Whether the penalty is meant for the sum of the rows' losses: in a model, value and gradient are then divided by
+        the number of rows of each batch, or by the sum of their sample weights (of several outputs, the first one's);
+        a batch whose rows weigh nothing has none. The ``alpha`` of scikit-learn's networks is ``L2(alpha / 2,
+        per_sample=True)``, its loss one with ``reduction="mean_with_sample_weight"``. A call on an array divides by
+        nothing.
 
     Examples
     --------
@@ -101,10 +107,11 @@ class L1L2(Regularizer):
 
     native = by_rows = True
 
-    def __init__(self, l1: float | None = 0.0, l2: float | None = 0.0) -> None:
+    def __init__(self, l1: float | None = 0.0, l2: float | None = 0.0, *, per_sample: bool = False) -> None:
         where = type(self).__name__
         self.l1 = _checks.real(0.0 if l1 is None else l1, where, "l1", low=0.0)
         self.l2 = _checks.real(0.0 if l2 is None else l2, where, "l2", low=0.0)
+        self.per_sample = _checks.boolean(per_sample, where, "per_sample")
 
     def __call__(self, w: Any) -> float:
         """Return the penalty on an array."""
@@ -118,24 +125,31 @@ class L1L2(Regularizer):
 
     def emit(self, program: Program, w: int, rows: tuple[int, int] | None = None) -> int:
         """Append the penalty on the parameter `w`, or on some rows of it; return its buffer, of one float64."""
-        f64 = np.dtype(np.float64)
+        f64, divisor = np.dtype(np.float64), self._divisor(program)
         if rows is not None:
             value = program.array((1,), "penalty", f64)
-            program.emit("embedding_penalty", (w, *rows), (value,), l1=self.l1, l2=self.l2)
+            program.emit("embedding_penalty", (w, *rows, divisor), (value,), l1=self.l1, l2=self.l2)
             return value
         sums = program.array((2 * ops.blocks(program.buffers[w].row_size),), "sums", f64)
         value = program.array((1,), "penalty", f64)
         program.emit("penalty_sums", (w,), (sums,), l1=self.l1, l2=self.l2)
-        program.emit("penalty_value", (sums,), (value,), l1=self.l1, l2=self.l2)
+        program.emit("penalty_value", (sums, divisor), (value,), l1=self.l1, l2=self.l2)
         return value
 
     def emit_gradient(self, program: Program, w: int, dw: int, add: bool) -> None:
         """Append the penalty's gradient, which is added to the buffer `dw`, or the first thing there."""
-        program.emit("penalty_gradient", (dw, w), (), l1=self.l1, l2=self.l2, add=add)
+        program.emit("penalty_gradient", (dw, w, self._divisor(program)), (), l1=self.l1, l2=self.l2, add=add)
+
+    def _divisor(self, program: Program) -> int | None:
+        return program.batch_weight() if self.per_sample else None
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments that make an equal regularizer."""
-        return {"l1": self.l1, "l2": self.l2}
+        return self._config(l1=self.l1, l2=self.l2)
+
+    def _config(self, **factors: float) -> dict[str, Any]:
+        """Return arguments as Keras has them, and what Keras has not where it is used."""
+        return {**factors, "per_sample": True} if self.per_sample else {**factors}
 
     def __repr__(self) -> str:
         """Return the call that makes an equal regularizer."""
@@ -149,6 +163,8 @@ class L1(L1L2):
     ----------
     l1 : float
         The factor; not negative.
+    per_sample : bool
+        Whether it is divided by what each batch weighs: see `L1L2`.
 
     Examples
     --------
@@ -157,12 +173,12 @@ class L1(L1L2):
     3.5
     """
 
-    def __init__(self, l1: float | None = 0.01) -> None:
-        super().__init__(l1=0.01 if l1 is None else l1)
+    def __init__(self, l1: float | None = 0.01, *, per_sample: bool = False) -> None:
+        super().__init__(l1=0.01 if l1 is None else l1, per_sample=per_sample)
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments that make an equal regularizer."""
-        return {"l1": self.l1}
+        return self._config(l1=self.l1)
 
 
 class L2(L1L2):
@@ -172,6 +188,8 @@ class L2(L1L2):
     ----------
     l2 : float
         The factor; not negative.
+    per_sample : bool
+        Whether it is divided by what each batch weighs: see `L1L2`.
 
     Examples
     --------
@@ -180,12 +198,12 @@ class L2(L1L2):
     12.5
     """
 
-    def __init__(self, l2: float | None = 0.01) -> None:
-        super().__init__(l2=0.01 if l2 is None else l2)
+    def __init__(self, l2: float | None = 0.01, *, per_sample: bool = False) -> None:
+        super().__init__(l2=0.01 if l2 is None else l2, per_sample=per_sample)
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments that make an equal regularizer."""
-        return {"l2": self.l2}
+        return self._config(l2=self.l2)
 
 
 _NAMES: dict[str, type[Regularizer]] = {"l1": L1, "l2": L2}

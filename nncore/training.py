@@ -540,6 +540,7 @@ class Trainable:
         if purpose == "fit":
             assert self.optimizer is not None
             program.by_rows = tables_by_rows(program, self.optimizer, trainable)
+        program.sample_weight = weights[0] if weights else None
         emit_penalties(program, trainable)
         if looks:
             seen = self._look(program, forward, known)

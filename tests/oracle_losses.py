@@ -80,6 +80,23 @@ def poisson(elementary, y_pred, target, sample_weight=None):
     return _means(y_pred, fma(-t, elementary.log(rate), y_pred), one(1) - t / rate, sample_weight, _share(y_pred))
 
 
+@np.errstate(all="ignore")
+def poisson_deviance(elementary, y_pred, target, sample_weight=None):
+    one, t = y_pred.dtype.type, target.astype(y_pred.dtype)
+    p = _select(y_pred < 0, one(np.nan), y_pred)
+    q, d = t / p, p - t
+    terms = _select(t == 0, d, fma(t, elementary.log(q), d))
+    return _means(y_pred, terms, one(1) - q, sample_weight, _share(y_pred))
+
+
+@np.errstate(all="ignore")
+def exponential_poisson_deviance(elementary, logits, target, sample_weight=None):
+    t = target.astype(logits.dtype)
+    d = elementary.exp(logits) - t
+    terms = _select(t == 0, d, fma(t, elementary.log(t) - logits, d))
+    return _means(logits, terms, d, sample_weight, _share(logits))
+
+
 def _sides(y_pred, target):
     t = target.astype(y_pred.dtype)
     return _select(t == 0, y_pred.dtype.type(-1), t)

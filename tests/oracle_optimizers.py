@@ -15,6 +15,7 @@ __all__ = [
     "adam_update",
     "adamax_update",
     "average_update",
+    "batch_weight",
     "ftrl_update",
     "lamb_direction",
     "lamb_moments",
@@ -265,21 +266,35 @@ def penalty_sums(flat, l1, l2):
     return np.where(np.repeat([l1 != 0, l2 != 0], len(sizes)), [*sizes, *squares], 0.0)
 
 
-def penalty_value(sums, l1, l2):
+def batch_weight(elementary, rows, weight):
+    """The (total,) of a batch."""
+    return (float(len(rows)) if weight is None else added(float(value) for value in weight),)
+
+
+def divided(factor, divisor):
+    """In float64, and 0 where the divisor is."""
+    return factor / divisor if divisor else 0.0
+
+
+def penalty_value(sums, l1, l2, divisor=1.0):
     """The penalty of all blocks."""
     sizes, squares = (added(float(value) for value in part) for part in np.split(sums, 2))
-    return l1 * sizes + l2 * squares
+    return divided(l1, divisor) * sizes + divided(l2, divisor) * squares
 
 
-def penalty(elementary, w, l1=0.0, l2=0.0):
+def penalty(elementary, w, l1=0.0, l2=0.0, divisor=1.0):
     """A number."""
-    return penalty_value(penalty_sums(w.ravel(), l1, l2), l1, l2)
+    return penalty_value(penalty_sums(w.ravel(), l1, l2), l1, l2, divisor)
 
 
-def penalty_gradient(elementary, dw, w, l1=0.0, l2=0.0, add=True):
+def penalty_gradient(elementary, dw, w, l1=0.0, l2=0.0, add=True, divisor=1.0):
     """The new (dw,)."""
     one = dw.dtype.type
-    dw = fma(one(2 * l2), w, dw if add else np.zeros_like(dw))
+    l1, l2 = divided(l1, divisor), divided(l2, divisor)
+    dw = dw if add else np.zeros_like(dw)
+    if l1 == l2 == 0:
+        return (dw,)
+    dw = fma(one(2 * l2), w, dw)
     if l1:
         dw = dw + _select(w > 0, one(l1), _select(w < 0, -one(l1), w - w))
     return (dw,)

@@ -157,6 +157,12 @@ TORCH = {
     "poisson_nll_loss, eps 1e-7": (kernels.poisson(RATES, SEEN), 0.7470907200906071,
                                    [-0.388888703703765, 1 / 6, -0.0999999893333338, -0.666666458333385,
                                     -0.0185184979423891, 0.00537634928893496]),
+    # scikit-learn's mean_poisson_deviance / 2, as is that with SciPy's xlogy
+    "half the Poisson deviance": (kernels.poisson_deviance(RATES, SEEN), 0.6183090322276554,
+                                  [-0.3888888888888889, 1 / 6, -0.1, -2 / 3, -0.018518518518518528, 0.005376344086021519]),
+    "half the Poisson deviance of logarithms": (
+        kernels.exponential_poisson_deviance(np.log(RATES), SEEN), 0.6183090322276554,
+        [-0.7 / 6, 0.2, -0.25, -1.6 / 6, -0.1 / 6, 0.1 / 6]),
     "gaussian_nll_loss": (kernels.gaussian_nll(NORMAL, T), 421874.6058143732,
                           [-0.233333333333333, -0.0777777777777778, 375000.0, 0.00333333333333335, 0.0374074074074074,
                            -421874916666.667, 0.133333333333333, -0.4, -0.213888888888889, -0.0116666666666667,
@@ -251,6 +257,33 @@ def test_a_negative_variance_is_nan(kernel):
     _, gradient = kernel(np.array([[1.0, -1e-3], [1.0, 0.0]]), np.array([[0.0], [0.0]]), None, rows)
     assert np.isnan(rows[0]) and np.isnan(gradient[0, 1])
     assert np.isfinite(rows[1]) and np.isfinite(gradient[1]).all()
+
+
+@pytest.mark.parametrize("module", [kernels, reference])
+def test_the_poisson_deviance_at_its_ends(module):
+    rows = np.empty(4)
+    target = np.array([[0.0], [0.0], [3.0], [0.0]])
+    with np.errstate(all="ignore"):
+        module.poisson_deviance(np.array([[0.0], [2.0], [3.0], [-1.0]]), target, None, rows)
+        assert rows[:3].tolist() == [0, 2, 0] and np.isnan(rows[3])
+        assert np.isnan(module.poisson_deviance(np.array([[-1.0]]), np.array([[2.0]]))[0])
+        _, slopes = module.exponential_poisson_deviance(np.array([[-np.inf], [np.log(2)], [-1e4], [-1e4]]), target, None, rows)
+    wanted = 3 * (np.log(3) + 1e4) - 3  # where exp(z) itself is 0, and a quotient would be inf
+    np.testing.assert_allclose(rows, [0, 2, wanted, 0], rtol=1e-15)
+    np.testing.assert_allclose(slopes[:, 0], [0, 0.5, -0.75, 0], rtol=1e-15)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("weighted", [False, True])
+def test_the_poisson_deviance_is_that_of_scikit_learn(weighted, dtype):
+    deviance = pytest.importorskip("sklearn.metrics").mean_poisson_deviance
+    rng = np.random.default_rng(2)
+    y, z = rng.poisson(2.0, (200, 3)).astype(dtype), rng.normal(size=(200, 3)).astype(dtype)
+    weight = rng.uniform(0, 2, 200).astype(dtype) if weighted else None
+    wanted = np.mean([deviance(y[:, j], np.exp(z[:, j]), sample_weight=weight) for j in range(3)]) / 2
+    rtol = 1e-5 if dtype == "float32" else 1e-12
+    assert losses.PoissonDeviance(reduction=MEAN)(y, np.exp(z), weight) == pytest.approx(wanted, rel=rtol)
+    assert losses.PoissonDeviance(True, MEAN)(y, z, weight) == pytest.approx(wanted, rel=rtol)
 
 
 @needs_fma
@@ -360,6 +393,7 @@ def test_names_are_kerass():
         "name", "reduction", "from_logits", "label_smoothing", "axis", "apply_class_balancing", "alpha", "gamma"}
     for loss in (losses.Huber(2.0, "sum", "h"), losses.QuantileLoss([0.1, 0.9]), losses.GaussianNLLLoss(True, 1e-3),
                  losses.CategoricalFocalCrossentropy([0.2, 0.8], 1.5), losses.CosineSimilarity(2),
+                 losses.PoissonDeviance(True, "sum", "d"),
                  losses.SparseCategoricalCrossentropy(True, 3, None, 0), losses.MeanAbsoluteError(dtype="float64")):
         again = losses.get(losses.serialize(loss))
         assert type(again) is type(loss) and again.get_config() == loss.get_config() and again.dtype == loss.dtype
@@ -378,6 +412,8 @@ def test_names_are_kerass():
     (lambda: losses.GaussianNLLLoss()([[1.0]], [[1.0, -0.5]]), "y_pred holds -0.5 at row 0, column 1, but outputs of "),
     (lambda: losses.Poisson()([[-1.0]], [[1.0]]), "y_true holds -1 .* but targets of Poisson are counts: not negative"),
     (lambda: losses.Poisson()([[1.0]], [[-1.0]]), "y_pred holds -1 .* outputs of Poisson are expected counts"),
+    (lambda: losses.PoissonDeviance()([[-1.0]], [[1.0]]), "y_true holds -1 .* targets of PoissonDeviance are counts: not neg"),
+    (lambda: losses.PoissonDeviance()([[1.0]], [[0.0]]), "y_pred holds 0 .* PoissonDeviance are expected counts: above 0"),
     (lambda: losses.KLDivergence()([[1.5]], [[1.0]]), "targets of KLDivergence are probabilities: 0 to 1"),
     (lambda: losses.Hinge()([[0.0], [-1.0]], [[1.0], [1.0]]), r"y_true holds 0 .* Hinge are -1 and 1 \(others are neg"),
     (lambda: losses.PerceptronLoss()([[0.0], [2.0]], [[1.0], [1.0]]), "y_true holds 2 .* are 0 and 1, or -1 and 1"),
@@ -413,6 +449,9 @@ TRAINED = {
     lambda r: losses.QuantileLoss([0.1, 0.5, 0.9], r): (9, None, NUMBERS),
     lambda r: losses.QuantileLoss([0.2, 0.8], r): (2, None, NUMBERS[:, 0]),
     losses.Poisson: (3, "exponential", np.abs(NUMBERS).round()),
+    lambda r: losses.PoissonDeviance(reduction=r): (3, "exponential", np.abs(NUMBERS).round()),
+    lambda r: losses.PoissonDeviance(reduction=r, name="rates"): (3, "softplus", np.abs(NUMBERS).round()),
+    lambda r: losses.PoissonDeviance(True, r): (3, None, np.abs(NUMBERS).round()),
     lambda r: losses.GaussianNLLLoss(True, 1e-3, r): (6, "softplus", NUMBERS),
     lambda r: losses.CosineSimilarity(reduction=r): (3, None, NUMBERS),
     lambda r: losses.BinaryCrossentropy(False, 0.1, reduction=r): (3, "sigmoid", MANY),

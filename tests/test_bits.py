@@ -65,6 +65,7 @@ RUNS = {
                        lambda: nn.optimizers.Lion(nn.schedules.ExponentialDecay(0.01, 3, 0.5), use_ema=True)),
     "ftrl": (9, (33,), 18, "elu", "mse", 16, lambda: nn.optimizers.Ftrl(0.1, -0.3, 0.2, 0.001, beta=0.1)),
     "lamb": (300, (131,), 3, "relu", "mse", 33, lambda: nn.optimizers.Lamb(0.01, weight_decay=0.1)),
+    "penalties per sample": (20, (63,), 3, "relu", "mse", 16, lambda: SGD(0.1, 0.9)),
     "sgd, clipped": (70, (131,), 3, "silu", "mse", 33, lambda: SGD(0.1, 0.9, global_clipnorm=0.3)),
 }
 LAST = {
@@ -87,8 +88,9 @@ def data(name, dtype):
 
 def make(name, dtype):
     width, hidden, outputs, activation, loss, _, optimizer = RUNS[name]
+    penalty = nn.regularizers.L1L2(0.1, 0.2, per_sample=True) if "penalties" in name else None
     layers = [
-        *(Dense(units, activation, dtype=dtype) for units in hidden),
+        *(Dense(units, activation, kernel_regularizer=penalty, dtype=dtype) for units in hidden),
         Dense(outputs, LAST[loss], dtype=dtype),
     ]
     model = nn.Sequential([nn.Input((width,)), *layers], seed=5)

@@ -40,12 +40,13 @@ class Exact(OracleExecutor):
             dw[: len(sums)] = sums
             return (dw.reshape(dy.shape),)
         if kernel == "embedding_penalty":
-            w, rows, count = inputs
+            w, rows, count, divisor = inputs
             sizes = squares = 0.0
             for row in rows.ravel()[: count[0]]:
                 part = oracle.penalty_sums(w[row], **scalars)
                 sizes, squares = sizes + float(part[0]), squares + float(part[1])
-            return (scalars["l1"] * sizes + scalars["l2"] * squares,)
+            share = 1.0 if divisor is None else float(divisor[0])
+            return (oracle.penalty_value(np.array([sizes, squares]), **scalars, divisor=share),)
         if kernel == "embedding_squares":
             dw, count = inputs
             total = 0.0
@@ -92,6 +93,7 @@ def test_training_has_the_documented_bits(optimizer, dtype):
 SETTINGS = {
     "l2": {"embeddings_regularizer": nn.regularizers.L2(0.01)},
     "l1_l2": {"embeddings_regularizer": nn.regularizers.L1L2(0.003, 0.01), "mask_zero": True},
+    "per sample": {"embeddings_regularizer": nn.regularizers.L1L2(0.3, 1.0, per_sample=True)},
     "max_norm": {"embeddings_constraint": nn.constraints.MaxNorm(0.06, axis=1)},
     "min_max_norm": {"embeddings_constraint": nn.constraints.MinMaxNorm(0.05, 0.06, 0.5, axis=-1)},
     "non_neg": {"embeddings_constraint": "non_neg", "embeddings_regularizer": "l1"},
@@ -235,6 +237,18 @@ def test_the_loss_has_the_penalty_on_the_rows_of_the_batch_and_in_evaluate_on_al
     assert model.evaluate(IDS, TARGET, verbose=0) == pytest.approx(want, rel=1e-12)
     want = plain.train_on_batch(IDS[:5], TARGET[:5]) + penalty(table[np.unique(IDS[:5])])
     assert model.train_on_batch(IDS[:5], TARGET[:5]) == pytest.approx(want, rel=1e-12)
+
+
+def test_a_penalty_per_sample_is_divided_by_what_the_batch_weighs():
+    weight = np.linspace(0.5, 2.0, 5)
+    for kind in (Executor, reference.executor.Executor):
+        model = net("float64", kind=kind, embeddings_regularizer=nn.regularizers.L1L2(0.1, 0.01, per_sample=True))
+        plain = net("float64", kind=kind)
+        plain.set_weights(model.get_weights())
+        rows = model.get_weights()[0][np.unique(IDS[:5])]
+        want = (0.1 * np.abs(rows).sum() + 0.01 * (rows**2).sum()) / weight.sum()
+        want += plain.train_on_batch(IDS[:5], TARGET[:5], weight)
+        assert model.train_on_batch(IDS[:5], TARGET[:5], weight) == pytest.approx(want, rel=1e-12)
 
 
 def test_a_step_does_not_depend_on_the_size_of_the_table():

@@ -239,6 +239,8 @@ def test_right_gradients_pass(layers, loss, targets, training):
     ("layers", "loss"),
     [
         (lambda: [D(8, "tanh", kernel_regularizer=nn.regularizers.L2(0.1)), D(2, bias_regularizer="l1")], "mse"),
+        (lambda: [D(8, "tanh", kernel_regularizer=nn.regularizers.L1L2(0.1, 3.0, per_sample=True)), D(2)],
+         nn.losses.MeanSquaredError(reduction="mean_with_sample_weight")),
         (lambda: [D(8, "tanh"), nn.layers.Dropout(0.4), D(2)], "huber"),
         (lambda: [D(8), nn.layers.BatchNormalization(), D(2)], "mse"),  # the loss does not depend on the first bias
         (lambda: [D(40, "relu"), D(40, "relu"), D(2)], nn.losses.MeanAbsoluteError(reduction="mean_with_sample_weight")),

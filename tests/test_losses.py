@@ -180,6 +180,9 @@ def test_check_target_converts():
         (losses.BinaryCrossentropy(from_logits=True), None, "sigmoid_binary_cross_entropy", False),
         (losses.BinaryCrossentropy(), None, "binary_cross_entropy", False),
         (losses.MeanSquaredError(), "sigmoid", "mean_squared_error", False),
+        (losses.PoissonDeviance(), "exponential", "exponential_poisson_deviance", True),
+        (losses.PoissonDeviance(), "softplus", "poisson_deviance", False),
+        (losses.PoissonDeviance(from_logits=True), "exponential", "exponential_poisson_deviance", False),
     ],
 )
 def test_emit_takes_the_stable_kernel_where_it_can(loss, activation, kernel, skips):

@@ -160,6 +160,97 @@ def test_a_run_is_that_of_keras(name, clip, executor):
     assert model.train_on_batch(x, y, return_dict=True)["loss"] == pytest.approx(loss + penalty, rel=1e-12)
 
 
+class Objective:
+    """What scikit-learn's networks minimize on a batch: (sum_b w_b l_b + 0.5 alpha ||W||^2) / sum_b w_b, by SGD."""
+
+    def __init__(self, rate, alpha, *values):
+        self.rate, self.alpha, self.values = rate, alpha, [value.astype(float) for value in values]
+
+    def __call__(self, x, y, weight, train=True):
+        w1, b1, w2, b2 = self.values
+        total, h = weight.sum(), np.tanh(x @ w1 + b1)
+        if total == 0:
+            return 0.0
+        d = h @ w2 + b2 - y
+        value = (weight @ (d * d).mean(axis=1) + 0.5 * self.alpha * ((w1 * w1).sum() + (w2 * w2).sum())) / total
+        if train:
+            dy = 2 / y.shape[1] * weight[:, None] * d
+            dh = dy @ w2.T * (1 - h * h)
+            gradients = x.T @ dh + self.alpha * w1, dh.sum(0), h.T @ dy + self.alpha * w2, dy.sum(0)
+            self.values = [w - self.rate * g / total for w, g in zip(self.values, gradients, strict=True)]
+        return value
+
+
+@pytest.mark.parametrize("executor", [*EXECUTORS, Unfused])
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("hidden", [6, 57])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_penalties_per_sample_are_those_of_scikit_learn(weighted, hidden, dtype, executor):
+    """The last batch of an epoch is smaller, and its penalty larger; one whose rows weigh nothing moves nothing."""
+    alpha, loss = 3.0, nn.losses.MeanSquaredError("mean_with_sample_weight")
+    x, y = (array.astype(dtype) for array in data())
+    weight = np.random.default_rng(7).uniform(0.2, 3, len(x)).astype(dtype)
+    weight[8:16] = 0
+    given = weight if weighted else None
+    weight = weight if weighted else np.ones(len(x))
+    model = make(SGD(0.1), dtype, executor, hidden, kernel_regularizer=L2(alpha / 2, per_sample=True))
+    model.compile(SGD(0.1), loss)
+    by_hand, tolerance = Objective(0.1, alpha, *model.get_weights()), 1e-10 if dtype == "float64" else 2e-4
+    for epoch in range(3):
+        parts = [slice(first, min(first + 8, len(x))) for first in range(0, len(x), 8)]
+        before = copy.deepcopy(by_hand.values)
+        wanted = sum(by_hand(x[rows], y[rows], weight[rows]) * (rows.stop - rows.start) for rows in parts) / len(x)
+        history = model.fit(x, y, 8, epoch + 1, 0, shuffle=False, initial_epoch=epoch, sample_weight=given).history
+        assert history["loss"][0] == pytest.approx(wanted, rel=tolerance)
+        assert not np.allclose(by_hand.values[0], before[0], rtol=0.01)
+    for got, want in zip(model.get_weights(), by_hand.values, strict=True):
+        np.testing.assert_allclose(got, want, rtol=tolerance, atol=tolerance)
+    assert model.evaluate(x, y, len(x), 0, given) == pytest.approx(by_hand(x, y, weight, False), rel=tolerance)
+    plain = make(SGD(0.1), dtype, executor, hidden)
+    plain.compile(SGD(0.1), loss)
+    plain.set_weights(model.get_weights())
+    before = model.get_weights()
+    assert model.train_on_batch(x, y, np.zeros(len(x))) == 0
+    for old, new in zip(before, model.get_weights(), strict=True):
+        assert np.array_equal(old, new)
+    assert L2(alpha, per_sample=True)(before[0]) == L2(alpha)(before[0])  # an array has no batch
+    difference = model.gradients(x, y, given)["dense/kernel"] - plain.gradients(x, y, given)["dense/kernel"]
+    np.testing.assert_allclose(difference, alpha * before[0] / weight.sum(), rtol=1e-3, atol=1e-5)
+
+
+def test_of_several_outputs_the_first_ones_weights_divide_penalties():
+    x = nn.Input((3,))
+    for executor in EXECUTORS:
+        outputs = [nn.layers.Dense(2, kernel_regularizer=L2(0.5, per_sample=True), name=name)(x) for name in "ab"]
+        model = nn.Model(x, outputs, seed=1)
+        model.compile(SGD(0.1), ["mse", "mse"])
+        model.executor_class = executor
+        rows, y = np.zeros((4, 3)), np.zeros((4, 2))
+        squares = sum((weight**2).sum() for weight in model.get_weights())
+        for weight, divisor in (({"a": [1.0, 2, 3, 0]}, 6), ({"b": [1.0, 2, 3, 0]}, 4), (None, 4)):
+            found = model.evaluate(rows, {"a": y, "b": y}, verbose=0, sample_weight=weight)
+            assert found[0] == pytest.approx(0.5 * squares / divisor, rel=1e-6)
+
+
+def test_a_penalty_per_sample_alone_is_divided_in_every_batch():
+    """One that no loss reaches has a gradient that begins with the penalty's."""
+    x = nn.Input((3,))
+    hidden = nn.layers.Dense(4, kernel_regularizer=L2(1.0, per_sample=True), name="apart")(x)
+    model = nn.Model(x, [nn.layers.Dense(2, name="y")(x), hidden], seed=1)
+    model.compile(SGD(0.5), ["mse", None])
+    before = model.get_layer("apart").kernel.numpy()
+    model.fit(np.ones((6, 3)), {"y": np.ones((6, 2))}, batch_size=4, verbose=0)
+    np.testing.assert_allclose(model.get_layer("apart").kernel.numpy(), before * (1 - 1 / 4) * (1 - 1 / 2), rtol=1e-6)
+
+
+def test_penalties_per_sample_are_written_down():
+    for kind in (L1(0.5, per_sample=True), L2(0.5, per_sample=True), L1L2(0.5, 0.25, per_sample=True)):
+        again = regularizers.get(regularizers.serialize(kind))
+        assert again.per_sample and again.get_config() == kind.get_config()
+        assert repr(again) == repr(kind) and repr(kind).endswith("per_sample=True)")
+    assert L2(0.5).get_config() == {"l2": 0.5} and not regularizers.get("l2").per_sample  # as Keras writes and reads them
+
+
 def test_penalties_count_for_trained_weights_only():
     """As in Keras: a frozen layer's are no part of the loss, in evaluate neither."""
     x, y = data()
@@ -264,6 +355,7 @@ OPTIMIZERS = {
 DRESSED = {
     "l2": {"kernel_regularizer": L2(0.03)},
     "l1_l2": {"kernel_regularizer": L1L2(0.02, 0.03), "bias_regularizer": L1(0.2)},
+    "per sample": {"kernel_regularizer": L1L2(0.1, 0.2, per_sample=True), "bias_regularizer": L1(0.5, per_sample=True)},
     "max": {"kernel_constraint": MaxNorm(0.5), "kernel_regularizer": L1(0.01)},
     "rows": {"kernel_constraint": MinMaxNorm(0.2, 0.4, 0.7, axis=1), "bias_constraint": UnitNorm()},
     "not negative": {"kernel_constraint": NonNeg(), "bias_regularizer": L2(0.3)},
@@ -277,25 +369,29 @@ DRESSED = {
 def test_runs_have_the_documented_bits(optimizer, dress, dtype):
     """And are the same whether the update is a part of the gradient's product or comes after it."""
     x, y = data(19)
-    for hidden in (5, 57):
+    for hidden, weighted in [(5, False), (57, False), *([(57, True)] if dress == "per sample" else [])]:
         runs = []
         for executor in (nn.executor.Executor, OracleExecutor, Unfused):
             model = make(OPTIMIZERS[optimizer](), dtype, executor, hidden, **DRESSED[dress])
-            history = model.fit(x, y, 8, 2, 0).history
+            history = model.fit(x, y, 8, 2, 0, sample_weight=np.linspace(0.5, 2.0, 19) if weighted else None).history
             runs.append({**everything(model), **{key: np.array(value) for key, value in history.items() if key == "loss"}})
         assert_same_bits(runs[1], runs[0], f"oracle {hidden}")
         assert_same_bits(runs[2], runs[0], f"unfused {hidden}")
 
 
+@pytest.mark.parametrize("per_sample", [False, True])
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
-def test_updates_are_fused_with_penalties_constraints_and_averages_around(optimizer):
+def test_updates_are_fused_with_penalties_constraints_and_averages_around(optimizer, per_sample):
     x, y = data(19)
-    model = make(OPTIMIZERS[optimizer](), kernel_regularizer=L2(0.1), kernel_constraint=NonNeg(), bias_regularizer=L1(0.1))
+    model = make(OPTIMIZERS[optimizer](), kernel_regularizer=L2(0.1, per_sample=per_sample), kernel_constraint=NonNeg(),
+                 bias_regularizer=L1(0.1, per_sample=per_sample))
     model.fit(x, y, 8, 1, 0)
     (plan,) = next(plans for key, plans in model._plans.items() if key[0] == "fit")
     fusions = plan.executor.fusions
     fused = optimizer in ("sgd", "adam", "ftrl")
     assert (len(fusions.updates), len(fusions.penalties)) == ((2, 4) if fused else (0, 0))
+    kernels_of = [op.kernel for op in plan.executor.program.ops]
+    assert kernels_of.count("batch_weight") == per_sample  # once for all penalties
 
 
 @pytest.mark.parametrize("dress", DRESSED)
@@ -486,6 +582,9 @@ def test_names_and_configs(module, names, kind):
     (lambda: L1(-0.1), ValueError, "L1: l1 must be a finite number of at least 0, got -0.1"),
     (lambda: L2(float("nan")), ValueError, "L2: l2 must be"),
     (lambda: L1L2("x"), TypeError, "L1L2: l1 must be"),
+    (lambda: L2(0.1, per_sample=1), TypeError, "L2: per_sample must be True or False, got 1"),
+    (lambda: kernels.penalty([1.0], divisor=-1.0), ValueError, "penalty: divisor must be"),
+    (lambda: kernels.penalty_gradient(np.ones(3), np.ones(3), divisor="x"), TypeError, "penalty_gradient: divisor must be"),
     (lambda: MaxNorm(-1), ValueError, "MaxNorm: max_value must be"),
     (lambda: MaxNorm(1, axis=[0, 1]), TypeError, "MaxNorm: axis must be an integer"),
     (lambda: UnitNorm(0.5), TypeError, "UnitNorm: axis must be an integer"),

@@ -109,6 +109,9 @@ class OracleExecutor(reference.executor.Executor):
             return (oracle.clip_scale(inputs[0], scalars["clipnorm"]),)
         if kernel == "penalty_sums":
             return (oracle.penalty_sums(oracle.as_kept(inputs[0]), **scalars),)
+        if kernel in ops.PENALTIES:
+            *inputs, divisor = inputs
+            scalars |= {} if divisor is None else {"divisor": float(divisor[0])}
         if kernel == "penalty_value":
             return ([oracle.penalty_value(inputs[0], **scalars)],)
         if kernel == "lamb_ratio":

@@ -15,6 +15,8 @@ cdef enum LossKind:
     L_LOG_COSH
     L_PINBALL
     L_POISSON
+    L_POISSON_DEVIANCE
+    L_EXPONENTIAL_POISSON_DEVIANCE
     L_HINGE
     L_SQUARED_HINGE
     L_PERCEPTRON
@@ -256,6 +258,16 @@ cdef void loss_terms(
             a = p[i] + <floating>EPSILON
             term[i] = fma(-t[i], log(a), p[i])
             slope[i] = <floating>1 - t[i] / a
+    elif kind == L_POISSON_DEVIANCE:
+        for i in range(n):
+            y = <floating>NAN if p[i] < 0 else p[i]
+            q = t[i] / y
+            d = y - t[i]
+            a = fma(t[i], log(q), d)
+            term[i] = d if t[i] == 0 else a
+            slope[i] = <floating>1 - q
+    elif kind == L_EXPONENTIAL_POISSON_DEVIANCE:
+        poisson_deviance_terms(p, t, term, slope, n)
     elif kind == L_HINGE:
         for i in range(n):
             y = hinge_side(t[i])
@@ -298,6 +310,23 @@ cdef void loss_terms(
         focal_terms(p, t, term, slope, n, s, scratch, C)
     elif kind == L_SIGMOID_FOCAL:
         sigmoid_focal_terms(p, t, term, slope, n, s, scratch, C)
+
+
+cdef void poisson_deviance_terms(const floating* z, const floating* t, floating* term, floating* slope,
+                                 Py_ssize_t n) noexcept nogil:
+    """term := t (log(t) - z) + exp(z) - t, without its first part where t is 0
+
+    The two functions not in one loop: of both together the compiler makes no vectors."""
+    cdef Py_ssize_t i
+    cdef floating d, a
+    activate(EXPONENTIAL, z, slope, n, <floating>0)
+    memcpy(term, t, n * sizeof(floating))
+    log_all(term, n)
+    for i in range(n):
+        d = slope[i] - t[i]
+        a = fma(t[i], term[i] - z[i], d)
+        term[i] = d if t[i] == 0 else a
+        slope[i] = d
 
 
 cdef void cross_entropy_terms(const floating* p, const floating* t, floating* term, floating* slope,

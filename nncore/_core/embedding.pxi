@@ -201,8 +201,8 @@ cdef void run_on_rows(const Op* op, double rate, int thread, int n_threads, floa
     nn_share((<const int64_t*>op.p[8])[0], ROWS_GRAIN, thread, n_threads, &begin, &end)
     for u in range(begin, end):
         if op.kernel == K_PENALTY_GRADIENT:
-            penalty_gradient(<floating*>op.p[0] + u * D, <const floating*>w + rows[u] * D, D, op.n[2] != 0,
-                             op.s[0], op.s[1], 0, 1)
+            penalty_gradient(<floating*>op.p[0] + u * D, <const floating*>w + rows[u] * D,
+                             <const double*>op.p[2], D, op.n[2] != 0, op.s[0], op.s[1], 0, 1)
         elif op.kernel == K_NON_NEGATIVE:
             non_negative(w + rows[u] * D, D, 0, 1)
         else:
@@ -210,13 +210,14 @@ cdef void run_on_rows(const Op* op, double rate, int thread, int n_threads, floa
 
 
 cdef void embedding_penalty(
-    const floating* w,     # IN  (V, D)
-    const int64_t* rows,   # IN  (U,)
-    const int64_t* count,  # IN  U
-    double* value,         # OUT (1,)
+    const floating* w,      # IN  (V, D)
+    const int64_t* rows,    # IN  (U,)
+    const int64_t* count,   # IN  U
+    const double* divisor,  # IN  (1,) or NULL
+    double* value,          # OUT (1,)
     Py_ssize_t D, double l1, double l2,
 ) noexcept nogil:
-    """value := l1 sum |w| + l2 sum w^2 over some rows: their sums, as `penalty_sums` has them, in order"""
+    """`penalty_value` of some rows: their sums, as `penalty_sums` has them, in order"""
     cdef double[2] part
     cdef double sizes = 0, squares = 0
     cdef Py_ssize_t u, first
@@ -226,7 +227,7 @@ cdef void embedding_penalty(
                          l2, 0, 1)
             sizes += part[0]
             squares += part[1]
-    value[0] = l1 * sizes + l2 * squares
+    value[0] = divided(l1, divisor) * sizes + divided(l2, divisor) * squares
 
 
 cdef void update_rows(const Op* op, double rate, Py_ssize_t D, int thread, int n_threads,

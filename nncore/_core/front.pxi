@@ -24,7 +24,7 @@ KERNELS = ("dense_forward", "dense_backward_input", "dense_backward_params", "bi
            "norm_constraint", "non_negative",
            "move_axis",
            "elementwise_loss", "gaussian_nll", "categorical_hinge", "cosine_similarity",
-           "categorical_focal_cross_entropy", "loss_weights",
+           "categorical_focal_cross_entropy", "loss_weights", "batch_weight",
            "dropout", "gaussian",
            "ids_of_floats", "mask_shares", "embedding_forward", "embedding_join", "embedding_backward",
            "embedding_index", "embedding_sums", "embedding_squares", "embedding_penalty",
@@ -37,8 +37,8 @@ KERNELS = ("dense_forward", "dense_backward_input", "dense_backward_params", "bi
            "accuracy", "confusion_counts", "class_counts", "regression_moments",
            "gather", "store", "accumulate", "sum", "python")
 LOSSES = ("squared", "absolute", "percentage", "logarithmic", "huber", "log_cosh", "pinball", "poisson",
-          "hinge", "squared_hinge", "perceptron", "kl_divergence", "cross_entropy", "sigmoid_cross_entropy",
-          "focal", "sigmoid_focal")
+          "poisson_deviance", "exponential_poisson_deviance", "hinge", "squared_hinge", "perceptron",
+          "kl_divergence", "cross_entropy", "sigmoid_cross_entropy", "focal", "sigmoid_focal")
 ELEMENTARY = ("exp", "expm1", "log", "log1p", "erf", "gelu_grad", "silu_grad", "tanh", "sigmoid", "softplus",
               "gelu", "silu")
 MERGE_KINDS = ("add", "subtract", "multiply", "maximum", "minimum", "scale")

@@ -62,14 +62,17 @@ cdef Update prepare_update(const Op* op, double scheduled) noexcept nogil:
     op of a penalty's gradient that it makes itself (or NULL); scalars learning rate, weight decay, clipvalue,
     then its own; the learning rate of the step, or nan for the op's own."""
     cdef Update u
-    cdef double rate = op.s[0] if isnan(scheduled) else scheduled, last, next
+    cdef double rate = op.s[0] if isnan(scheduled) else scheduled, last, next, l1, l2
+    cdef const double* divisor
     cdef const double* own = op.s + 3
     cdef const double* powers = <const double*>op.p[5]
     memset(&u, 0, sizeof(u))
     u.scale = 1.0 if op.p[6] == NULL else (<const double*>op.p[6])[0]
     u.rate, u.decay, u.clip = rate, rate * op.s[1], op.s[2]
     if op.p[9] != NULL:
-        u.l1, u.twice_l2 = (<const Op*>op.p[9]).s[0], 2.0 * (<const Op*>op.p[9]).s[1]
+        l1, l2 = (<const Op*>op.p[9]).s[0], (<const Op*>op.p[9]).s[1]
+        divisor = <const double*>(<const Op*>op.p[9]).p[2]
+        u.l1, u.twice_l2 = divided(l1, divisor), 2.0 * divided(l2, divisor)
     if op.kernel == K_SGD_UPDATE:
         u.kind = SGD_PLAIN if op.p[2] == NULL else SGD_NESTEROV if own[1] != 0 else SGD_MOMENTUM
         u.momentum, u.penalty = own[0], own[2]

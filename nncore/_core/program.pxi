@@ -72,6 +72,7 @@ cdef enum Kernel:
     K_COSINE_SIMILARITY
     K_CATEGORICAL_FOCAL_CROSS_ENTROPY
     K_LOSS_WEIGHTS
+    K_BATCH_WEIGHT
     K_DROPOUT
     K_GAUSSIAN
     K_IDS_OF_FLOATS
@@ -146,8 +147,8 @@ cdef struct Batch:
 cdef inline bint is_of_one_thread(int64_t kernel) noexcept nogil:
     """Whether an op is too small to be shared out."""
     return kernel in (K_ADAM_STEP, K_CLIP_SCALE, K_LAMB_RATIO, K_NADAM_STEP, K_PENALTY_VALUE,
-                      K_LOSS_WEIGHTS, K_EMBEDDING_INDEX, K_EMBEDDING_PENALTY, K_EMBEDDING_SQUARES,
-                      K_ACCUMULATE, K_SUM)
+                      K_LOSS_WEIGHTS, K_BATCH_WEIGHT, K_EMBEDDING_INDEX, K_EMBEDDING_PENALTY,
+                      K_EMBEDDING_SQUARES, K_ACCUMULATE, K_SUM)
 
 
 cdef inline void run_product(const Op* op, const Batch* batch, void* scratch, int thread, int n_threads,
@@ -258,9 +259,9 @@ cdef void run_op_typed(const Op* op, const Batch* batch, void* scratch, int thre
     elif kernel == K_PENALTY_SUMS:
         penalty_sums(p0, <double*>op.p[1], n0, op.s[0], op.s[1], thread, n_threads)
     elif kernel == K_PENALTY_VALUE:
-        penalty_value(<const double*>op.p[0], <double*>op.p[1], n0, op.s[0], op.s[1])
+        penalty_value(<const double*>op.p[0], <const double*>op.p[1], <double*>op.p[2], n0, op.s[0], op.s[1])
     elif kernel == K_PENALTY_GRADIENT:
-        penalty_gradient(p0, p1, n0, n1 != 0, op.s[0], op.s[1], thread, n_threads)
+        penalty_gradient(p0, p1, <const double*>op.p[2], n0, n1 != 0, op.s[0], op.s[1], thread, n_threads)
     elif kernel == K_NORM_CONSTRAINT:
         norm_constraint(p0, n0, n1, n2, op.n[3] != 0, op.s[0], op.s[1], op.s[2], thread, n_threads)
     elif kernel == K_NON_NEGATIVE:
@@ -281,6 +282,8 @@ cdef void run_op_typed(const Op* op, const Batch* batch, void* scratch, int thre
                                         n_threads)
     elif kernel == K_LOSS_WEIGHTS:
         loss_weights(<int>op.n[2], p0, <const int64_t*>op.p[1], p2, <int64_t*>op.p[3], B, op.n[3])
+    elif kernel == K_BATCH_WEIGHT:
+        batch_weight(p0, <double*>op.p[1], B)
     elif kernel == K_DROPOUT:
         dropout(p0, p1, B, n0, op.n[1], op.n[2], op.n[3] != 0, op.s[0], <floating>op.s[1], <floating>op.s[2],
                 <floating>op.s[3], op.n[4], op.n[5], batch.step, thread, n_threads)
@@ -310,8 +313,8 @@ cdef void run_op_typed(const Op* op, const Batch* batch, void* scratch, int thre
         embedding_sums(p0, <const int64_t*>op.p[1], <const int64_t*>op.p[2], <const int64_t*>op.p[3], p4, n0,
                        thread, n_threads)
     elif kernel == K_EMBEDDING_PENALTY:
-        embedding_penalty(p0, <const int64_t*>op.p[1], <const int64_t*>op.p[2], <double*>op.p[3], n0, op.s[0],
-                          op.s[1])
+        embedding_penalty(p0, <const int64_t*>op.p[1], <const int64_t*>op.p[2], <const double*>op.p[3],
+                          <double*>op.p[4], n0, op.s[0], op.s[1])
     elif kernel == K_EMBEDDING_SQUARES:
         embedding_squares(p0, <const int64_t*>op.p[1], <double*>op.p[2] + n1, n0)
     elif kernel == K_MERGE:
@@ -457,7 +460,7 @@ cdef double op_work(const Op* op, Py_ssize_t B) noexcept nogil:
         return <double>op.n[0] / (GRAIN_ELEMENTS // 4)  # a root and a division take as long as all else
     if kernel == K_ADAM_STEP or kernel == K_NADAM_STEP or kernel == K_CLIP_SCALE or kernel == K_LAMB_RATIO:
         return 0
-    if kernel == K_LOSS_WEIGHTS:
+    if kernel == K_LOSS_WEIGHTS or kernel == K_BATCH_WEIGHT:
         return 0
     if kernel == K_EMBEDDING_INDEX or kernel == K_EMBEDDING_SQUARES or kernel == K_EMBEDDING_PENALTY:
         return 0

@@ -43,18 +43,41 @@ cdef void penalty_sums(
         sums[blocks + first // NORM_BLOCK] = lanes_tree(<double*>lane)
 
 
+cdef void batch_weight(
+    const floating* weight,  # IN  (B,) or NULL
+    double* total,           # OUT (1,)
+    Py_ssize_t B,
+) noexcept nogil:
+    """total := sum of the weights in float64, in order, so that rows of weight 0 might as well not be there;
+    B without weights"""
+    cdef Py_ssize_t b
+    cdef double sum = 0
+    if weight != NULL:
+        for b in range(B):
+            sum += weight[b]
+    total[0] = sum if weight != NULL else B
+
+
+cdef inline double divided(double factor, const double* divisor) noexcept nogil:
+    """factor / divisor;  0 where that is 0: a batch whose rows all weigh nothing"""
+    if divisor == NULL:
+        return factor
+    return factor / divisor[0] if divisor[0] != 0 else 0.0
+
+
 cdef void penalty_value(
-    const double* sums,  # IN  (2, N)
-    double* value,       # OUT (1,)
+    const double* sums,     # IN  (2, N)
+    const double* divisor,  # IN  (1,) or NULL
+    double* value,          # OUT (1,)
     Py_ssize_t n, double l1, double l2,
 ) noexcept nogil:
-    """value := l1 sum |w| + l2 sum w^2"""
+    """value := (l1 / divisor) sum |w| + (l2 / divisor) sum w^2"""
     cdef double sizes = 0, squares = 0
     cdef Py_ssize_t i
     for i in range(n):
         sizes += sums[i]
         squares += sums[n + i]
-    value[0] = l1 * sizes + l2 * squares
+    value[0] = divided(l1, divisor) * sizes + divided(l2, divisor) * squares
 
 
 cdef inline void add_penalty(floating* to, const floating* dw, const floating* w, floating l1,
@@ -73,17 +96,20 @@ cdef inline void add_penalty(floating* to, const floating* dw, const floating* w
 
 
 cdef void penalty_gradient(
-    floating* dw,       # INOUT (N,)
-    const floating* w,  # IN    (N,)
+    floating* dw,           # INOUT (N,)
+    const floating* w,      # IN    (N,)
+    const double* divisor,  # IN    (1,) or NULL
     Py_ssize_t n, bint add, double l1, double l2, int thread, int n_threads,
 ) noexcept nogil:
-    """dw := dw + 2 l2 w + l1 sign(w), or without the old one"""
+    """dw := dw + (2 l2 w + l1 sign(w)) / divisor, or without the old one"""
     cdef Py_ssize_t begin, end
+    l1, l2 = divided(l1, divisor), divided(l2, divisor)
     nn_share(n, BLOCK, thread, n_threads, &begin, &end)
     if not add:
         memset(dw + begin, 0, (end - begin) * sizeof(floating))
-    add_penalty(dw + begin, <const floating*>dw + begin, w + begin, <floating>l1, <floating>(2.0 * l2),
-                end - begin)
+    if l1 != 0 or l2 != 0:
+        add_penalty(dw + begin, <const floating*>dw + begin, w + begin, <floating>l1, <floating>(2.0 * l2),
+                    end - begin)
 
 
 # ------------------------------------------------------------------ constraints

@@ -54,6 +54,8 @@ LOWERED = {
     "log_cosh": _elementwise("log_cosh"),
     "pinball": _elementwise("pinball"),
     "poisson": _elementwise("poisson"),
+    "poisson_deviance": _elementwise("poisson_deviance"),
+    "exponential_poisson_deviance": _elementwise("exponential_poisson_deviance"),
     "gaussian_nll": Lowered("gaussian_nll", 0, ("eps", "full")),
     "hinge": _elementwise("hinge"),
     "squared_hinge": _elementwise("squared_hinge"),

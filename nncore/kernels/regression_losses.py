@@ -10,6 +10,7 @@ from nncore.kernels.losses import loss
 
 __all__ = [
     "cosine_similarity",
+    "exponential_poisson_deviance",
     "gaussian_nll",
     "huber",
     "log_cosh",
@@ -18,6 +19,7 @@ __all__ = [
     "mean_squared_logarithmic_error",
     "pinball",
     "poisson",
+    "poisson_deviance",
 ]
 
 
@@ -247,6 +249,75 @@ def poisson(
     (1.3069, array([[0.5]], dtype=float32))
     """
     return loss("poisson", y_pred, target, sample_weight, rows_out, dy_pred_out)
+
+
+def poisson_deviance(
+    y_pred: ArrayLike,
+    target: ArrayLike,
+    sample_weight: ArrayLike | None = None,
+    rows_out: Array | None = None,
+    dy_pred_out: Array | None = None,
+) -> tuple[float, Array]:
+    """Half the Poisson deviance: ``mean(w * mean(t * log(t / p) - t + p))``, of which a target of 0 leaves p.
+
+    Prefer `exponential_poisson_deviance`, which has no quotient that overflows.
+
+    Parameters
+    ----------
+    y_pred : array_like, shape (B, O)
+        Expected counts, above 0; a negative one gives nan.
+    target : array_like, shape (B, O), or (B,) where O is 1
+        Counts, or other numbers that are not negative.
+    sample_weight, rows_out, dy_pred_out : array_like
+        As of `mean_squared_error`.
+
+    Returns
+    -------
+    loss : float
+    dy_pred : ndarray, shape (B, O)
+        ``(1 - t / p) * w / (B * O)``.
+
+    Examples
+    --------
+    >>> import nncore as nn
+    >>> loss, dy_pred = nn.kernels.poisson_deviance([[2.0]], [[1.0]])
+    >>> round(loss, 4), dy_pred
+    (0.3069, array([[0.5]], dtype=float32))
+    """
+    return loss("poisson_deviance", y_pred, target, sample_weight, rows_out, dy_pred_out)
+
+
+def exponential_poisson_deviance(
+    logits: ArrayLike,
+    target: ArrayLike,
+    sample_weight: ArrayLike | None = None,
+    rows_out: Array | None = None,
+    dlogits_out: Array | None = None,
+) -> tuple[float, Array]:
+    """Half the Poisson deviance of exp(z): ``mean(w * mean(t * (log(t) - z) - t + exp(z)))``.
+
+    Parameters
+    ----------
+    logits : array_like, shape (B, O)
+        Logarithms z of the expected counts: outputs before the exponential.
+    target : array_like, shape (B, O), or (B,) where O is 1
+        Counts, or other numbers that are not negative; 0 leaves ``exp(z)``.
+    sample_weight, rows_out, dlogits_out : array_like
+        As of `mean_squared_error`.
+
+    Returns
+    -------
+    loss : float
+    dlogits : ndarray, shape (B, O)
+        ``(exp(z) - t) * w / (B * O)``.
+
+    Examples
+    --------
+    >>> import nncore as nn
+    >>> nn.kernels.exponential_poisson_deviance([[0.0, -1e4]], [[1.0, 0.0]])
+    (0.0, array([[0., 0.]], dtype=float32))
+    """
+    return loss("exponential_poisson_deviance", logits, target, sample_weight, rows_out, dlogits_out, argument="logits")
 
 
 def gaussian_nll(

@@ -15,8 +15,8 @@ from nncore.kernels.optimizers import check_in_place
 __all__ = ["non_negative", "norm_constraint", "penalty", "penalty_gradient"]
 
 
-def penalty(w: ArrayLike, l1: float = 0.0, l2: float = 0.0) -> float:
-    """``l1 * sum(abs(w)) + l2 * sum(w**2)``, in float64.
+def penalty(w: ArrayLike, l1: float = 0.0, l2: float = 0.0, divisor: float = 1.0) -> float:
+    """``(l1 * sum(abs(w)) + l2 * sum(w**2)) / divisor``, in float64; 0 where the divisor is.
 
     This is Keras's form. That of the textbooks, ``theta / 2 * sum(w**2)``, is the one with ``l2 = theta / 2``.
 
@@ -26,6 +26,8 @@ def penalty(w: ArrayLike, l1: float = 0.0, l2: float = 0.0) -> float:
         Weights.
     l1, l2 : float
         Factors; not negative.
+    divisor : float
+        What both are divided by, such as the number of rows in a batch; not negative.
 
     Returns
     -------
@@ -38,17 +40,19 @@ def penalty(w: ArrayLike, l1: float = 0.0, l2: float = 0.0) -> float:
     19.5
     """
     where = "penalty"
-    factors = tuple(_checks.real(value, where, name, low=0.0) for name, value in (("l1", l1), ("l2", l2)))
+    factors, shared = _factors(where, l1, l2, divisor)
     (w,) = arrays(where, w=(w, None))
     blocks = -(-w.size // core.SQUARES_BLOCK)
     sums, value = np.empty(2 * blocks), np.empty(1)
     run("penalty_sums", 1, (w, sums), (w.size,), factors, dtype=w.dtype)
-    run("penalty_value", 1, (sums, value), (blocks,), factors, dtype=sums.dtype)
+    run("penalty_value", 1, (sums, shared, value), (blocks,), factors, dtype=sums.dtype)
     return float(value[0])
 
 
-def penalty_gradient(dw: Array, w: ArrayLike, l1: float = 0.0, l2: float = 0.0, add: bool = True) -> None:
-    """Add the gradient of `penalty` to dw, in place: ``dw += 2 * l2 * w + l1 * sign(w)``, with sign(0) = 0.
+def penalty_gradient(
+    dw: Array, w: ArrayLike, l1: float = 0.0, l2: float = 0.0, add: bool = True, divisor: float = 1.0
+) -> None:
+    """Add the gradient of `penalty` to dw, in place: ``dw += (2 * l2 * w + l1 * sign(w)) / divisor``, with sign(0) = 0.
 
     Parameters
     ----------
@@ -60,6 +64,8 @@ def penalty_gradient(dw: Array, w: ArrayLike, l1: float = 0.0, l2: float = 0.0, 
         Factors; not negative.
     add : bool
         Whether what is in dw counts; else it is overwritten.
+    divisor : float
+        What both factors are divided by, such as the number of rows in a batch; not negative. 0 adds nothing.
 
     Examples
     --------
@@ -71,10 +77,10 @@ def penalty_gradient(dw: Array, w: ArrayLike, l1: float = 0.0, l2: float = 0.0, 
     array([ 4.,  0., -5.])
     """
     where = "penalty_gradient"
-    factors = tuple(_checks.real(value, where, name, low=0.0) for name, value in (("l1", l1), ("l2", l2)))
+    factors, shared = _factors(where, l1, l2, divisor)
     add = _checks.boolean(add, where, "add")
     if core.updatable((dw,), w):
-        run(where, 1, (dw, w), (dw.size, add), factors, dtype=dw.dtype)
+        run(where, 1, (dw, w, shared), (dw.size, add), factors, dtype=dw.dtype)
         return
     check_in_place(where, {"dw": dw})
     dw, w = arrays(where, dw=(dw, None), w=(w, None))
@@ -82,7 +88,14 @@ def penalty_gradient(dw: Array, w: ArrayLike, l1: float = 0.0, l2: float = 0.0, 
         raise ValueError(f"{where}: dw has shape {dw.shape} but w has shape {w.shape}")
     if np.may_share_memory(w, dw):
         w = w.copy()
-    run(where, 1, (dw, w), (dw.size, add), factors, dtype=dw.dtype)
+    run(where, 1, (dw, w, shared), (dw.size, add), factors, dtype=dw.dtype)
+
+
+def _factors(where: str, l1: float, l2: float, divisor: float) -> tuple[tuple[float, ...], Array | None]:
+    """Return the factors of a penalty, and what they are divided by unless that is 1."""
+    given = (("l1", l1), ("l2", l2), ("divisor", divisor))
+    *factors, divisor = (_checks.real(value, where, name, low=0.0) for name, value in given)
+    return tuple(factors), None if divisor == 1 else np.array([divisor])
 
 
 def norm_constraint(

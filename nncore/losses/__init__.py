@@ -33,6 +33,7 @@ from nncore.losses.regression import (
     MeanSquaredError,
     MeanSquaredLogarithmicError,
     Poisson,
+    PoissonDeviance,
     QuantileLoss,
 )
 
@@ -56,6 +57,7 @@ __all__ = [
     "MeanSquaredLogarithmicError",
     "PerceptronLoss",
     "Poisson",
+    "PoissonDeviance",
     "QuantileLoss",
     "SparseCategoricalCrossentropy",
     "SquaredHinge",
@@ -78,6 +80,7 @@ _NAMES: dict[str, type[Loss]] = {
     "log_cosh": LogCosh,
     "quantile": QuantileLoss,
     "poisson": Poisson,
+    "poisson_deviance": PoissonDeviance,
     "gaussian_nll": GaussianNLLLoss,
     "cosine_similarity": CosineSimilarity,
     "hinge": Hinge,

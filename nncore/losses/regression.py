@@ -21,6 +21,7 @@ __all__ = [
     "MeanSquaredError",
     "MeanSquaredLogarithmicError",
     "Poisson",
+    "PoissonDeviance",
     "QuantileLoss",
 ]
 
@@ -202,6 +203,45 @@ class Poisson(Plain):
 
     def _check_prediction(self, y_pred: NDArray[Any], where: str) -> None:
         self._refuse_first(y_pred < 0, y_pred, where, "y_pred", "expected counts: not negative")
+
+
+class PoissonDeviance(Loss):
+    """Half the Poisson deviance of counts: ``mean(y_true * log(y_true / y_pred) - y_true + y_pred)`` of each row.
+
+    `Poisson` plus what depends on the targets alone, so that 0 is the best; a target of 0 costs `y_pred`. It is
+    scikit-learn's ``loss="poisson"``, which has the sum over the outputs. Outputs must be above 0: end with
+    ``activation="exponential"``, and the loss takes what stands before it, which is stable.
+
+    Parameters
+    ----------
+    from_logits : bool
+        Whether `y_pred` are logarithms of the expected counts, to which the exponential is still to be applied.
+    reduction, name, dtype
+        As in `MeanSquaredError`.
+
+    Examples
+    --------
+    >>> import nncore as nn
+    >>> round(nn.losses.PoissonDeviance()([[1.0], [0.0]], [[2.0], [0.5]]), 4)
+    0.4034
+    """
+
+    kernel, logits_kernel, link = "poisson_deviance", "exponential_poisson_deviance", "exponential_forward"
+    default_name = "poisson_deviance"
+    target_range = (0.0, np.inf, "counts: not negative")
+
+    def __init__(self, from_logits: bool = False, reduction: str | None = "sum_over_batch_size",
+                 name: str | None = None, dtype: DTypeLike | None = None) -> None:
+        super().__init__(name, reduction, dtype)
+        self.from_logits = _checks.boolean(from_logits, type(self).__name__, "from_logits")
+
+    def _check_prediction(self, y_pred: NDArray[Any], where: str) -> None:
+        if not self.from_logits:
+            self._refuse_first(y_pred <= 0, y_pred, where, "y_pred", "expected counts: above 0")
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments that make an equal loss."""
+        return {"from_logits": self.from_logits, **super().get_config()}
 
 
 class GaussianNLLLoss(Loss):

@@ -1,6 +1,7 @@
 """The ops of training that belong to weights: how both executors call updates, penalties and constraints.
 
 An update's op has the inputs ``(w, dw, *state, powers, scale)``: powers and scale are None where nobody has them.
+The last input of a penalty's op is what its factors are divided by, or None.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from nncore._core import core
 if TYPE_CHECKING:
     from nncore.program import Op, Program
 
-__all__ = ["ELEMENTWISE", "FUSED", "KERNELS", "TUNABLE", "UPDATES", "lowered"]
+__all__ = ["ELEMENTWISE", "FUSED", "KERNELS", "PENALTIES", "TUNABLE", "UPDATES", "lowered"]
 
 
 class Update(NamedTuple):
@@ -38,6 +39,7 @@ UPDATES = {
     "lamb_step": _LAMB,
 }
 COMMON = ("learning_rate", "weight_decay", "clipvalue")  # scalars that every update has before its own
+PENALTIES = ("penalty_value", "penalty_gradient", "embedding_penalty")  # those with a divisor
 STEPS = ("adam_step", "nadam_step")  # go to the next step before all updates
 # Updates that the gradient's op can make itself.
 FUSED = frozenset(UPDATES) - {"lamb_moments", "lamb_step"}

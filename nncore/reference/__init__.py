@@ -156,6 +156,7 @@ from nncore.reference.piecewise import __all__ as _piecewise
 from nncore.reference.random import permutation, philox4x32, random_words
 from nncore.reference.regression_losses import (
     cosine_similarity,
+    exponential_poisson_deviance,
     gaussian_nll,
     huber,
     log_cosh,
@@ -164,12 +165,14 @@ from nncore.reference.regression_losses import (
     mean_squared_logarithmic_error,
     pinball,
     poisson,
+    poisson_deviance,
 )
 from nncore.reference.row_activations import *  # noqa: F403
 from nncore.reference.row_activations import __all__ as _row_activations
 from nncore.reference.smooth import *  # noqa: F403
 from nncore.reference.smooth import __all__ as _smooth
 from nncore.reference.weights import (
+    batch_weight,
     non_negative,
     norm_constraint,
     penalty,
@@ -195,6 +198,7 @@ __all__ = [
     "batch_normalization_backward",
     "batch_normalization_backward_params",
     "batch_normalization_forward",
+    "batch_weight",
     "bias_activation_forward",
     "binary_accuracy",
     "binary_cross_entropy",
@@ -227,6 +231,7 @@ __all__ = [
     "embedding_sums",
     "exponential_backward",
     "exponential_forward",
+    "exponential_poisson_deviance",
     "extremum_backward",
     "factorization_machine_backward_input",
     "factorization_machine_backward_params",
@@ -285,6 +290,7 @@ __all__ = [
     "philox4x32",
     "pinball",
     "poisson",
+    "poisson_deviance",
     "random_words",
     "regression_moments",
     "relu_backward",

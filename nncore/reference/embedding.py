@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 from nncore.reference._common import Array, filled
+from nncore.reference.weights import penalty
 
 __all__ = [
     "embedding_backward",
@@ -261,8 +262,10 @@ def embedding_sums(dy: Array, ends: Array, places: Array, count: Array, dw_out: 
         begin = ends[u]
 
 
-def embedding_penalty(w: Array, rows: Array, count: Array, value_out: Array, l1: float, l2: float) -> None:
-    """Write ``l1 * sum(abs(w)) + l2 * sum(w**2)`` over some rows of a table.
+def embedding_penalty(
+    w: Array, rows: Array, count: Array, value_out: Array, l1: float, l2: float, divisor: float = 1.0
+) -> None:
+    """Write ``(l1 * sum(abs(w)) + l2 * sum(w**2)) / divisor`` over some rows of a table; 0 where the divisor is.
 
     Parameters
     ----------
@@ -270,7 +273,7 @@ def embedding_penalty(w: Array, rows: Array, count: Array, value_out: Array, l1:
     rows, count : ndarray of int64
         From `embedding_index`.
     value_out : ndarray of float64, shape (1,)
-    l1, l2 : float
+    l1, l2, divisor : float
 
     Examples
     --------
@@ -280,7 +283,7 @@ def embedding_penalty(w: Array, rows: Array, count: Array, value_out: Array, l1:
     array([25.])
     """
     named = w[rows.ravel()[: count[0]]].astype(np.float64)
-    value_out[0] = l1 * np.abs(named).sum() + l2 * np.square(named).sum()
+    value_out[0] = penalty(named, l1, l2, divisor)
 
 
 def embedding_squares(dw: Array, count: Array, sums_out: Array, first: int = 0) -> None:

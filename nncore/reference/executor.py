@@ -153,6 +153,8 @@ class Executor:
                 scalars |= zip(ops.UPDATES[op.kernel].powers, powers.tolist(), strict=False)
             if scale is not None:
                 scalars["scale"] = float(scale[0])
+        if op.kernel in ops.PENALTIES and (divisor := operands.pop(len(op.inputs) - 1)) is not None:
+            scalars["divisor"] = float(divisor[0])
         with np.errstate(
             all="ignore"
         ):  # overflow and nan are the run's business, as in the compiled executor

@@ -7,6 +7,7 @@ from nncore.reference.losses import EPSILON, finish, like
 
 __all__ = [
     "cosine_similarity",
+    "exponential_poisson_deviance",
     "gaussian_nll",
     "huber",
     "log_cosh",
@@ -15,6 +16,7 @@ __all__ = [
     "mean_squared_logarithmic_error",
     "pinball",
     "poisson",
+    "poisson_deviance",
 ]
 
 
@@ -199,6 +201,60 @@ def poisson(
     rate = y_pred + y_pred.dtype.type(EPSILON)
     rows = (y_pred - t * np.log(rate)).mean(axis=1)
     return finish(rows, (1 - t / rate) / t.shape[1], sample_weight, rows_out, dy_pred_out)
+
+
+def poisson_deviance(
+    y_pred: Array,
+    target: Array,
+    sample_weight: Array | None = None,
+    rows_out: Array | None = None,
+    dy_pred_out: Array | None = None,
+) -> tuple[float, Array]:
+    """Half the Poisson deviance: ``mean(target * log(target / y_pred) - target + y_pred)``, y_pred where a target is 0.
+
+    A negative output is nan. Parameters and returns as of `mean_absolute_error`.
+
+    Examples
+    --------
+    >>> poisson_deviance(np.array([[2.0]]), np.array([[0.0]]))
+    (2.0, array([[1.]]))
+    """
+    t = like(target, y_pred)
+    p = np.where(y_pred < 0, y_pred.dtype.type(np.nan), y_pred)
+    rows = (t * np.log(np.where(t == 0, 1, t / p)) + (p - t)).mean(axis=1)
+    return finish(rows, (1 - t / p) / t.shape[1], sample_weight, rows_out, dy_pred_out)
+
+
+def exponential_poisson_deviance(
+    logits: Array,
+    target: Array,
+    sample_weight: Array | None = None,
+    rows_out: Array | None = None,
+    dlogits_out: Array | None = None,
+) -> tuple[float, Array]:
+    """Half the Poisson deviance of ``exp(logits)``: `poisson_deviance` without a quotient.
+
+    Parameters
+    ----------
+    logits, target : ndarray, shape (B, O)
+    sample_weight : ndarray, shape (B,), optional
+    rows_out : ndarray, shape (B,), optional
+    dlogits_out : ndarray, shape (B, O), optional
+
+    Returns
+    -------
+    loss : float
+    dlogits : ndarray, shape (B, O)
+
+    Examples
+    --------
+    >>> exponential_poisson_deviance(np.array([[0.0, -1e4]]), np.array([[1.0, 0.0]]))
+    (0.0, array([[0., 0.]]))
+    """
+    t = like(target, logits)
+    d = np.exp(logits) - t
+    rows = (np.where(t == 0, 0, t * (np.log(np.where(t == 0, 1, t)) - logits)) + d).mean(axis=1)
+    return finish(rows, d / t.shape[1], sample_weight, rows_out, dlogits_out)
 
 
 def gaussian_nll(

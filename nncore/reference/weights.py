@@ -7,11 +7,30 @@ import numpy as np
 from nncore.reference._common import Array
 from nncore.reference.optimizers import NORM_BLOCK
 
-__all__ = ["non_negative", "norm_constraint", "penalty", "penalty_gradient", "penalty_sums", "penalty_value"]
+__all__ = ["batch_weight", "non_negative", "norm_constraint", "penalty", "penalty_gradient", "penalty_sums",
+           "penalty_value"]
 
 
-def penalty(w: Array, l1: float = 0.0, l2: float = 0.0) -> float:
-    """``l1 * sum(abs(w)) + l2 * sum(w**2)``, in float64.
+def batch_weight(rows: Array, sample_weight: Array | None, weight_out: Array) -> None:
+    """Write the sum of the weights to `weight_out` (1,), or the number of rows where there are none.
+
+    Examples
+    --------
+    >>> total = np.empty(1)
+    >>> batch_weight(np.zeros((3, 2)), None, total)
+    >>> total
+    array([3.])
+    """
+    weight_out[...] = len(rows) if sample_weight is None else sample_weight.sum(dtype=np.float64)
+
+
+def _divided(factor: float, divisor: float) -> float:
+    """``factor / divisor``, and 0 where that is 0: a batch whose rows all weigh nothing."""
+    return factor / divisor if divisor else 0.0
+
+
+def penalty(w: Array, l1: float = 0.0, l2: float = 0.0, divisor: float = 1.0) -> float:
+    """``(l1 * sum(abs(w)) + l2 * sum(w**2)) / divisor``, in float64; 0 where the divisor is.
 
     Examples
     --------
@@ -20,7 +39,7 @@ def penalty(w: Array, l1: float = 0.0, l2: float = 0.0) -> float:
     """
     sums, value = np.empty(2 * -(-w.size // NORM_BLOCK)), np.empty(1)
     penalty_sums(w, sums, l1, l2)
-    penalty_value(sums, value, l1, l2)
+    penalty_value(sums, value, l1, l2, divisor)
     return float(value[0])
 
 
@@ -39,7 +58,7 @@ def penalty_sums(w: Array, sums_out: Array, l1: float, l2: float) -> None:
     sums_out[...] = [*sizes, *((block * block).sum() if l2 else 0.0 for block in blocks)]
 
 
-def penalty_value(sums: Array, value_out: Array, l1: float, l2: float) -> None:
+def penalty_value(sums: Array, value_out: Array, l1: float, l2: float, divisor: float = 1.0) -> None:
     """Write the penalty to `value_out` (1,), from the sums of the blocks.
 
     Examples
@@ -50,11 +69,13 @@ def penalty_value(sums: Array, value_out: Array, l1: float, l2: float) -> None:
     array([19.5])
     """
     sizes, squares = np.split(sums, 2)
-    value_out[...] = l1 * sizes.sum() + l2 * squares.sum()
+    value_out[...] = _divided(l1, divisor) * sizes.sum() + _divided(l2, divisor) * squares.sum()
 
 
-def penalty_gradient(dw: Array, w: Array, l1: float = 0.0, l2: float = 0.0, add: bool = True) -> None:
-    """Add the gradient of `penalty`: ``dw += 2 * l2 * w + l1 * sign(w)``; without `add`, to zero.
+def penalty_gradient(
+    dw: Array, w: Array, l1: float = 0.0, l2: float = 0.0, add: bool = True, divisor: float = 1.0
+) -> None:
+    """Add the gradient of `penalty`: ``dw += (2 * l2 * w + l1 * sign(w)) / divisor``; without `add`, to zero.
 
     Examples
     --------
@@ -65,8 +86,10 @@ def penalty_gradient(dw: Array, w: Array, l1: float = 0.0, l2: float = 0.0, add:
     """
     if not add:
         dw[...] = 0
-    dw += 2 * l2 * w
-    dw += l1 * np.sign(w)
+    l1, l2 = _divided(l1, divisor), _divided(l2, divisor)
+    if l1 or l2:
+        dw += 2 * l2 * w
+        dw += l1 * np.sign(w)
 
 
 def norm_constraint(
