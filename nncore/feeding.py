@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nncore._core import core
+from nncore._sparse import dense, refuse_sparse
 from nncore.executor import Bound
 
 if TYPE_CHECKING:
@@ -296,7 +297,8 @@ class StreamFeed(Feed):
             return feeds
         from nncore.data import augment
 
-        own = Feeds(tuple(array.copy() for array in feeds.x), tuple(array.copy() for array in feeds.y))
+        refuse_sparse(feeds.x, where, "augment")
+        own = Feeds(tuple(dense(array).copy() for array in feeds.x), tuple(array.copy() for array in feeds.y))
         x, y = augment.apply(self.augment, model._input_structure.pack(own.x),
                              own.y[0] if len(own.y) == 1 else list(own.y),
                              augment.generator(model.seed, self.stream.first_pass + self.passes, self.taken - 1), where)
