@@ -292,9 +292,18 @@ def check_finite(x: NDArray[np.floating], where: str, name: str, dtype: DTypeLik
         if not finite.all():
             row, *rest = (int(i) for i in np.unravel_index(finite.argmin(), finite.shape))
             value = part[(row, *rest)]
-            raise ValueError(
-                f"{where}: {name} holds {value} at {_place(row + start, rest)}, but wants finite numbers"
-            )
+            raise not_finite(where, name, value, row + start, rest)
+
+
+def not_finite(where: str, name: str, value: Any, row: int, rest: Sequence[int]) -> ValueError:
+    """Return (not raise) the error for a number that is nan or inf.
+
+    Examples
+    --------
+    >>> not_finite("fit", "x", np.nan, 2, [1])
+    ValueError('fit: x holds nan at row 2, column 1, but wants finite numbers')
+    """
+    return ValueError(f"{where}: {name} holds {value} at {_place(row, rest)}, but wants finite numbers")
 
 
 def _place(row: int, rest: Sequence[int]) -> str:

@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from time import perf_counter
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nncore import _activation_ops, _embedding, _merging, _noise, _normalization
 from nncore._core import core
+from nncore._sparse import Rows, SparseRows
 from nncore.custom import Caller
 from nncore.kernels._front import ACTIVATION, DEFAULT_ALPHA, KERNEL
 from nncore.kernels.losses import LOWERED
@@ -88,7 +89,7 @@ class Executor:
 
     def run(
         self,
-        feeds: Mapping[int, NDArray[Any]],
+        feeds: Mapping[int, Rows],
         samples: int,
         order: NDArray[np.int64] | None = None,
         batch_size: int | None = None,
@@ -130,7 +131,7 @@ class Executor:
             self.scratch = aligned_empty(n_bytes)
         return self.scratch
 
-    def bind(self, feeds: Mapping[int, NDArray[Any]], results: Mapping[int, NDArray[Any]] | None = None,
+    def bind(self, feeds: Mapping[int, Rows], results: Mapping[int, NDArray[Any]] | None = None,
              in_place: bool = False) -> Bound:
         """Return the program with its data, to be run as often as wanted.
 
@@ -138,7 +139,8 @@ class Executor:
         ----------
         feeds : mapping of int to ndarray
             For every buffer of role input, target or weight the array (samples, ...) that batches are
-            gathered from: of the buffer's dtype, or of another one that `gatherable` allows.
+            gathered from: of the buffer's dtype, or of another one that `gatherable` allows; or rows of a sparse
+            matrix.
         results : mapping of int to ndarray, optional
             Arrays (samples, ...) that the rows of those buffers are stored to.
         in_place : bool
@@ -158,7 +160,7 @@ class Bound:
     def __init__(
         self,
         executor: Executor,
-        feeds: Mapping[int, NDArray[Any]],
+        feeds: Mapping[int, Rows],
         results: Mapping[int, NDArray[Any]],
         in_place: bool = False,
     ) -> None:
@@ -176,7 +178,7 @@ class Bound:
         self.order: NDArray[np.int64] | None = None  # the last one that was checked
         self.fed, self.fed_until = 1, 0.0  # how many threads the work feeds, and until when that is believed
 
-    def move(self, feeds: Mapping[int, NDArray[Any]], results: Mapping[int, NDArray[Any]]) -> bool:
+    def move(self, feeds: Mapping[int, Rows], results: Mapping[int, NDArray[Any]]) -> bool:
         """Take other data for the same buffers, in place; False where that is not so simple."""
         data = {**feeds, **results}
         if not self.movable or [*self.data[0], *self.data[1]] != list(data):
@@ -186,7 +188,7 @@ class Bound:
         if not all(array.flags.writeable for array in results.values()):
             return False
         for line, pointer, number in self.moves:
-            self.table["p"][line, pointer] = core.address(data[number])
+            self.table["p"][line, pointer] = core.address(data[number])  # type: ignore[arg-type]  # as `_same` says
         self.data, self.rows = (feeds, results), min((len(array) for array in data.values()), default=0)
         return True
 
@@ -330,7 +332,7 @@ class Bound:
             self.all_ops[line]["s"][: len(scalars)] = scalars
         self.attributes = dict(attributes)
 
-    def _lower(self, feeds: Mapping[int, NDArray[Any]], results: Mapping[int, NDArray[Any]]) -> NDArray[Any]:
+    def _lower(self, feeds: Mapping[int, Rows], results: Mapping[int, NDArray[Any]]) -> NDArray[Any]:
         """Return the table of ops: gathers, the program, sums of the totals, stores of the results.
 
         Behind the ops that are run stand the updates that a gradient's op makes itself, which points at them.
@@ -341,17 +343,22 @@ class Bound:
         lines: list[tuple[str, bool, list[NDArray[Any] | None], tuple[int, ...], tuple[float, ...], int, int]] = []
         places: dict[int, int] = {}  # number of an op -> its line
         moves: dict[tuple[int, int], NDArray[Any]] = {}  # (line, pointer) -> the array that it walks along
-        moving = {**feeds, **results} if self.in_place else {}
+        moving = dict(results) if self.in_place else {}
         for number, source in feeds.items():
             to = buffers[number]
             if _same(source, to):
-                if number in moving:
+                if self.in_place:
+                    moving[number] = source
                     continue
                 lines.append(("gather", False, [source, to], (to.nbytes // len(to),), (), 1, 1))
                 continue
-            moving.pop(number, None)
             if source.shape[1:] != to.shape[1:] or not gatherable(source, to.dtype):
                 raise ValueError(_wanted("feeds", number, source, to))
+            if isinstance(source, SparseRows):
+                wide = int(source.columns.dtype == np.int64)
+                lines.append(("gather_sparse", to.dtype == np.float64,
+                              [source.starts, source.columns, source.values, to], (to.shape[1], wide), (), 1, 1))
+                continue
             code = 1 if source.dtype == to.dtype else NUMBERS[source.dtype.str[1:]]
             numbers = (int(np.prod(to.shape[1:])), source.strides[0], code, int(to.dtype == np.int64))
             lines.append(("gather", to.dtype == np.float64, [source, to], numbers, (), 1, 1))
@@ -485,8 +492,8 @@ def _meetings(lines: list[tuple[str, int]]) -> list[int]:
     what the other does not touch. At the end of a batch they meet anyway. A line is a kernel and how many rows it
     sees of each of the batch: where these differ, so do the shares.
     """
-    apart = (("gather",), ("dense_backward_params", "accumulate"), ("store",), ops.ELEMENTWISE, ("square_sums",),
-             ("penalty_sums", "batch_weight"))
+    apart = (("gather", "gather_sparse"), ("dense_backward_params", "accumulate"), ("store",), ops.ELEMENTWISE,
+             ("square_sums",), ("penalty_sums", "batch_weight"))
     meetings = []
     for (kernel, per), (after, per_after) in zip(lines, [*lines[1:], ("", 0)], strict=True):
         if not after or any(kernel in group and after in group for group in apart):
@@ -604,7 +611,7 @@ NUMBERS = {"b1": 3} | {name: code for code, name in enumerate(  # dtypes as nnco
     ("i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8", "f4", "f8"), 2)}
 
 
-def gatherable(array: NDArray[Any], dtype: np.dtype[Any]) -> bool:
+def gatherable(array: Rows, dtype: np.dtype[Any]) -> bool:
     """Return whether the core can make rows of a dtype of an array's rows while it gathers them.
 
     These are integers, bools, float32 and float64 in the machine's byte order, if the elements of a row lie one after
@@ -617,17 +624,21 @@ def gatherable(array: NDArray[Any], dtype: np.dtype[Any]) -> bool:
     >>> gatherable(x[::2, 1:], f32), gatherable(x[:, ::2], f32), gatherable(x.astype("float16"), f32)
     (True, False, False)
     """
+    if isinstance(array, SparseRows):
+        return array.dtype == dtype
     if array.ndim == 0 or not array.dtype.isnative or array.dtype.str[1:] not in NUMBERS or not array.flags.aligned:
         return False
     return (array.dtype.kind != "f" or dtype.kind == "f") and array[:1].flags.c_contiguous
 
 
-def _same(given: NDArray[Any], buffer: NDArray[Any]) -> bool:
+def _same(given: Rows, buffer: NDArray[Any]) -> TypeGuard[NDArray[Any]]:
     """Whether an array is as the core, which sees addresses only, takes it where it lies."""
+    if isinstance(given, SparseRows):
+        return False
     return given.dtype == buffer.dtype and given.shape[1:] == buffer.shape[1:] and _plain(given)
 
 
-def _wanted(name: str, number: int, given: NDArray[Any], buffer: NDArray[Any]) -> str:
+def _wanted(name: str, number: int, given: Rows, buffer: NDArray[Any]) -> str:
     shape = ", ".join(["samples", *map(str, buffer.shape[1:])])
     return (f"run: {name}[{number}] must be a C-contiguous {buffer.dtype} array of shape ({shape}), "
             f"got {given.dtype} of shape {given.shape}")

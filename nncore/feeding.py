@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from nncore._sparse import dense, refuse_sparse
 from nncore.data.sources import Shuffle, order_of
 from nncore.executor import Bound
 
@@ -297,7 +298,8 @@ class StreamFeed(Feed):
             return feeds
         from nncore.data import augment
 
-        own = Feeds(tuple(array.copy() for array in feeds.x), tuple(array.copy() for array in feeds.y))
+        refuse_sparse(feeds.x, where, "augment")
+        own = Feeds(tuple(dense(array).copy() for array in feeds.x), tuple(array.copy() for array in feeds.y))
         x, y = augment.apply(self.augment, model._input_structure.pack(own.x),
                              own.y[0] if len(own.y) == 1 else list(own.y),
                              augment.generator(model.seed, self.stream.first_pass + self.passes, self.taken - 1), where)

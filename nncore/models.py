@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nncore import _checks, graph, random
+from nncore._sparse import Rows
 from nncore.graph import Graph, Tensor
 from nncore.layers.base import Layer, Shape, assign_all, default_name
 from nncore.layers.input import InputLayer
@@ -234,7 +235,7 @@ class Model(Trainable):
         """The dtype of weights and outputs."""
         return self._dtype
 
-    def _check_inputs(self, found: Sequence[NDArray[Any]], where: str, name: str) -> None:
+    def _check_inputs(self, found: Sequence[Rows], where: str, name: str) -> None:
         """Let layers that read an input refuse it: an embedding looks for ids that it does not have."""
         assert self._graph is not None
         for step in self._graph.steps:
@@ -244,7 +245,7 @@ class Model(Trainable):
                         title = name if len(found) == 1 else f"{name}[{self._input_specs[slot].name!r}]"
                         step.layer.check_input(found[slot], where, title)
 
-    def check_input(self, x: NDArray[Any], where: str, name: str) -> None:
+    def check_input(self, x: Rows, where: str, name: str) -> None:
         """Let the layers of this model, in another one, refuse what that one is given."""
         if len(self._input_layers) == 1:
             self._check_inputs([x], where, name)

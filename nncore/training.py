@@ -22,6 +22,15 @@ from numpy.typing import NDArray
 from nncore import _checks, gradients, graph, losses, metrics, optimizers
 from nncore._class_weight import row_weights
 from nncore._core import core
+from nncore._sparse import (
+    Rows,
+    SparseRows,
+    as_sparse_rows,
+    dense,
+    is_sparse,
+    predicted_together,
+    refuse_sparse,
+)
 from nncore.callbacks import Callback, CallbackList
 from nncore.data.sources import ArraySource, Shuffle, Stream, is_arrays, source_of
 from nncore.executor import Bound, Executor, RunError, gatherable, short_call
@@ -79,7 +88,7 @@ class Feeds(NamedTuple):
 
     Parameters
     ----------
-    x : tuple of ndarray
+    x : tuple of ndarray or SparseRows
         One per input of the model.
     y : tuple of ndarray
         The targets, one per output that has a loss.
@@ -87,7 +96,7 @@ class Feeds(NamedTuple):
         The weights of the rows, one per target.
     """
 
-    x: tuple[NDArray[Any], ...]
+    x: tuple[Rows, ...]
     y: tuple[NDArray[Any], ...] = ()
     weight: tuple[NDArray[Any] | None, ...] = ()
 
@@ -151,8 +160,8 @@ class _Plan(NamedTuple):
     metrics: tuple[Watched, ...]
     seen: Seen | None = None
 
-    def feeds(self, feeds: Feeds) -> dict[int, NDArray[Any]]:
-        found = dict(zip((*self.x, *self.y), (*feeds.x, *feeds.y), strict=True))
+    def feeds(self, feeds: Feeds) -> dict[int, Rows]:
+        found: dict[int, Rows] = dict(zip((*self.x, *self.y), (*feeds.x, *feeds.y), strict=True))
         found |= {number: array for number, array in zip(self.weight, feeds.weight, strict=True)
                   if number is not None and array is not None}
         return found
@@ -386,7 +395,7 @@ class Trainable:
             raise
 
     # ------------------------------------------------------------------ programs
-    def _ready(self, where: str, x: Any, name: str = "x") -> tuple[NDArray[Any], ...]:
+    def _ready(self, where: str, x: Any, name: str = "x") -> tuple[Rows, ...]:
         """Return the rows of every input, of its dtype; a model without input layer is built for their shape."""
         if not self.built:
             if not self.layers:
@@ -402,10 +411,14 @@ class Trainable:
                     self.build((None, *rows.shape[1:]))
             x = rows
         specs = self._input_specs
-        found: list[NDArray[Any]] = []
+        found: list[Rows] = []
         for spec, part, title in zip(specs, *_per_input(x, [spec.name for spec in specs], where, name), strict=True):
             rows = _as_rows(part, where, title, spec.dtype)
-            if rows.ndim == 1 and spec.shape == (1,) and len(specs) > 1:
+            if isinstance(rows, SparseRows):
+                if len(spec.shape) != 1:
+                    raise TypeError(f"{where}: {title} is sparse, but the input has shape {(None, *spec.shape)}; "
+                                    "only inputs of shape (None, F) may be sparse")
+            elif rows.ndim == 1 and spec.shape == (1,) and len(specs) > 1:
                 rows = rows.reshape(-1, 1)
             if rows.shape[1:] != spec.shape or rows.ndim == 0:
                 wanted = ", ".join(["samples", *map(str, spec.shape)])
@@ -417,7 +430,7 @@ class Trainable:
         self._check_inputs(found, where, name)
         return tuple(found)
 
-    def _check_inputs(self, found: Sequence[NDArray[Any]], where: str, name: str) -> None:
+    def _check_inputs(self, found: Sequence[Rows], where: str, name: str) -> None:
         """Let layers that read an input refuse it."""
         raise NotImplementedError
 
@@ -432,8 +445,10 @@ class Trainable:
             if y is None:
                 raise ValueError(f"{where}: {names[1]} is missing")
             for array, spec in zip(rows, self._input_specs, strict=True):
-                if array.dtype.kind == "f":
-                    name = names[0] if len(rows) == 1 else f"{names[0]}[{spec.name!r}]"
+                name = names[0] if len(rows) == 1 else f"{names[0]}[{spec.name!r}]"
+                if isinstance(array, SparseRows):
+                    array.check_finite(where, name)
+                elif array.dtype.kind == "f":
                     _checks.check_finite(array, where, name, spec.dtype)
             trained = self._losses(where)
             given, titles = _per_target(y, self._output_names, [number for number, _, _ in trained], where, names[1])
@@ -462,7 +477,7 @@ class Trainable:
     def _converted(self, data: Feeds) -> Feeds:
         """Return data, of which large arrays may be of other dtypes and layouts, as programs take them."""
         with np.errstate(over="ignore"):
-            x = tuple(np.asarray(array, spec.dtype, order="C")
+            x = tuple(array if isinstance(array, SparseRows) else np.asarray(array, spec.dtype, order="C")
                       for array, spec in zip(data.x, self._input_specs, strict=True))
             kinds = [loss.target_kind for _, loss, _ in self._losses("fit")] if data.y else []
             y = tuple(array if kind == "ids" else np.asarray(array, self._dtype, order="C")
@@ -803,6 +818,8 @@ class Trainable:
             size = 32 if batch_size is None else _checks.positive_int(batch_size, where, "batch_size")
             if isinstance(data, Feeds):
                 size = min(size, data.rows)
+                if changes:
+                    refuse_sparse(data.x, where, "augment")
                 if changes or not self._gatherable(data):
                     data, class_weight = Stream(ArraySource(data, size, self.seed, shuffle)), None
             if isinstance(data, Stream):
@@ -1259,7 +1276,8 @@ class Trainable:
     @rounds_to_nearest
     def _call(self, x: Any, out: NDArray[Any] | None, training: bool) -> Any:
         """Return the model's outputs for any rows."""
-        data = Feeds(self._ready("model(x)", x))
+        given = tuple(dense(rows) for rows in self._ready("model(x)", x))
+        data = Feeds(given)
         if out is None:
             outs = self._new_outputs("model(x)", data.rows)
         else:
@@ -1277,7 +1295,7 @@ class Trainable:
                 )
             outs = [out]
             # What is read where it lies may not be written meanwhile.
-            data = Feeds(tuple(rows.copy() if np.may_share_memory(rows, out) else rows for rows in data.x))
+            data = Feeds(tuple(rows.copy() if np.may_share_memory(rows, out) else rows for rows in given))
         if training:
             self._forward(data, outs, max(1, data.rows), "sample")
         else:
@@ -1308,6 +1326,8 @@ class Trainable:
         if data.rows == 0:
             return
         batch_size = min(batch_size, data.rows)
+        if purpose == "predict":
+            batch_size = predicted_together(data.x, batch_size)
         with self._plan(purpose, Feeds(data.x), batch_size) as plan:
             results: dict[int, NDArray[Any]] = {}
             for number, out in zip(plan.outputs, outs, strict=True):
@@ -1383,8 +1403,12 @@ def _on_disk(x: Any) -> bool:
     return False
 
 
-def _as_rows(x: Any, where: str, name: str, dtype: np.dtype[Any]) -> NDArray[Any]:
-    """Return `x` as an array of a dtype, or as it is where it `_stays`."""
+def _as_rows(x: Any, where: str, name: str, dtype: np.dtype[Any]) -> Rows:
+    """Return `x` as an array of a dtype, as it is where it `_stays`, or as rows of a sparse matrix."""
+    if is_sparse(x):
+        if len(x.shape) != 1:
+            return as_sparse_rows(x, where, name, dtype)
+        x = x.toarray()
     if _stays(x, dtype):
         if x.dtype.kind == "u" and x.dtype.itemsize == 8 and dtype.kind == "i":
             return _checks.as_ids(x, where, name)
@@ -1461,7 +1485,8 @@ def _per_input(x: Any, names: Sequence[str], where: str, title: str) -> tuple[li
                                  + ", ".join(map(repr, x)))
         return [x[name] for name in names], [f"{title}[{name!r}]" for name in names]
     if len(names) == 1:
-        one = isinstance(x, (list, tuple)) and len(x) == 1 and isinstance(x[0], np.ndarray) and x[0].ndim > 1
+        one = isinstance(x, (list, tuple)) and len(x) == 1 and (
+            is_sparse(x[0]) or (isinstance(x[0], np.ndarray) and x[0].ndim > 1))
         return [x[0] if one else x], [title]
     if not isinstance(x, (list, tuple)) or len(x) != len(names):
         got = f"{len(x)} entries" if isinstance(x, (list, tuple)) else type(x).__name__

@@ -35,7 +35,7 @@ KERNELS = ("dense_forward", "dense_backward_input", "dense_backward_params", "bi
            "layer_normalization_forward", "layer_normalization_backward_input",
            "layer_normalization_backward_params",
            "accuracy", "confusion_counts", "class_counts", "regression_moments",
-           "gather", "store", "accumulate", "sum", "python")
+           "gather", "gather_sparse", "store", "accumulate", "sum", "python")
 LOSSES = ("squared", "absolute", "percentage", "logarithmic", "huber", "log_cosh", "pinball", "poisson",
           "poisson_deviance", "exponential_poisson_deviance", "hinge", "squared_hinge", "perceptron",
           "kl_divergence", "cross_entropy", "sigmoid_cross_entropy", "focal", "sigmoid_focal")

@@ -21,6 +21,10 @@ ctypedef fused wanted:
     float
     double
 
+ctypedef fused column_number:
+    int32_t
+    int64_t
+
 cdef enum Dtype:  # of the source, as NUMBERS of nncore/executor.py; 0 is `gather`
     D_SAME = 1  # bytes are copied as they are
     D_INT8
@@ -77,3 +81,28 @@ cdef void gather_converted(
             convert(<const float*>row, to + r * n, n)
         elif dtype == D_FLOAT64:
             convert(<const double*>row, to + r * n, n)
+
+
+cdef void gather_sparse(
+    const int64_t* starts,   # IN  (samples + 1,) where rows begin in the next two
+    const column_number* columns,  # IN  (stored,)
+    const floating* values,  # IN  (stored,)
+    floating* to,            # OUT (B, n)
+    Py_ssize_t n, const Batch* batch, int thread, int n_threads,
+) noexcept nogil:
+    """to[r] := 0;  to[r, columns[k]] += values[k] for all k of the row order[first + r]
+
+    A column is compared with n here, and not only before the run: the arrays are the user's, who may write to
+    them meanwhile. The starts are not."""
+    cdef Py_ssize_t r, k, sample, begin, end
+    cdef int64_t column
+    cdef floating* row
+    nn_share(batch.rows, ROW_GRAIN, thread, n_threads, &begin, &end)
+    memset(to + begin * n, 0, (end - begin) * n * sizeof(floating))
+    for r in range(begin, end):
+        sample = batch.order[batch.first + r] if batch.order != NULL else batch.first + r
+        row = to + r * n
+        for k in range(starts[sample], starts[sample + 1]):
+            column = columns[k]
+            if 0 <= column < n:
+                row[column] += values[k]

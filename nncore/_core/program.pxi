@@ -107,6 +107,7 @@ cdef enum Kernel:
     K_CLASS_COUNTS
     K_REGRESSION_MOMENTS
     K_GATHER
+    K_GATHER_SPARSE
     K_STORE
     K_ACCUMULATE
     K_SUM
@@ -380,6 +381,13 @@ cdef void run_op_typed(const Op* op, const Batch* batch, void* scratch, int thre
         else:
             gather_converted(<const char*>op.p[0], p1, <int>op.n[2], n0, n1, batch.order, batch.first,
                              batch.rows, thread, n_threads)
+    elif kernel == K_GATHER_SPARSE:
+        if n1:  # columns are numbers of 64 bits
+            gather_sparse(<const int64_t*>op.p[0], <const int64_t*>op.p[1], p2, p3, n0, batch,
+                          thread, n_threads)
+        else:
+            gather_sparse(<const int64_t*>op.p[0], <const int32_t*>op.p[1], p2, p3, n0, batch,
+                          thread, n_threads)
     elif kernel == K_STORE:
         store(<const char*>op.p[0], <char*>op.p[1], n0, batch, thread, n_threads)
     elif kernel == K_ACCUMULATE:

@@ -381,7 +381,7 @@ def is_arrays(x: Any) -> bool:
         return True
     if hasattr(x, "__array__") or hasattr(x, "__array_interface__") or hasattr(x, "__dlpack__"):
         return True
-    if hasattr(x, "dtype") and hasattr(x, "shape"):  # a sparse matrix, say, of which errors shall speak
+    if hasattr(x, "dtype") and hasattr(x, "shape"):  # a sparse matrix, say
         return True
     return not (hasattr(x, "__iter__") or hasattr(x, "__next__") or hasattr(x, "__getitem__"))
 

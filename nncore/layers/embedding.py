@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from nncore import _checks, constraints, initializers, regularizers
+from nncore._sparse import Rows, SparseRows
 from nncore.layers.base import Layer, Shape
 from nncore.program import Program
 
@@ -122,8 +123,10 @@ class Embedding(Layer):
         """Return the input's shape with output_dim behind it."""
         return (*input_shape, self.output_dim)
 
-    def check_input(self, x: NDArray[Any], where: str, name: str) -> None:
+    def check_input(self, x: Rows, where: str, name: str) -> None:
         """Raise where data hold what is no id, or, unless `unseen` says otherwise, no row of the table."""
+        if isinstance(x, SparseRows):
+            raise TypeError(f"{where}: {name} is sparse, but layer {self.name!r} takes ids from it; give a dense array")
         if x.dtype.kind == "f":
             x = _checks.as_ids(x, where, name)
         if self.unseen == "error" and x.size and not (int(x.min()) >= 0 and int(x.max()) < self.input_dim):

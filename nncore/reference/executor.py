@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nncore import _embedding, _merging, reference
+from nncore._sparse import Rows, dense
 from nncore.executor import LAST_AXIS, RunError, caller
 from nncore.optimizers import ops
 from nncore.program import Op, Program
@@ -41,7 +42,7 @@ class Executor:
 
     def run(
         self,
-        feeds: Mapping[int, NDArray[Any]],
+        feeds: Mapping[int, Rows],
         samples: int,
         order: NDArray[np.int64] | None = None,
         batch_size: int | None = None,
@@ -73,7 +74,7 @@ class Executor:
                       for array, buffer in zip(self.arrays, self.program.buffers, strict=True)]
             for number, source in feeds.items():
                 with np.errstate(over="ignore"):
-                    arrays[number][...] = source[rows] if order is None else source[order[rows]]
+                    arrays[number][...] = dense(source[rows if order is None else order[rows]])
             number = begin // batch_size
             scalars = {**(attributes or {}), "step": step + number}
             if rates is not None:
@@ -119,7 +120,7 @@ class Executor:
         """Set what a run that goes on with earlier ones begins from."""
         self.sums = dict(totals)
 
-    def bind(self, feeds: Mapping[int, NDArray[Any]],
+    def bind(self, feeds: Mapping[int, Rows],
              results: Mapping[int, NDArray[Any]] | None = None,
              in_place: bool = False) -> Callable[..., dict[str, float]]:
         """Return the program with its data, to be run as often as wanted; here batches are always copied."""
