@@ -1,0 +1,11 @@
+"""Estimators for scikit-learn: its multi-layer perceptrons at the speed of the hardware, and what it has none of.
+
+``pip install nncore[sklearn]``; then `MLPClassifier` and `MLPRegressor` replace those of ``sklearn.neural_network``
+where only the import changes.
+"""
+
+from __future__ import annotations
+
+from nncore.sklearn._mlp import MLPClassifier, MLPRegressor
+
+__all__ = ["MLPClassifier", "MLPRegressor"]

@@ -1,0 +1,379 @@
+"""What all estimators are: parameters, checks, the run of `fit`, and outputs of rows."""
+
+from __future__ import annotations
+
+import contextlib
+import warnings
+from collections.abc import Callable
+from numbers import Integral, Real
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, is_classifier
+from sklearn.metrics import check_scoring
+from sklearn.model_selection import train_test_split
+from sklearn.utils import _safe_indexing, check_random_state, column_or_1d
+from sklearn.utils._param_validation import Interval, Options, StrOptions
+from sklearn.utils.validation import (
+    _check_sample_weight,
+    check_array,
+    check_is_fitted,
+    check_X_y,
+    validate_data,
+)
+
+import nncore as nn
+from nncore import losses, optimizers
+from nncore._core import core
+from nncore.callbacks import Callback
+from nncore.optimizers.schedules import LearningRateSchedule
+from nncore.sklearn import _lbfgs
+from nncore.sklearn._columns import Columns
+from nncore.sklearn._network import Network, make_optimizer
+from nncore.sklearn._protocol import CallbackSupport, teller
+from nncore.sklearn._training import HeldOut, Order, Watch
+
+__all__ = ["BaseNet"]
+
+OPTIMIZERS = {"sgd", "adam", "adamw", "nadam", "adamax", "rmsprop", "adagrad", "adadelta", "lion", "ftrl", "lamb"}
+FEW_ROWS = 64  # that go through all layers in one short call
+DTYPES = (np.float64, np.float32)
+
+
+class BaseNet(CallbackSupport, BaseEstimator):
+    """Base of the estimators: what they share whatever their network is."""
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        "solver": [StrOptions({"lbfgs", *OPTIMIZERS}), optimizers.Optimizer],
+        "alpha": [Interval(Real, 0, None, closed="left")],
+        "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
+        "learning_rate": [StrOptions({"constant", "invscaling", "adaptive"}), LearningRateSchedule],
+        "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
+        "power_t": [Interval(Real, 0, None, closed="left")],
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "shuffle": ["boolean"],
+        "random_state": ["random_state"],
+        "tol": [Interval(Real, 0, None, closed="left")],
+        "verbose": ["verbose"],
+        "warm_start": ["boolean"],
+        "momentum": [Interval(Real, 0, 1, closed="both")],
+        "nesterovs_momentum": ["boolean"],
+        "early_stopping": ["boolean"],
+        "validation_fraction": [Interval(Real, 0, 1, closed="left")],
+        "beta_1": [Interval(Real, 0, 1, closed="left")],
+        "beta_2": [Interval(Real, 0, 1, closed="left")],
+        "epsilon": [Interval(Real, 0, None, closed="neither")],
+        "n_iter_no_change": [Interval(Integral, 1, None, closed="left"), Options(Real, {np.inf})],
+        "max_fun": [Interval(Integral, 1, None, closed="left")],
+        "l1": [Interval(Real, 0, None, closed="left")],
+        "clipnorm": [None, Interval(Real, 0, None, closed="neither")],
+        "clipvalue": [None, Interval(Real, 0, None, closed="neither")],
+        "global_clipnorm": [None, Interval(Real, 0, None, closed="neither")],
+        "scoring": [None, str, callable],
+        "callbacks": [None, list, tuple, Callback],
+        "progress_bar": ["boolean"],
+        "categorical_features": [None, "array-like", StrOptions({"from_dtype"})],
+        "embedding_size": [Interval(Integral, 1, None, closed="left")],
+        "n_threads": [None, Interval(Integral, 1, None, closed="left")],
+    }
+
+    # ------------------------------------------------------------------ what a subclass says
+    def _shape(self, n_features: int, cardinalities: tuple[int, ...], outputs: int, dtype: str) -> Any:
+        """Return what the network is made from: equal shapes make networks that can take each other's weights."""
+        raise NotImplementedError
+
+    def _make_network(self, shape: Any, seed: int) -> Network:
+        """Return a new network."""
+        raise NotImplementedError
+
+    def _draw(self, shape: Any) -> Any:
+        """Return the weights that training begins with, from `_random_state`."""
+        raise NotImplementedError
+
+    def _encode(self, y: Any, incremental: bool) -> NDArray[Any]:
+        """Return targets of two dimensions, as scikit-learn's nets see them."""
+        raise NotImplementedError
+
+    def _targets(self, encoded: NDArray[Any], dtype: str) -> NDArray[Any]:
+        """Return targets as the loss takes them."""
+        return encoded.astype(dtype, copy=False)
+
+    def _width(self, encoded: NDArray[Any]) -> int:
+        """Return the number of the network's outputs."""
+        return encoded.shape[1]
+
+    def _decode(self, encoded: NDArray[Any]) -> NDArray[Any]:
+        """Return what a scorer takes for targets."""
+        return encoded
+
+    def _make_loss(self) -> losses.Loss:
+        """Return the loss."""
+        raise NotImplementedError
+
+    def _label(self, outputs: NDArray[Any]) -> NDArray[Any]:
+        """Return what `predict` returns for outputs."""
+        raise NotImplementedError
+
+    def _score_outputs(self, held_out: HeldOut) -> float:
+        """Return the score that early stopping looks at unless `scoring` says otherwise."""
+        raise NotImplementedError
+
+    def _weigh(self, y: Any, weight: NDArray[Any] | None) -> NDArray[Any] | None:
+        """Return the rows' weights."""
+        return weight
+
+    def _has_weights(self) -> bool:
+        """Return whether there are weights to go on with."""
+        return hasattr(self, "_network")
+
+    def _current(self) -> Network:
+        """Return the network, with the weights that the estimator's attributes show."""
+        return self._network
+
+    def _show(self, network: Network) -> None:
+        """Set the attributes that show the network's weights."""
+
+    # ------------------------------------------------------------------ fit
+    def _fit(self, X: Any, y: Any, sample_weight: Any, eval_set: Any, incremental: bool) -> Any:
+        """Train; where that fails the estimator stays as it was."""
+        before = dict(vars(self))
+        lists = {name: list(value) for name, value in before.items() if isinstance(value, list)}
+        network = before.get("_network")
+        state = None if network is None or not (incremental or self.warm_start) else network.state()
+        try:
+            with self._threads():
+                self._fit_checked(X, y, sample_weight, eval_set, incremental)
+        except BaseException:
+            vars(self).clear()
+            vars(self).update(before)
+            for name, value in lists.items():
+                before[name][:] = value
+            if state is not None:
+                network.restore(state)
+            raise
+        return self
+
+    def _threads(self) -> contextlib.AbstractContextManager[None]:
+        return contextlib.nullcontext() if self.n_threads is None else nn.limit_threads(self.n_threads)
+
+    def _fit_checked(self, X: Any, y: Any, sample_weight: Any, eval_set: Any, incremental: bool) -> None:
+        first = not self._has_weights() or not (self.warm_start or incremental)
+        if self.early_stopping and incremental and eval_set is None:
+            raise ValueError("partial_fit does not support early_stopping=True without an eval_set")
+        given = X
+        numbers, categories, y = self._check_data(X, y, first)
+        encoded = self._encode(y, incremental)
+        weight = None if sample_weight is None else _check_sample_weight(sample_weight, numbers)
+        weight = self._weigh(y, weight)
+        if weight is not None and not weight.any():
+            raise ValueError("sample_weight must not be zero for all rows")
+        self._random_state = check_random_state(self.random_state)
+        self._prepare(numbers, encoded, first, incremental)
+        held_out = self._check_eval_set(eval_set)
+        dtype = self._network.shape.dtype
+        feeds, targets = self._feeds(numbers, categories), self._targets(encoded, dtype)
+        if self.solver == "lbfgs":
+            if eval_set is not None or self.early_stopping:
+                self._refuse_for_lbfgs(eval_set)
+            self._fit_lbfgs(feeds, targets, weight)
+        else:
+            self._fit_epochs(given, y, feeds, encoded, targets, weight, held_out, incremental)
+        if not all(np.isfinite(array).all() for array in self._network.model.get_weights()):
+            raise ValueError("Solver produced non-finite parameter weights. The input data may contain large values and "
+                             "need to be preprocessed.")
+
+    def _check_data(self, X: Any, y: Any, first: bool) -> tuple[Any, Any, Any]:
+        """Return the columns of X that are numbers, those that are categories, or None, and y."""
+        numeric = not is_classifier(self)
+        if self.categorical_features is None:
+            self._columns = None
+            X, y = validate_data(self, X, y, accept_sparse=["csr", "csc"], multi_output=True, y_numeric=numeric,
+                                 dtype=DTYPES, reset=first)
+            return X, None, _column(y)
+        validate_data(self, X, reset=first, skip_check_array=True)
+        if first:
+            self._columns = Columns(X, self.categorical_features)
+        numbers, categories = self._columns.split(X)
+        numbers, y = check_X_y(numbers, y, multi_output=True, y_numeric=numeric, dtype=DTYPES, ensure_min_features=0,
+                               estimator=self)
+        return numbers, categories, _column(y)
+
+    def _check_eval_set(self, eval_set: Any) -> HeldOut | None:
+        """Return the data that `fit` was given for validation."""
+        if eval_set is None:
+            return None
+        if not isinstance(eval_set, (tuple, list)) or len(eval_set) not in (2, 3):
+            raise ValueError("eval_set must be (X, y) or (X, y, sample_weight), got "
+                             + (f"{len(eval_set)} elements" if isinstance(eval_set, (tuple, list))
+                                else type(eval_set).__name__))
+        X, y, *rest = eval_set
+        numbers, categories, y = self._check_data(X, y, first=False)
+        encoded = self._encode(y, incremental=True)
+        if encoded.shape[1] != self._encoded_width:
+            raise ValueError(f"eval_set has targets of {encoded.shape[1]} columns, but y has {self._encoded_width}")
+        weight = _check_sample_weight(rest[0], numbers) if rest and rest[0] is not None else None
+        return HeldOut(X, self._decode(encoded), self._feeds(numbers, categories),
+                       self._targets(encoded, self._network.shape.dtype), weight)
+
+    def _prepare(self, numbers: Any, encoded: NDArray[Any], first: bool, incremental: bool) -> None:
+        """Make the network, or go on with the one there is."""
+        if first:
+            self.n_iter_, self.t_ = 0, 0
+        self._encoded_width, self.n_outputs_ = encoded.shape[1], self._width(encoded)
+        dtype = numbers.dtype.name if first else self._fitted_dtype()
+        cardinalities = () if self._columns is None else self._columns.cardinalities
+        shape = self._shape(numbers.shape[1], cardinalities, self.n_outputs_, dtype)
+        network = None if first or not self._has_weights() else self._current_or_none()
+        if network is None or network.shape != shape or not incremental:
+            old, values = network, None if not first else self._draw(shape)
+            seed = int(self._random_state.randint(2**31 - 1)) if first and shape.draws else 0
+            network = self._make_network(shape, seed)
+            if first:
+                network.take(*values)
+            elif old is not None:
+                network.model.seed = old.model.seed
+                network.model.set_weights(old.model.get_weights())
+            else:
+                network.take(self.coefs_, self.intercepts_)
+            if self.solver != "lbfgs":
+                network.model.compile(make_optimizer(self), self._make_loss())
+                if incremental and old is not None and old.model.optimizer is not None and _alike(old, network):
+                    network.model._set_training_state(old.model._training_state())
+            self._network = network
+        self._optimizer = network.model.optimizer
+        self._show(network)
+
+    def _fitted_dtype(self) -> str:
+        return self._network.shape.dtype
+
+    def _current_or_none(self) -> Network | None:
+        return self._current() if hasattr(self, "_network") else None
+
+    def _feeds(self, numbers: Any, categories: Any) -> Any:
+        """Return inputs as the model takes them."""
+        numbers = numbers.astype(self._network.shape.dtype, copy=False)
+        if categories is None:
+            return numbers
+        return [numbers, categories] if numbers.shape[1] else categories
+
+    # ------------------------------------------------------------------ solvers
+    def _refuse_for_lbfgs(self, eval_set: Any) -> None:
+        """Say that the full-batch solver takes no validation data; scikit-learn's ignores early stopping."""
+        if eval_set is not None:
+            raise ValueError("eval_set is for solvers that go epoch by epoch, not for solver='lbfgs'")
+
+    def _fit_lbfgs(self, feeds: Any, targets: Any, weight: Any) -> None:
+        """Minimize the loss of all rows at once."""
+        objective = _lbfgs.Objective(self._network, feeds, targets, weight, self._make_loss())
+        self.n_iter_, self.loss_ = _lbfgs.minimize(objective, self.tol, self.max_iter, self.max_fun, self.verbose)
+
+    def _begin_curves(self, first: bool, validates: bool) -> None:
+        """Set the attributes that record epochs."""
+        if first or not hasattr(self, "loss_curve_"):
+            self.loss_curve_: list[float] = []
+            self._no_improvement_count = 0
+            self.best_loss_: float | None = None if self.early_stopping else np.inf
+            self.validation_scores_: list[float] | None = None
+            self.best_validation_score_: float | None = None
+            self.validation_loss_curve_: list[float] | None = None
+            self._best_weights = self._network.model.get_weights() if self.early_stopping else None
+        if validates and self.validation_scores_ is None:
+            self.validation_scores_, self.validation_loss_curve_, self.best_validation_score_ = [], [], -np.inf
+        if self.early_stopping and self._best_weights is None:
+            self._best_weights = self._network.model.get_weights()
+        if not self.early_stopping and self.best_loss_ is None:
+            self.best_loss_ = np.inf
+
+    def _fit_epochs(self, X: Any, y: Any, feeds: Any, encoded: NDArray[Any], targets: Any, weight: Any,
+                    held_out: HeldOut | None, incremental: bool) -> None:
+        """Train epoch by epoch."""
+        network = self._network
+        self._begin_curves(network.model.optimizer.steps == 0 and self.t_ == 0, self.early_stopping or held_out is not None)
+        if self.early_stopping and held_out is None:
+            stratify = encoded if is_classifier(self) and self.n_outputs_ == 1 else None
+            train, rest = train_test_split(np.arange(len(encoded)), random_state=self._random_state,
+                                           test_size=self.validation_fraction, stratify=stratify)
+            if len(rest) < 2:
+                raise ValueError("The validation set is too small. Increase 'validation_fraction' or the size of your "
+                                 "dataset.")
+            held_out = HeldOut(X if self.scoring is None else _safe_indexing(X, rest), self._decode(encoded[rest]),
+                               _rows(feeds, rest), targets[rest], None if weight is None else weight[rest])
+            feeds, targets, weight = _rows(feeds, train), targets[train], None if weight is None else weight[train]
+        rows = len(targets)
+        told = teller(self, X, y, self.max_iter)
+        watch = Watch(self, rows, held_out, self._scorer(), self.max_iter, incremental, told and told[0])
+        own = [self.callbacks] if isinstance(self.callbacks, Callback) else list(self.callbacks or ())
+        self.n_iter_ = 0
+        try:
+            network.model.fit(
+                feeds, targets, batch_size=self._batch_size(rows), epochs=1 if incremental else self.max_iter,
+                shuffle=Order(rows, self._random_state) if self.shuffle else False, sample_weight=weight,
+                callbacks=[watch, *own], verbose=int(self.progress_bar), nonfinite="continue")
+        except KeyboardInterrupt:
+            warnings.warn("Training interrupted by user.", stacklevel=2)
+        if self.early_stopping and not incremental:
+            network.model.set_weights(self._best_weights)
+        if told:
+            told[1]()
+
+    def _batch_size(self, rows: int) -> int:
+        if self.batch_size == "auto":
+            return min(200, rows)
+        if self.batch_size > rows:
+            warnings.warn("Got `batch_size` less than 1 or larger than sample size. It is going to be clipped",
+                          stacklevel=2)
+        return int(min(self.batch_size, rows))
+
+    def _scorer(self) -> Callable[[HeldOut], float]:
+        """Return the score of held-out data."""
+        if self.scoring is None:
+            return self._score_outputs
+        scorer = check_scoring(self, self.scoring)
+
+        def score(held_out: HeldOut) -> float:
+            keywords = {} if held_out.weight is None else {"sample_weight": held_out.weight}
+            return float(scorer(self, held_out.X, held_out.y, **keywords))
+
+        return score
+
+    # ------------------------------------------------------------------ outputs
+    def _outputs(self, X: Any) -> NDArray[Any]:
+        """Return the network's outputs for rows that are checked first."""
+        check_is_fitted(self)
+        network = self._current()
+        dtype = network.shape.dtype
+        if (type(X) is np.ndarray and X.ndim == 2 and X.dtype == dtype and X.flags.c_contiguous
+                and self._columns is None and X.shape[1] == self.n_features_in_ and len(X)
+                and "feature_names_in_" not in vars(self) and core.all_finite(X.reshape(-1))):
+            found: NDArray[Any] = network.model(X) if len(X) <= FEW_ROWS else self._predicted(network, X)
+            return found
+        return self._predicted(network, self._checked(X))
+
+    def _checked(self, X: Any) -> Any:
+        """Return X as the model takes it."""
+        if self._columns is None:
+            X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
+            return self._feeds(X, None)
+        validate_data(self, X, reset=False, skip_check_array=True)
+        numbers, categories = self._columns.split(X)
+        return self._feeds(check_array(numbers, dtype=DTYPES, ensure_min_features=0, estimator=self), categories)
+
+    def _predicted(self, network: Network, feeds: Any) -> NDArray[Any]:
+        with self._threads():
+            found: NDArray[Any] = network.model.predict(feeds)
+        return found
+
+
+def _column(y: Any) -> Any:
+    return column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
+
+
+def _rows(feeds: Any, rows: NDArray[np.int64]) -> Any:
+    return [part[rows] for part in feeds] if isinstance(feeds, list) else feeds[rows]
+
+
+def _alike(one: Network, other: Network) -> bool:
+    """Return whether the optimizers of two networks keep the same state."""
+    a, b = one.model.optimizer, other.model.optimizer
+    return type(a) is type(b) and a.slots == b.slots

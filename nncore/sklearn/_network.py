@@ -1,0 +1,244 @@
+"""From an estimator's parameters to the model that it trains, whose weights lie as scikit-learn's `coefs_` do."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import nncore as nn
+from nncore import layers, optimizers, regularizers
+from nncore.optimizers import schedules
+
+__all__ = ["ACTIVATIONS", "NORMALIZATIONS", "MLPNetwork", "MLPShape", "Network", "PlainDense",
+           "Shape", "first_of_each", "forget_unseen", "make_inputs", "make_optimizer"]
+
+ACTIVATIONS = {"identity": "linear", "logistic": "sigmoid", "exp": "exponential"}  # scikit-learn's names of ours
+NORMALIZATIONS = {"batch": layers.BatchNormalization, "layer": layers.LayerNormalization,
+                  "rms": layers.RMSNormalization}
+
+
+class PlainDense(layers.Dense):
+    """A dense layer whose kernel lies as a NumPy user's matrix does, so that `coefs_` can be a view of it."""
+
+    def add_weight(self, *args: Any, panels: bool = False, **keywords: Any) -> Any:
+        """Append a weight that is not kept in panels."""
+        return super().add_weight(*args, panels=False, **keywords)
+
+
+@dataclasses.dataclass(frozen=True)
+class Shape:
+    """What a network is made from: equal ones make networks that can take each other's weights and states.
+
+    Attributes
+    ----------
+    n_features : int
+        Columns of numbers.
+    cardinalities : tuple of int
+        Of each column of categories how many there are, the first of which stands for all never seen.
+    embedding_size : int
+        The length of a category's vector.
+    dtype : str
+        "float32" or "float64".
+    l1, l2 : float
+        Penalties ``l1 * sum(abs(w)) + l2 / 2 * sum(w**2)``, divided by the weight of the batch.
+    """
+
+    n_features: int
+    cardinalities: tuple[int, ...]
+    embedding_size: int
+    dtype: str
+    l1: float
+    l2: float
+
+    @property
+    def width(self) -> int:
+        """Return the number of columns behind the embeddings."""
+        return self.n_features + len(self.cardinalities) * self.embedding_size
+
+    @property
+    def draws(self) -> bool:
+        """Return whether the model draws random numbers of its own."""
+        return bool(self.cardinalities)
+
+    @property
+    def penalty(self) -> regularizers.Regularizer | None:
+        """Return the penalty on kernels."""
+        return regularizers.L1L2(self.l1, 0.5 * self.l2, per_sample=True) if self.l1 or self.l2 else None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class MLPShape(Shape):
+    """What a multi-layer perceptron is made from.
+
+    Attributes
+    ----------
+    hidden : tuple of int
+        Units of the hidden layers.
+    activations : tuple
+        The activation of each.
+    outputs : int
+        Units of the last layer.
+    out_activation : Any
+        Its activation.
+    dropout : tuple of float
+        The rate behind each hidden layer.
+    normalization : {None, "batch", "layer", "rms"}
+        What stands between each hidden layer's sum and its activation.
+    """
+
+    hidden: tuple[int, ...]
+    activations: tuple[Any, ...]
+    outputs: int
+    out_activation: Any
+    dropout: tuple[float, ...]
+    normalization: str | None
+
+    @property
+    def draws(self) -> bool:
+        """Return whether the model draws random numbers of its own."""
+        return super().draws or any(self.dropout)
+
+
+class Network:
+    """A model that trains for an estimator.
+
+    Parameters
+    ----------
+    shape : Shape
+        What it is made from.
+    model : Model
+        The model.
+    """
+
+    def __init__(self, shape: Shape, model: Any) -> None:
+        self.shape, self.model = shape, model
+
+    def state(self) -> list[Any]:
+        """Return copies of all weights and of the optimizer's state."""
+        model = self.model
+        steps = None if model.optimizer is None else model.optimizer.steps
+        return [steps, *(arena.copy() for arena in (*model._arenas, *model._slot_arenas))]
+
+    def restore(self, state: Sequence[Any]) -> None:
+        """Set what `state` returned."""
+        model, (steps, *values) = self.model, state
+        if steps is not None:
+            model.optimizer.steps = steps
+        for arena, value in zip((*model._arenas, *model._slot_arenas), values, strict=False):
+            arena[...] = value
+
+
+class MLPNetwork(Network):
+    """Dense layers, behind the embeddings of categories where there are some.
+
+    Parameters
+    ----------
+    shape : MLPShape
+        What it is made from.
+    seed : int
+        What dropout's masks and the embeddings' first values depend on.
+    """
+
+    shape: MLPShape
+
+    def __init__(self, shape: MLPShape, seed: int) -> None:
+        inputs, x, table = make_inputs(shape)
+        self.dense: list[PlainDense] = []
+        self.last_hidden: Any = None
+        self._inputs, self._hidden_model = inputs, None
+        for units, activation, rate in zip(shape.hidden, shape.activations, shape.dropout, strict=True):
+            x = self._dense(shape, x, units, activation if shape.normalization is None else None)
+            if shape.normalization is not None:
+                x = NORMALIZATIONS[shape.normalization](dtype=shape.dtype)(x)
+                x = layers.Activation(activation, dtype=shape.dtype)(x)
+            self.last_hidden = x
+            if rate:
+                x = layers.Dropout(rate, dtype=shape.dtype)(x)
+        outputs = self._dense(shape, x, shape.outputs, shape.out_activation)
+        super().__init__(shape, nn.Model(inputs, outputs, seed=seed))
+        forget_unseen(shape, table)
+
+    def _dense(self, shape: MLPShape, x: Any, units: int, activation: Any) -> Any:
+        layer = PlainDense(units, activation, kernel_regularizer=shape.penalty, kernel_initializer="zeros",
+                           dtype=shape.dtype)
+        self.dense.append(layer)
+        return layer(x)
+
+    @property
+    def views(self) -> tuple[list[NDArray[Any]], list[NDArray[Any]]]:
+        """Return kernels and biases where they lie: what is written there is the model's."""
+        return [layer.kernel._value for layer in self.dense], [layer.bias._value for layer in self.dense]
+
+    def shows(self, coefs: Sequence[Any], intercepts: Sequence[Any]) -> bool:
+        """Return whether these are the arrays that `views` returned."""
+        return len(coefs) == len(intercepts) == len(self.dense) and all(
+            kernel is layer.kernel._value and bias is layer.bias._value
+            for layer, kernel, bias in zip(self.dense, coefs, intercepts, strict=True))
+
+    def take(self, coefs: Sequence[Any], intercepts: Sequence[Any]) -> None:
+        """Set kernels and biases."""
+        for layer, kernel, bias in zip(self.dense, coefs, intercepts, strict=True):
+            for weight, value in ((layer.kernel, kernel), (layer.bias, bias)):
+                if value is not weight._value:
+                    weight.assign(value)
+
+    def hidden_model(self) -> Any:
+        """Return the model of the layers up to the last hidden one, with the same weights."""
+        if self._hidden_model is None:
+            self._hidden_model = nn.Model(self._inputs, self.last_hidden)
+        return self._hidden_model
+
+
+def make_inputs(shape: Shape) -> tuple[Any, Any, Any]:
+    """Return a network's inputs, the one tensor that they become, and the table of embeddings, if any."""
+    inputs, parts, table = [], [], None
+    if shape.n_features:
+        inputs.append(nn.Input((shape.n_features,), dtype=shape.dtype, name="numbers"))
+        parts.append(inputs[0])
+    if shape.cardinalities:
+        inputs.append(nn.Input((len(shape.cardinalities),), dtype="int64", name="categories"))
+        table = layers.Embedding(sum(shape.cardinalities), shape.embedding_size, dtype=shape.dtype)
+        parts.append(layers.Flatten(dtype=shape.dtype)(table(inputs[-1])))
+    x = parts[0] if len(parts) == 1 else layers.Concatenate(dtype=shape.dtype)(parts)
+    return inputs[0] if len(inputs) == 1 else inputs, x, table
+
+
+def forget_unseen(shape: Shape, *tables: Any) -> None:
+    """Set the vectors of what was never seen to zero: they say nothing."""
+    for table in tables:
+        if table is not None:
+            table.embeddings._value[first_of_each(shape.cardinalities)] = 0
+
+
+def first_of_each(cardinalities: Sequence[int]) -> NDArray[np.int64]:
+    """Return where each column's categories begin in the one table of all.
+
+    Examples
+    --------
+    >>> first_of_each((3, 5))
+    array([0, 3])
+    """
+    return np.concatenate([[0], np.cumsum(cardinalities[:-1], dtype=np.int64)]).astype(np.int64)
+
+
+def make_optimizer(estimator: Any) -> optimizers.Optimizer:
+    """Return the optimizer that the parameters of an estimator describe."""
+    solver, clip = estimator.solver, {name: getattr(estimator, name) for name in ("clipnorm", "clipvalue", "global_clipnorm")}
+    if isinstance(solver, optimizers.Optimizer):
+        if any(value is not None for value in clip.values()):
+            raise ValueError("clipnorm, clipvalue and global_clipnorm are arguments of an optimizer that is given as solver")
+        return optimizers.get(optimizers.serialize(solver))  # a run's own: it keeps a state
+    rate = estimator.learning_rate
+    if not isinstance(rate, schedules.LearningRateSchedule):
+        rate = estimator.learning_rate_init
+    if solver == "sgd":
+        return optimizers.SGD(rate, momentum=estimator.momentum,
+                              nesterov=bool(estimator.nesterovs_momentum) and estimator.momentum > 0, **clip)
+    if solver == "adam":
+        return optimizers.Adam(rate, beta_1=estimator.beta_1, beta_2=estimator.beta_2, epsilon=estimator.epsilon, **clip)
+    optimizer = type(optimizers.get(solver))
+    return optimizer(learning_rate=rate, **clip)
