@@ -524,6 +524,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             In the order of `classes_`.
         """
         found = self._outputs(X)
+        if self._multilabel():  # a label may be certain to the last bit, but scikit-learn wants to see it between 0 and 1
+            limits = np.finfo(found.dtype)
+            return found.clip(limits.tiny, 1 - limits.epsneg)
         return np.hstack([1 - found, found]) if found.shape[1] == 1 else found
 
     @available_if(lambda estimator: estimator._gives_probabilities())
