@@ -4,6 +4,7 @@ import copy
 import pickle
 
 import numpy as np
+import oracle
 import pytest
 from test_kernels import assert_same_bits
 from test_optimizers import EXECUTORS, Steps
@@ -11,6 +12,7 @@ from test_whole_runs import OracleExecutor, Unfused, needs_fma
 
 import nncore as nn
 from nncore import constraints, kernels, regularizers
+from nncore._core import core
 from nncore.constraints import MaxNorm, MinMaxNorm, NonNeg, UnitNorm
 from nncore.layers import Dense
 from nncore.optimizers import SGD, Adam, Ftrl, Lamb, Lion, RMSprop
@@ -158,6 +160,22 @@ def test_a_run_is_that_of_keras(name, clip, executor):
     assert evaluated["loss"] == history["val_loss"][0] == pytest.approx(loss + penalty, rel=1e-12)
     assert penalty > 0.01 and evaluated["mae"] < 3
     assert model.train_on_batch(x, y, return_dict=True)["loss"] == pytest.approx(loss + penalty, rel=1e-12)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("rows", [1, 7, 8, 9, 65])
+def test_the_weight_of_a_batch_is_summed_in_order(rows, dtype):
+    """So that it has the same bits with rows of weight 0 and without them."""
+    weight = (2.0 ** np.random.default_rng(rows).uniform(-40, 40, rows)).astype(dtype)
+    spread = np.zeros(3 * rows, dtype)
+    spread[1::3] = weight
+    for given, n_rows in ((weight, rows), (spread, 3 * rows), (None, rows)):
+        got, twin = np.empty(1), np.empty(1)
+        core.run_kernel(core.KERNELS.index("batch_weight"), n_rows, (given, got), (1,), (), dtype == "float64")
+        (wanted,) = oracle.batch_weight(None, np.empty((rows, 2)), None if given is None else weight)
+        assert got[0] == wanted
+        nn.reference.batch_weight(np.empty((n_rows, 2)), given, twin)
+        assert twin[0] == pytest.approx(wanted, rel=1e-14)
 
 
 class Objective:
