@@ -711,8 +711,9 @@ class Trainable:
             arrays of another dtype than the model's, `numpy.memmap` among them, stay as they are: rows are
             converted while they are gathered. Or a sparse matrix (anything with a method ``tocsr``, such as SciPy's
             matrices and arrays of any format), for an input of shape (None, F): only the rows of a batch are made
-            dense, and the results are those of ``x.toarray()`` to the bit. Or batches, each ``(x, y)`` or ``(x, y, sample_weight)``: an object
-            with ``len()`` and an index (`nncore.utils.PyDataset`), or a generator, an iterator or an iterable.
+            dense, and the results are those of ``x.toarray()`` to the bit. Or batches, each ``(x, y)`` or
+            ``(x, y, sample_weight)``: an object with ``len()`` and an index (`nncore.utils.PyDataset`), or a generator,
+            an iterator or an iterable.
         y : array_like, or a list or dict of them
             Targets: class ids (samples,) or values (samples, outputs), as the loss takes them; of a model with
             several outputs a list or dict. None where `x` is batches.
