@@ -710,8 +710,11 @@ class Trainable:
         x : array_like, shape (samples, features), or a list or dict of them; or batches
             Inputs; finite. Of a model with several inputs a list, in their order, or a dict by their names. Large
             arrays of another dtype than the model's, `numpy.memmap` among them, stay as they are: rows are
-            converted while they are gathered. Or batches, each ``(x, y)`` or ``(x, y, sample_weight)``: an object
-            with ``len()`` and an index (`nncore.utils.PyDataset`), or a generator, an iterator or an iterable.
+            converted while they are gathered. Or a sparse matrix (anything with a method ``tocsr``, such as SciPy's
+            matrices and arrays of any format), for an input of shape (None, F): only the rows of a batch are made
+            dense, and the results are those of ``x.toarray()`` to the bit. Or batches, each ``(x, y)`` or
+            ``(x, y, sample_weight)``: an object with ``len()`` and an index (`nncore.utils.PyDataset`), or a generator,
+            an iterator or an iterable.
         y : array_like, or a list or dict of them
             Targets: class ids (samples,) or values (samples, outputs), as the loss takes them; of a model with
             several outputs a list or dict. None where `x` is batches.
@@ -766,6 +769,8 @@ class Trainable:
         NonFiniteError
             When the loss or a weight becomes nan or inf: says the epoch and the layer. The weights and the
             optimizer's state are then those of the last good epoch.
+        TypeError
+            When x is sparse and something wants dense arrays: `augment`, embeddings, inputs of more axes.
         KeyboardInterrupt
             After the batch under way when Ctrl-C is pressed; ``model.history``, the weights and
             ``optimizer.steps`` keep what was done. The same holds of what a callback or a layer in NumPy
@@ -1085,7 +1090,7 @@ class Trainable:
         Parameters
         ----------
         x, y, sample_weight : array_like, or batches in x
-            As of `fit`.
+            As of `fit`; `x` may be a sparse matrix.
         batch_size : int, optional
             Rows at a time; changes no bit of a row's output.
         verbose : {"auto", 0, 1, 2}
@@ -1167,7 +1172,8 @@ class Trainable:
         Parameters
         ----------
         x : array_like, shape (samples, features), or a list or dict of them; or batches
-            Inputs, as of `fit`. Batches are ``x``, or as `fit` takes them.
+            Inputs, as of `fit`; a sparse matrix is not made dense as a whole whatever the `batch_size`. Batches are
+            ``x``, or as `fit` takes them.
         batch_size : int, optional
             Rows at a time; changes no bit of the result.
         verbose : {"auto", 0, 1, 2}
@@ -1253,7 +1259,7 @@ class Trainable:
         Parameters
         ----------
         x : array_like, shape (samples, features), or a list or dict of them
-            Inputs. On a symbolic tensor the model is called like a layer.
+            Inputs; a sparse matrix is made dense. On a symbolic tensor the model is called like a layer.
         out : ndarray, shape (samples, outputs), optional
             Where the result goes, of a model with one output.
         training : bool
@@ -1478,7 +1484,7 @@ def _metrics_per_output(given: Any, names: Sequence[str]) -> list[list[Any]]:
 
 def _per_input(x: Any, names: Sequence[str], where: str, title: str) -> tuple[list[Any], list[str]]:
     """Return the data of each input, and what messages call them."""
-    if isinstance(x, Mapping):
+    if isinstance(x, Mapping) and not is_sparse(x):  # SciPy's DOK format is a dict
         for name in names:
             if name not in x:
                 raise ValueError(f"{where}: {title} has no entry for input {name!r}; it has "

@@ -72,3 +72,35 @@ def test_batches():
     last = gather(x, np.dtype("float32"), order, batch=4)
     assert np.array_equal(last[:2], [[3, 4, 5], [0, 1, 2]])  # the third batch has two rows
     assert np.array_equal(gather(x, np.dtype("float32"), None, batch=4)[:2], x[8:])
+
+
+@pytest.mark.parametrize("n_threads", [1, 2])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("columns_dtype", ["int32", "int64"])
+def test_rows_of_a_sparse_matrix(columns_dtype, dtype, n_threads):
+    rng = np.random.default_rng(5)
+    for samples, width, batch in ((1, 1, 1), (37, 5, 37), (90, 131, 40), (64, 17, 32)):
+        stored = rng.integers(0, 2 * width, samples)
+        stored[0] = 0
+        starts = np.concatenate([[0], np.cumsum(stored)])
+        columns = rng.integers(-2, width + 2, starts[-1]).astype(columns_dtype)  # also such as there are not
+        columns[::7] = [np.iinfo(columns_dtype).max, np.iinfo(columns_dtype).min][samples % 2]
+        values = rng.normal(size=starts[-1]).astype(dtype)
+        values[::5] = -0.0
+        wanted = np.zeros((samples, width), dtype)
+        for row in range(samples):
+            for k in range(starts[row], starts[row + 1]):
+                if 0 <= columns[k] < width:
+                    wanted[row, columns[k]] += values[k]
+        for order in (None, rng.permutation(samples)):
+            out = np.full((batch + 2, width), 99, dtype)
+            table = np.zeros(1, OP)
+            table["kernel"], table["is_double"] = KERNEL["gather_sparse"], dtype == "float64"
+            table["p"][0, :4] = [core.address(array) for array in (starts, columns, values, out[1:])]
+            table["n"][0, :2] = width, columns_dtype == "int64"
+            done = np.zeros(1, np.int64)
+            core.run_program(table, order, samples, batch, done, None, 0, None, 1e9, n_threads, np.zeros(0, np.uint8), 0)
+            last = np.arange(samples)[(samples - 1) // batch * batch :]
+            last = last if order is None else order[last]
+            assert out[1 : 1 + len(last)].tobytes() == wanted[last].tobytes()
+            assert (out[0] == 99).all() and (out[-1] == 99).all()

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from nncore import _checks, kernels
+from nncore._sparse import is_sparse
 from nncore.layers.base import Layer, Shape
 from nncore.program import Program
 from nncore.variables import Variable
@@ -307,6 +308,8 @@ def _plain_numbers(value: ArrayLike, title: str) -> Any:
 
 def _batches(data: Any) -> Iterator[NDArray[Any]]:
     """Iterate over the batches of what `adapt` was given."""
+    if is_sparse(data):
+        raise TypeError("adapt: data is sparse, but Normalization works on dense arrays; give batches of these")
     if isinstance(data, (str, bytes, dict)) or not (hasattr(data, "__iter__") or hasattr(data, "__getitem__")):
         raise TypeError(f"adapt: data must be an array, or batches of rows, got {type(data).__name__}")
     if not isinstance(data, np.ndarray):
