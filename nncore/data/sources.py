@@ -43,7 +43,8 @@ def order_of(shuffle: Shuffle, rows: int, seed: int, number: int) -> NDArray[np.
     if found.shape != (rows,) or found.dtype.kind not in "iu":
         raise ValueError(f"fit: shuffle must return {rows} row numbers, got {found.dtype} of shape {found.shape}")
     if rows and not 0 <= found.min() <= found.max() < rows:
-        raise ValueError(f"fit: shuffle must return row numbers in 0 ... {rows - 1}, got {found.min()} ... {found.max()}")
+        raise ValueError(f"fit: shuffle must return row numbers in 0 ... {rows - 1}, got {found.min()} ... "
+                         f"{found.max()}")
     return found.astype(np.int64, copy=False)
 
 
@@ -229,7 +230,8 @@ class ArraySource(Source):
     """
 
     def __init__(self, data: Any, batch_size: int, seed: int = 0, shuffle: Shuffle = True) -> None:
-        self.data, self.batch_size, self.seed, self.shuffle = data, batch_size, seed, shuffle
+        self.data, self.batch_size, self.seed = data, batch_size, seed
+        self.shuffle = shuffle
 
     def batches(self, number: int, first: int = 0) -> Iterator[Any]:
         """Begin a pass; parameters as of `Source.batches`."""

@@ -145,11 +145,11 @@ class BaseNet(CallbackSupport, BaseEstimator):
             with self._threads():
                 self._fit_checked(X, y, sample_weight, eval_set, incremental)
         except BaseException:
-            vars(self).clear()
-            vars(self).update(before)
+            self.__dict__.clear()
+            self.__dict__.update(before)
             for name, value in lists.items():
                 before[name][:] = value
-            if state is not None:
+            if network is not None and state is not None:
                 network.restore(state)
             raise
         return self
@@ -180,14 +180,14 @@ class BaseNet(CallbackSupport, BaseEstimator):
         else:
             self._fit_epochs(given, y, feeds, encoded, targets, weight, held_out, incremental)
         if not all(np.isfinite(array).all() for array in self._network.model.get_weights()):
-            raise ValueError("Solver produced non-finite parameter weights. The input data may contain large values and "
-                             "need to be preprocessed.")
+            raise ValueError("Solver produced non-finite parameter weights. The input data may contain large values "
+                             "and need to be preprocessed.")
 
     def _check_data(self, X: Any, y: Any, first: bool) -> tuple[Any, Any, Any]:
         """Return the columns of X that are numbers, those that are categories, or None, and y."""
         numeric = not is_classifier(self)
         if self.categorical_features is None:
-            self._columns = None
+            self._columns: Any = None
             X, y = validate_data(self, X, y, accept_sparse=["csr", "csc"], multi_output=True, y_numeric=numeric,
                                  dtype=DTYPES, reset=first)
             return X, None, _column(y)
@@ -230,7 +230,7 @@ class BaseNet(CallbackSupport, BaseEstimator):
             seed = int(self._random_state.randint(2**31 - 1)) if first and shape.draws else 0
             network = self._make_network(shape, seed)
             if first:
-                network.take(*values)
+                network.take(*(values or ()))
             elif old is not None:
                 network.model.seed = old.model.seed
                 network.model.set_weights(old.model.get_weights())
@@ -289,7 +289,7 @@ class BaseNet(CallbackSupport, BaseEstimator):
                     held_out: HeldOut | None, incremental: bool) -> None:
         """Train epoch by epoch."""
         network = self._network
-        self._begin_curves(network.model.optimizer.steps == 0 and self.t_ == 0, self.early_stopping or held_out is not None)
+        self._begin_curves(self.t_ == 0, self.early_stopping or held_out is not None)
         if self.early_stopping and held_out is None:
             stratify = encoded if is_classifier(self) and self.n_outputs_ == 1 else None
             train, rest = train_test_split(np.arange(len(encoded)), random_state=self._random_state,

@@ -11,7 +11,6 @@ from sklearn.utils.optimize import _check_optimize_result
 
 from nncore import gradients, losses
 from nncore.program import Program
-from nncore.training import Feeds
 from nncore.variables import Variable, arrange
 
 __all__ = ["Objective", "minimize"]

@@ -14,7 +14,6 @@ from sklearn.base import (
     RegressorMixin,
     TransformerMixin,
     _fit_context,
-    is_classifier,
 )
 from sklearn.metrics import r2_score
 from sklearn.preprocessing import LabelBinarizer
@@ -24,7 +23,6 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_target, unique_labels
 from sklearn.utils.validation import check_is_fitted
 
-import nncore as nn
 from nncore import activations, losses
 from nncore._activation_table import ALIASES
 from nncore.sklearn._base import BaseNet
@@ -40,6 +38,7 @@ from nncore.sklearn._training import HeldOut
 
 __all__ = ["MLPClassifier", "MLPRegressor"]
 
+NAMES = StrOptions({*ACTIVATIONS, *activations.TABLE, *activations.SPECIAL, *ALIASES})
 PROBABILITIES = ("softmax", "logistic")  # output activations whose outputs are probabilities
 
 
@@ -157,8 +156,8 @@ class BaseMLP(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseNet):
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **BaseNet._parameter_constraints,
         "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
-        "activation": [StrOptions({*ACTIVATIONS, *activations.TABLE, *activations.SPECIAL, *ALIASES}), list, tuple, callable],
-        "output_activation": [None, StrOptions({*ACTIVATIONS, *activations.TABLE, *activations.SPECIAL, *ALIASES}), callable],
+        "activation": [NAMES, list, tuple, callable],
+        "output_activation": [None, NAMES, callable],
         "dropout": ["array-like", Interval(Real, 0, 1, closed="left")],
         "normalization": [None, StrOptions(set(NORMALIZATIONS))],
         "initial_coefs": [None, "array-like"],
@@ -179,7 +178,8 @@ class BaseMLP(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseNet):
         pair = isinstance(value, tuple) and len(value) == 2 and all(map(callable, value))  # f and f', for all layers
         if isinstance(value, (list, tuple, np.ndarray)) and not pair:
             if len(value) != count:
-                raise ValueError(f"{name} must be one for all or one for each of the {count} hidden layers, got {len(value)}")
+                raise ValueError(f"{name} must be one for all or one for each of the {count} hidden layers, got "
+                                 f"{len(value)}")
             return tuple(value)
         return (value,) * count
 
@@ -190,8 +190,8 @@ class BaseMLP(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseNet):
         if not all(0 <= rate < 1 for rate in rates):
             raise ValueError(f"dropout must be at least 0 and below 1, got {self.dropout!r}")
         if self.solver == "lbfgs" and (any(rates) or self.normalization == "batch"):
-            raise ValueError("solver='lbfgs' minimizes one function of all rows: dropout and normalization='batch' make "
-                             "another one of each batch; take 'adam' or 'sgd'")
+            raise ValueError("solver='lbfgs' minimizes one function of all rows: dropout and normalization='batch' "
+                             "make another one of each batch; take 'adam' or 'sgd'")
         self.out_activation_ = self._out_activation() if self.output_activation is None else self.output_activation
         self.n_layers_ = len(hidden) + 2
         return MLPShape(
@@ -239,7 +239,7 @@ class BaseMLP(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseNet):
 
     def _current(self) -> Any:
         """Return the network, with the arrays that somebody put into `coefs_` and `intercepts_`."""
-        network = self._network
+        network: Any = self._network
         if not network.shows(self.coefs_, self.intercepts_):
             network.take(self.coefs_, self.intercepts_)
             self._show(network)
@@ -423,8 +423,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
                 self._label_binarizer.fit(y if type_of_target(y).startswith("multilabel") else classes)
             return self._fit(X, y, sample_weight, eval_set, incremental=True)
         except BaseException:
-            vars(self).clear()
-            vars(self).update(before)
+            self.__dict__.clear()
+            self.__dict__.update(before)
             raise
 
     def _encode(self, y: Any, incremental: bool) -> NDArray[Any]:
@@ -437,11 +437,11 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             classes = unique_labels(y)
             if self.warm_start and not incremental:
                 if set(classes) != set(self.classes_):
-                    raise ValueError("warm_start can only be used where `y` has the same classes as in the previous call "
-                                     f"to fit. Previously got {self.classes_}, `y` has {classes}")
+                    raise ValueError("warm_start can only be used where `y` has the same classes as in the previous "
+                                     f"call to fit. Previously got {self.classes_}, `y` has {classes}")
             elif len(np.setdiff1d(classes, self.classes_, assume_unique=True)):
-                raise ValueError(f"`y` has classes not in `self.classes_`. `self.classes_` has {self.classes_}. 'y' has "
-                                 f"{classes}.")
+                raise ValueError(f"`y` has classes not in `self.classes_`. `self.classes_` has {self.classes_}. 'y' "
+                                 f"has {classes}.")
         return np.asarray(self._label_binarizer.transform(y)).astype(bool)
 
     def _out_activation(self) -> str:
@@ -524,7 +524,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             In the order of `classes_`.
         """
         found = self._outputs(X)
-        if self._multilabel():  # a label may be certain to the last bit, but scikit-learn wants to see it between 0 and 1
+        if self._multilabel():  # certain to the last bit it may be, but scikit-learn wants it between 0 and 1
             limits = np.finfo(found.dtype)
             return found.clip(limits.tiny, 1 - limits.epsneg)
         return np.hstack([1 - found, found]) if found.shape[1] == 1 else found

@@ -117,6 +117,10 @@ class Network:
     def __init__(self, shape: Shape, model: Any) -> None:
         self.shape, self.model = shape, model
 
+    def take(self, *weights: Any) -> None:
+        """Set the weights that training begins with."""
+        raise NotImplementedError
+
     def state(self) -> list[Any]:
         """Return copies of all weights and of the optimizer's state."""
         model = self.model
@@ -147,9 +151,10 @@ class MLPNetwork(Network):
 
     def __init__(self, shape: MLPShape, seed: int) -> None:
         inputs, x, table = make_inputs(shape)
-        self.dense: list[PlainDense] = []
+        self.dense: list[Any] = []
         self.last_hidden: Any = None
-        self._inputs, self._hidden_model = inputs, None
+        self._inputs = inputs
+        self._hidden_model: Any = None
         for units, activation, rate in zip(shape.hidden, shape.activations, shape.dropout, strict=True):
             x = self._dense(shape, x, units, activation if shape.normalization is None else None)
             if shape.normalization is not None:
@@ -179,8 +184,9 @@ class MLPNetwork(Network):
             kernel is layer.kernel._value and bias is layer.bias._value
             for layer, kernel, bias in zip(self.dense, coefs, intercepts, strict=True))
 
-    def take(self, coefs: Sequence[Any], intercepts: Sequence[Any]) -> None:
+    def take(self, *weights: Any) -> None:
         """Set kernels and biases."""
+        coefs, intercepts = weights
         for layer, kernel, bias in zip(self.dense, coefs, intercepts, strict=True):
             for weight, value in ((layer.kernel, kernel), (layer.bias, bias)):
                 if value is not weight._value:
@@ -227,10 +233,11 @@ def first_of_each(cardinalities: Sequence[int]) -> NDArray[np.int64]:
 
 def make_optimizer(estimator: Any) -> optimizers.Optimizer:
     """Return the optimizer that the parameters of an estimator describe."""
-    solver, clip = estimator.solver, {name: getattr(estimator, name) for name in ("clipnorm", "clipvalue", "global_clipnorm")}
+    solver, clips = estimator.solver, ("clipnorm", "clipvalue", "global_clipnorm")
+    clip = {name: getattr(estimator, name) for name in clips}
     if isinstance(solver, optimizers.Optimizer):
         if any(value is not None for value in clip.values()):
-            raise ValueError("clipnorm, clipvalue and global_clipnorm are arguments of an optimizer that is given as solver")
+            raise ValueError(f"{', '.join(clips)} are arguments of the optimizer that is given as solver")
         return optimizers.get(optimizers.serialize(solver))  # a run's own: it keeps a state
     rate = estimator.learning_rate
     if not isinstance(rate, schedules.LearningRateSchedule):
@@ -239,6 +246,7 @@ def make_optimizer(estimator: Any) -> optimizers.Optimizer:
         return optimizers.SGD(rate, momentum=estimator.momentum,
                               nesterov=bool(estimator.nesterovs_momentum) and estimator.momentum > 0, **clip)
     if solver == "adam":
-        return optimizers.Adam(rate, beta_1=estimator.beta_1, beta_2=estimator.beta_2, epsilon=estimator.epsilon, **clip)
+        return optimizers.Adam(rate, beta_1=estimator.beta_1, beta_2=estimator.beta_2, epsilon=estimator.epsilon,
+                               **clip)
     optimizer = type(optimizers.get(solver))
     return optimizer(learning_rate=rate, **clip)
