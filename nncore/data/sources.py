@@ -69,7 +69,8 @@ class Source:
         What they depend on then, too.
     """
 
-    once = shuffle = False
+    once = False
+    shuffle: Shuffle = False
     seed = 0
 
     def batches(self, number: int, first: int = 0) -> Iterator[Any]:
