@@ -18,12 +18,18 @@ import pytest
 pytest.importorskip("sklearn")
 from sklearn import neural_network
 from sklearn.base import clone
-from sklearn.datasets import load_digits, load_iris, make_classification, make_multilabel_classification, make_regression
+from sklearn.datasets import (
+    load_digits,
+    load_iris,
+    make_classification,
+    make_multilabel_classification,
+    make_regression,
+)
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import nncore as nn
-from nncore.sklearn import MLPClassifier, MLPRegressor
+from nncore.sklearn import MLPClassifier, MLPRegressor, fit_many, from_sklearn
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
@@ -390,3 +396,80 @@ def test_what_does_not_converge_warns():
     X, y = load_iris(return_X_y=True)
     with pytest.warns(ConvergenceWarning, match=r"Maximum iterations \(2\) reached"):
         MLPClassifier(max_iter=2).fit(X, y)
+
+
+# ------------------------------------------------------------------ to and from scikit-learn, and many at once
+@pytest.mark.parametrize("kind", ["MLPClassifier", "MLPRegressor"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_conversions_predict_the_same(kind, dtype):
+    X, y = digits(dtype)
+    theirs = getattr(neural_network, kind)(hidden_layer_sizes=(20,), max_iter=5, random_state=0).fit(X, y)
+    ours = from_sklearn(theirs)
+    np.testing.assert_allclose(ours.predict(X), theirs.predict(X), rtol=1e-4 if dtype == np.float32 else 1e-9)
+    back = ours.to_sklearn()
+    assert type(back) is type(theirs)
+    np.testing.assert_array_equal(back.predict(X), theirs.predict(X))
+    ours.partial_fit(X, y)
+    np.testing.assert_array_equal(back.coefs_[0], theirs.coefs_[0])
+
+
+def test_conversions_that_cannot_be_are_refused():
+    X, y = load_iris(return_X_y=True)
+    with pytest.raises(TypeError, match="from_sklearn: estimator must be"):
+        from_sklearn(MLPClassifier())
+    with pytest.raises(ValueError, match="to_sklearn: scikit-learn's nets have no normalization, got 'batch'"):
+        MLPClassifier(normalization="batch", max_iter=1).fit(X, y).to_sklearn()
+    with pytest.raises(ValueError, match="to_sklearn: scikit-learn's activations are"):
+        MLPClassifier(activation="gelu", max_iter=1).fit(X, y).to_sklearn()
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2, None])
+def test_many_nets_at_once_are_those_one_by_one(n_jobs):
+    X, y = digits()
+    made = [[MLPClassifier((16,), max_iter=4, random_state=seed, dropout=0.1) for seed in range(5)] for _ in range(2)]
+    rows = [np.random.default_rng(seed).permutation(len(X))[:900] for seed in range(5)]
+    assert fit_many(made[0], X, y, rows=rows, n_jobs=n_jobs) == made[0]
+    for net, part in zip(made[1], rows, strict=True):
+        net.fit(X[part], y[part])
+    for a, b in zip(*made, strict=True):
+        np.testing.assert_array_equal(a.coefs_[0], b.coefs_[0])
+
+
+def test_an_error_of_one_of_many_is_raised():
+    X, y = load_iris(return_X_y=True)
+    with pytest.raises(ValueError, match="hidden_layer_sizes must be > 0"):
+        fit_many([MLPClassifier(max_iter=2), MLPClassifier((0,))], X, y)
+    net = MLPClassifier()
+    with pytest.raises(ValueError, match="different objects"):
+        fit_many([net, net], X, y)
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_scikit_learns_tools_take_the_estimators(n_jobs):
+    from sklearn.calibration import CalibratedClassifierCV
+    from sklearn.compose import ColumnTransformer
+    from sklearn.ensemble import BaggingClassifier
+    from sklearn.experimental import enable_halving_search_cv  # noqa: F401
+    from sklearn.inspection import permutation_importance
+    from sklearn.model_selection import GridSearchCV, HalvingGridSearchCV, cross_val_score
+    from sklearn.multiclass import OneVsRestClassifier
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    X, y = load_iris(return_X_y=True)
+    net = MLPClassifier((8,), max_iter=60, learning_rate_init=0.02, random_state=0)
+    columns = ColumnTransformer([("scaled", StandardScaler(), [0, 1, 2, 3])])
+    assert make_pipeline(columns, net).fit(X, y).score(X, y) > 0.9
+    assert cross_val_score(net, X, y, n_jobs=n_jobs).mean() > 0.8
+    grid = GridSearchCV(net, {"alpha": [1e-4, 1e-2], "dropout": [0.0, 0.1]}, cv=3, n_jobs=n_jobs).fit(X, y)
+    assert grid.best_score_ > 0.8
+    assert HalvingGridSearchCV(net, {"alpha": [1e-4, 1e-2]}, cv=3, n_jobs=n_jobs, random_state=0).fit(X, y).score(X, y) > 0.8
+    import joblib
+    with joblib.parallel_backend("threading"):
+        bags = BaggingClassifier(net, n_estimators=4, n_jobs=n_jobs, random_state=0).fit(X, y)
+    one = BaggingClassifier(net, n_estimators=4, random_state=0).fit(X, y)
+    for a, b in zip(bags.estimators_, one.estimators_, strict=True):  # their sum is in an order that n_jobs changes
+        np.testing.assert_array_equal(a.predict_proba(X), b.predict_proba(X))
+    assert OneVsRestClassifier(net, n_jobs=n_jobs).fit(X, y).score(X, y) > 0.8
+    assert CalibratedClassifierCV(net, cv=3, n_jobs=n_jobs).fit(X, y).score(X, y) > 0.8
+    assert permutation_importance(net.fit(X, y), X, y, n_jobs=n_jobs, random_state=0).importances_mean.max() > 0.05

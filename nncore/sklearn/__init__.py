@@ -6,6 +6,8 @@ where only the import changes.
 
 from __future__ import annotations
 
+from nncore.sklearn._convert import from_sklearn
+from nncore.sklearn._many import fit_many
 from nncore.sklearn._mlp import MLPClassifier, MLPRegressor
 
-__all__ = ["MLPClassifier", "MLPRegressor"]
+__all__ = ["MLPClassifier", "MLPRegressor", "fit_many", "from_sklearn"]

@@ -224,23 +224,23 @@ class BaseNet(CallbackSupport, BaseEstimator):
         dtype = numbers.dtype.name if first else self._fitted_dtype()
         cardinalities = () if self._columns is None else self._columns.cardinalities
         shape = self._shape(numbers.shape[1], cardinalities, self.n_outputs_, dtype)
-        network = None if first or not self._has_weights() else self._current_or_none()
+        old = None if first or not self._has_weights() else self._current_or_none()
+        network = old
         if network is None or network.shape != shape or not incremental:
-            old, values = network, None if not first else self._draw(shape)
+            values = self._draw(shape) if first else None
             seed = int(self._random_state.randint(2**31 - 1)) if first and shape.draws else 0
-            network = self._make_network(shape, seed)
-            if first:
-                network.take(*(values or ()))
+            network = self._network = self._make_network(shape, seed)
+            if values is not None:
+                network.take(*values)
             elif old is not None:
                 network.model.seed = old.model.seed
                 network.model.set_weights(old.model.get_weights())
             else:
                 network.take(self.coefs_, self.intercepts_)
-            if self.solver != "lbfgs":
-                network.model.compile(make_optimizer(self), self._make_loss())
-                if incremental and old is not None and old.model.optimizer is not None and _alike(old, network):
-                    network.model._set_training_state(old.model._training_state())
-            self._network = network
+        if self.solver != "lbfgs" and network.model.optimizer is None:
+            network.model.compile(make_optimizer(self), self._make_loss())
+            if incremental and old is not None and old.model.optimizer is not None and _alike(old, network):
+                network.model._set_training_state(old.model._training_state())
         self._optimizer = network.model.optimizer
         self._show(network)
 

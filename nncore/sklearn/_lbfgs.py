@@ -41,6 +41,7 @@ class Objective:
         loss.reduction = "sum_over_batch_size"  # weights are weighed below
         model.compile("sgd", loss)
         self.data = model._feeds("fit", feeds, targets, weight)
+        model.optimizer = None  # which `partial_fit` would go on with
         self.rows = self.data.rows
         self.total_weight = float(self.rows if weight is None else np.sum(weight, dtype=np.float64))
         self.weights = [weight for weight in model.weights if weight.trainable]

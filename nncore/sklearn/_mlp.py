@@ -245,6 +245,31 @@ class BaseMLP(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseNet):
             self._show(network)
         return network
 
+    def _begin_with(self, coefs: list[NDArray[Any]], intercepts: list[NDArray[Any]]) -> None:
+        """Take weights from elsewhere as those of a fit."""
+        self.coefs_, self.intercepts_ = coefs, intercepts
+        self._columns, self._encoded_width = None, coefs[-1].shape[1]
+        shape = self._shape(len(coefs[0]), (), self.n_outputs_, self._fitted_dtype())
+        self._network = self._make_network(shape, 0)
+        self._network.take(coefs, intercepts)
+        self._show(self._network)
+
+    def to_sklearn(self) -> Any:
+        """Return scikit-learn's estimator with these parameters and weights, whose predictions are equal.
+
+        Returns
+        -------
+        sklearn.neural_network.MLPClassifier or MLPRegressor
+
+        Raises
+        ------
+        ValueError
+            Where scikit-learn's nets have nothing of the kind: normalization, categories, other activations.
+        """
+        from nncore.sklearn._convert import to_sklearn
+
+        return to_sklearn(self)
+
     # ------------------------------------------------------------------ rows
     def transform(self, X: Any) -> NDArray[Any]:
         """Return the outputs of the last hidden layer.
