@@ -239,7 +239,7 @@ class BaseNet(CallbackSupport, BaseEstimator):
                 network.take(self.coefs_, self.intercepts_)
         if self.solver != "lbfgs" and network.model.optimizer is None:
             network.model.compile(make_optimizer(self), self._make_loss())
-            if incremental and old is not None and old.model.optimizer is not None and _alike(old, network):
+            if incremental and old not in (None, network) and _alike(old, network):
                 network.model._set_training_state(old.model._training_state())
         self._optimizer = network.model.optimizer
         self._show(network)
@@ -373,7 +373,7 @@ def _rows(feeds: Any, rows: NDArray[np.int64]) -> Any:
     return [part[rows] for part in feeds] if isinstance(feeds, list) else feeds[rows]
 
 
-def _alike(one: Network, other: Network) -> bool:
+def _alike(one: Any, other: Any) -> bool:
     """Return whether the optimizers of two networks keep the same state."""
     a, b = one.model.optimizer, other.model.optimizer
-    return type(a) is type(b) and a.slots == b.slots
+    return type(a) is type(b) and bool(a.slots == b.slots)
