@@ -291,7 +291,7 @@ class Diagnostics(Callback):
 
 def _as_given(model: Model, data: Any) -> tuple[Any, Any, Any]:
     """Return checked data as `fit` takes them: by name, so that any number of inputs and outputs will do."""
-    x = dict(zip(model.inputs or [spec.name for spec in model._input_specs], data.x, strict=True))
+    x = dict(zip([spec.name for spec in model._input_specs], data.x, strict=True))
     names = [model._output_names[number] for number, _, _ in model._losses("diagnose")]
     if len(model._output_names) == 1:
         return (x if len(x) > 1 else data.x[0]), data.y[0], data.weight[0]

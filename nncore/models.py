@@ -59,8 +59,8 @@ class Model(Trainable):
     Parameters
     ----------
     inputs : Tensor, list of Tensor or dict of str to Tensor
-        What `nncore.Input` returned. Data are then given in the same way; those for several inputs also as a
-        dict with the inputs' names.
+        What `nncore.Input` returned. Data are then given in the same way: of a dict under its keys. Those for a
+        list may also come as a dict with the inputs' names.
     outputs : Tensor, list of Tensor or dict of str to Tensor
         What layers returned that were called on the inputs, or on what came of these.
     name : str, optional
@@ -163,10 +163,10 @@ class Model(Trainable):
             raise
         self.weights, self._arenas, self._shapes = weights, arenas, shapes
         self._input_specs = [
-            InputSpec(str(layer.name), _known(shape),
+            InputSpec(name, _known(shape),
                       np.dtype(np.int64) if layer.dtype == np.int64 or layer.any_dtype and _are_ids(found, slot)
                       else self._dtype)
-            for slot, (layer, shape) in enumerate(zip(self._input_layers, input_shapes, strict=True))
+            for slot, (name, layer, shape) in enumerate(zip(self.inputs, self._input_layers, input_shapes, strict=True))
         ]
         self._output_shapes = [_known(shapes[slot]) for slot in found.outputs]
         self._output_names = self._named_outputs(found)
@@ -195,8 +195,8 @@ class Model(Trainable):
 
     @property
     def inputs(self) -> list[str]:
-        """The names of the inputs."""
-        return [str(layer.name) for layer in self._input_layers]
+        """The names of the inputs: the keys of the dict that the model was made of, else those of the layers."""
+        return list(self._input_structure.keys) or [str(layer.name) for layer in self._input_layers]
 
     @property
     def output_names(self) -> list[str]:

@@ -745,7 +745,8 @@ class Trainable:
             Batches in an epoch. The next one goes on behind them, and from the start when the data are at their
             end; a pass over the data is then what is shuffled.
         validation_steps : int, optional
-            How many batches are taken for validation, always the first ones.
+            How many batches are taken for validation, always the first ones. This and the next two want something
+            to validate on.
         validation_batch_size : int, optional
             Rows at a time in the validation; by default `batch_size`.
         validation_freq : int or collection of int
@@ -803,6 +804,11 @@ class Trainable:
             for value, name in ((steps_per_epoch, "steps_per_epoch"), (validation_steps, "validation_steps"),
                                 (validation_batch_size, "validation_batch_size")))
         validates = _frequency(validation_freq)
+        if validation_data is None and not split:
+            for name, idle in (("validation_steps", val_steps is None), ("validation_batch_size", val_size is None),
+                               ("validation_freq", validation_freq == 1)):
+                if not idle:
+                    raise ValueError(f"fit: {name} is given, but neither validation_data nor validation_split is")
         changes = _functions(augment)
         if nonfinite not in ("raise", "stop", "continue"):
             raise ValueError(f"fit: nonfinite must be 'raise', 'stop' or 'continue', got {nonfinite!r}")
@@ -1259,7 +1265,7 @@ class Trainable:
         Parameters
         ----------
         x : array_like, shape (samples, features), or a list or dict of them
-            Inputs; a sparse matrix is made dense. On a symbolic tensor the model is called like a layer.
+            Inputs; a sparse matrix is made dense. On symbolic tensors the model is called like a layer.
         out : ndarray, shape (samples, outputs), optional
             Where the result goes, of a model with one output.
         training : bool
@@ -1277,6 +1283,11 @@ class Trainable:
                 return found
         if isinstance(x, graph.Tensor) or (isinstance(x, (list, tuple)) and len(x) and isinstance(x[0], graph.Tensor)):
             return graph.apply(self, x)
+        if isinstance(x, Mapping) and any(isinstance(part, graph.Tensor) for part in x.values()):
+            if not self.built:
+                raise ValueError("model(x): x is a dict, but the model is not built and has no names for inputs")
+            parts, _ = _per_input(x, [spec.name for spec in self._input_specs], "model(x)", "x")
+            return graph.apply(self, parts if len(parts) > 1 else parts[0])
         return self._call(x, out, _checks.boolean(training, "model(x)", "training"))
 
     @rounds_to_nearest
@@ -1456,13 +1467,18 @@ def _mapped(given: Any, make: Callable[[Any], Any]) -> Any:
     return make(given)
 
 
+def _check_keys(given: Mapping[Any, Any], names: Sequence[str], where: str, title: str, kind: str) -> None:
+    """Refuse an entry that is for no input or output."""
+    for name in given:
+        if name not in names:
+            raise ValueError(f"{where}: {title} names an {kind} {name!r}, but the {kind}s are "
+                             + ", ".join(map(repr, names)))
+
+
 def _per_output(given: Any, names: Sequence[str], where: str, title: str) -> list[Any]:
     """Return an entry per output, from one for all, a list or a dict."""
     if isinstance(given, Mapping):
-        for name in given:
-            if name not in names:
-                raise ValueError(f"{where}: {title} names an output {name!r}, but the outputs are "
-                                 + ", ".join(map(repr, names)))
+        _check_keys(given, names, where, title, "output")
         return [given.get(name) for name in names]
     if isinstance(given, (list, tuple)):
         if len(given) != len(names):
@@ -1489,6 +1505,7 @@ def _per_input(x: Any, names: Sequence[str], where: str, title: str) -> tuple[li
             if name not in x:
                 raise ValueError(f"{where}: {title} has no entry for input {name!r}; it has "
                                  + ", ".join(map(repr, x)))
+        _check_keys(x, names, where, title, "input")
         return [x[name] for name in names], [f"{title}[{name!r}]" for name in names]
     if len(names) == 1:
         one = isinstance(x, (list, tuple)) and len(x) == 1 and (
@@ -1508,6 +1525,7 @@ def _per_target(y: Any, names: Sequence[str], trained: Sequence[int], where: str
         missing = next((names[number] for number in trained if names[number] not in y), None)
         if missing is not None:
             raise ValueError(f"{where}: {title} has no entry for output {missing!r}; it has " + ", ".join(map(repr, y)))
+        _check_keys(y, names, where, title, "output")
         return [y[names[number]] for number in trained], [f"{title}[{names[number]!r}]" for number in trained]
     if len(names) == 1:
         return [y], [title]
@@ -1521,8 +1539,8 @@ def _per_target(y: Any, names: Sequence[str], trained: Sequence[int], where: str
 
 def _per_weight(given: Any, names: Sequence[str], trained: Sequence[int], where: str) -> list[Any]:
     """Return the rows' weights for each trained output: one array for all, or one per output."""
-    if len(names) > 1 and (isinstance(given, Mapping) or (
-            isinstance(given, (list, tuple)) and any(part is None or np.ndim(part) > 0 for part in given))):
+    if isinstance(given, Mapping) or (len(names) > 1 and isinstance(given, (list, tuple)) and any(
+            part is None or np.ndim(part) > 0 for part in given)):
         found = _per_output(given, names, where, "sample_weight")
         return [found[number] for number in trained]
     return [given] * len(trained)

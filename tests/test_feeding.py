@@ -241,6 +241,20 @@ def test_arguments(options, message):
         make().fit(Rows(X, Y), verbose=0, **options)
 
 
+@pytest.mark.parametrize("options", [{"validation_steps": 2}, {"validation_batch_size": 4}, {"validation_freq": 2},
+                                     {"validation_freq": [1, 3]}], ids=lambda options: next(iter(options)))
+def test_how_to_validate_wants_something_to_validate_on(options):
+    message = f"^fit: {next(iter(options))} is given, but neither validation_data nor validation_split is$"
+    for data in ((X, Y), (Rows(X, Y),)):
+        model = make()
+        before = model.get_weights()
+        with pytest.raises(ValueError, match=message):
+            model.fit(*data, verbose=0, **options)
+        assert all((a == b).all() for a, b in zip(before, model.get_weights(), strict=True))
+    assert "val_loss" in make().fit(X, Y, epochs=3, verbose=0, validation_split=0.2, **options).history
+    make().fit(X, Y, verbose=0, validation_freq=1)
+
+
 def test_batches_that_are_wrong():
     bad = X.copy()
     bad[20, 1] = np.nan

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import nncore as nn
-from nncore.layers import Activation, Dense
+from nncore.layers import Activation, Dense, Subtract
 
 RNG = np.random.default_rng(3)
 X, Z = RNG.standard_normal((40, 3)), RNG.standard_normal((40, 2))
@@ -99,6 +99,101 @@ def test_predictions_come_as_the_model_was_made():
     named = nn.Model({"x": x}, {"first": Dense(2)(x), "second": x})
     found = named.predict({"x": X})
     assert list(found) == ["first", "second"] and (found["second"] == X.astype(np.float32)).all()
+
+
+def crossed():
+    """Return a model whose inputs' and outputs' keys are other layers' names, and data by these keys."""
+    a, b = nn.Input((4,), name="a"), nn.Input((4,), name="b")
+    p, q = Dense(1, name="p")(Subtract(name="minus")([a, b])), Dense(2, name="q")(a)
+    model = nn.Model({"b": a, "a": b}, {"q": p, "p": q}, seed=2)
+    model.compile(nn.optimizers.SGD(0.1), {"q": "mse", "p": "mae"}, metrics={"q": ["mae"]}, loss_weights={"p": 0.5})
+    rng = np.random.default_rng(8)
+    return model, {"a": rng.normal(size=(20, 4)), "b": rng.normal(size=(20, 4))}, {
+        "p": rng.normal(size=(20, 2)), "q": rng.normal(size=(20, 1))}
+
+
+def test_a_dict_of_inputs_takes_its_keys():
+    ones = np.ones((2, 4), np.float32)
+    a, b = nn.Input((4,), name="a"), nn.Input((4,), name="b")
+    difference = Subtract()([a, b])
+    model = nn.Model({"b": a, "a": b}, difference)
+    assert model.inputs == ["b", "a"] and model.input_shape == {"b": (None, 4), "a": (None, 4)}
+    assert (model.predict({"a": 0 * ones, "b": ones}) == 1).all()
+    assert (model({"a": 0 * ones, "b": ones}) == 1).all()
+    again = nn.Model.from_config(model.get_config())
+    assert (again.predict({"a": 0 * ones, "b": ones}) == 1).all()
+    by_name = nn.Model([b, a], difference)  # of a list the layers' names
+    assert by_name.inputs == ["b", "a"] and (by_name.predict({"a": 0 * ones, "b": ones}) == -1).all()
+    sides = nn.Model({"left": (x := nn.Input((4,))), "right": (z := nn.Input((4,)))}, Subtract()([x, z]))
+    assert (sides.predict({"right": 0 * ones, "left": ones}) == 1).all()
+    u, v = nn.Input((4,)), nn.Input((4,))
+    outer = nn.Model([u, v], sides({"right": u, "left": v}))
+    for found in (outer, nn.Model.from_config(outer.get_config())):
+        assert (found.predict([0 * ones, ones]) == 1).all()
+    chain = nn.Sequential([nn.Input((4,), name="only"), Activation("relu")])
+    assert (nn.Model(u, chain({"only": u})).predict(ones) == 1).all()
+    with pytest.raises(ValueError, match="x has no entry for input 'left'; it has 'right', 'lift'"):
+        sides({"right": u, "lift": v})
+    with pytest.raises(ValueError, match="x is a dict, but the model is not built"):
+        nn.Sequential([Dense(2)])({"only": u})
+
+
+def test_a_dict_is_the_list_in_its_order_wherever_data_are_taken(tmp_path):
+    model, x, y = crossed()
+    weight = {"p": np.arange(20.0), "q": None}
+    listed = [x["b"], x["a"]], [y["q"], y["p"]], [None, np.arange(20.0)]
+    batches = [[{key: part[rows] for key, part in given.items()} for given in (x, y)]
+               for rows in (slice(0, 10), slice(10, 20))]
+    other = crossed()[0]
+    runs = [one.fit(*data[:2], 10, 2, 0, sample_weight=data[2], shuffle=False, validation_data=data[:2]).history
+            for one, data in ((model, (x, y, weight)), (other, listed))]
+    assert runs[0] == runs[1] and set(runs[0]) >= {"q_loss", "p_loss", "q_mae", "val_q_mae"}
+    assert weights(model) == weights(other)
+    model.save(tmp_path / "m.safetensors")
+    loaded = nn.load_model(tmp_path / "m.safetensors")
+    other.fit(*listed[:2], 10, 1, 0, shuffle=False)
+    for one in (model, loaded):
+        one.fit((tuple(batch) for batch in batches), epochs=1, verbose=0)
+        assert weights(one) == weights(other)
+        assert one.evaluate(x, y, verbose=0) == other.evaluate(*listed[:2], verbose=0)
+        assert one.evaluate((tuple(batch) for batch in batches), verbose=0) == one.evaluate(x, y, 10, verbose=0)
+        found, wanted = one.predict(x), other.predict(listed[0])
+        assert list(found) == ["q", "p"] and all((found[key] == wanted[key]).all() for key in found)
+        streamed = one.predict(batch[0] for batch in batches)
+        assert all((streamed[key] == wanted[key]).all() for key in found)
+    changed = [one.fit(*data, 10, 1, 0, augment=lambda x, y, rng: (x, y)).history
+               for one, data in ((model, (x, y)), (other, listed[:2]))]
+    assert changed[0] == changed[1]
+    model.fit(x, y, 10, 1, 0, callbacks=nn.callbacks.Diagnostics(x, y, verbose=0))  # which takes the data by name
+
+
+def test_weights_of_rows_under_the_key_of_the_only_output():
+    x = nn.Input((3,))
+    model = nn.Model({"in": x}, {"out": Dense(1, name="d")(x)}, seed=1)
+    model.compile("sgd", {"out": "mse"})
+    wanted = model.evaluate(X, Y, sample_weight=np.arange(40.0), verbose=0)
+    assert model.evaluate({"in": X}, {"out": Y}, sample_weight={"out": np.arange(40.0)}, verbose=0) == wanted
+
+
+def test_a_key_for_which_there_is_nothing_is_refused():
+    model, x, y = crossed()
+    more_x, more_y = {**x, "z": x["a"]}, {**y, "z": y["p"]}
+    no_input, no_output = "{} names an input 'z', but the inputs are 'b', 'a'$", \
+        "{} names an output 'z', but the outputs are 'q', 'p'$"
+    before = weights(model)
+    for call, message in [
+        (lambda: model.fit(more_x, y, verbose=0), no_input.format("fit: x")),
+        (lambda: model.fit(x, more_y, verbose=0), no_output.format("fit: y")),
+        (lambda: model.fit(x, y, verbose=0, validation_data=(x, more_y)), no_output.format(r"validation_data\[1\]")),
+        (lambda: model.fit(iter([(more_x, y)]), verbose=0), no_input.format("fit: batch 1: x")),
+        (lambda: model.evaluate(more_x, y, verbose=0), no_input.format("evaluate: x")),
+        (lambda: model.predict(more_x), no_input.format("predict: x")),
+        (lambda: model(more_x), no_input.format(r"model\(x\): x")),
+        (lambda: two_headed().fit(X, {"value": Y, "kind": IDS, "z": Y}), "y names an output 'z', but the outputs are "),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            call()
+    assert weights(model) == before
 
 
 @pytest.mark.parametrize("executor", EXECUTORS)
