@@ -804,8 +804,7 @@ class Trainable:
                                 (validation_batch_size, "validation_batch_size")))
         validates = _frequency(validation_freq)
         changes = _functions(augment)
-        if nonfinite not in ("raise", "stop", "continue"):
-            raise ValueError(f"fit: nonfinite must be 'raise', 'stop' or 'continue', got {nonfinite!r}")
+        _checks.one_of(nonfinite, ("raise", "stop", "continue"), where, "nonfinite")
         hooks, progress = CallbackList(callbacks, where), Progress(verbose, epochs)
         nonfinite = hooks.policy(nonfinite)
         with self._alone(where):
@@ -1197,8 +1196,7 @@ class Trainable:
                [2., 2.]], dtype=float32)
         """
         where = "predict"
-        if verbose not in ("auto", 0, 1, 2):
-            raise ValueError(f"predict: verbose must be 'auto', 0, 1 or 2, got {verbose!r}")
+        _checks.one_of(verbose, ("auto", 0, 1, 2), where, "verbose")
         steps = None if steps is None else _checks.positive_int(steps, where, "steps")
         hooks = CallbackList(callbacks, where)
         start = time.perf_counter()
