@@ -348,6 +348,42 @@ def unknown(kind: str, name: object, choices: Iterable[str]) -> ValueError:
     return ValueError(f"unknown {kind} {name!r}: " + (f"{question} {known}" if question else known))
 
 
+def shown(value: object) -> str:
+    """Return how a value is written in a message: on one line, large arrays by their shape.
+
+    Examples
+    --------
+    >>> shown("a"), shown(np.zeros((3, 3)))
+    ("'a'", 'ndarray of shape (3, 3)')
+    """
+    text = repr(value)
+    if "\n" not in text:
+        return text
+    shape = getattr(value, "shape", None)
+    return type(value).__name__ + ("" if shape is None else f" of shape {shape}")
+
+
+def one_of(value: Any, choices: Sequence[Any], where: str, name: str) -> Any:
+    """Return `value`, which must be one of `choices`: names, numbers or None.
+
+    Examples
+    --------
+    >>> one_of("min", ("auto", "min", "max"), "EarlyStopping", "mode")
+    'min'
+    >>> one_of("least", ("auto", "min", "max"), "EarlyStopping", "mode")
+    Traceback (most recent call last):
+    ValueError: EarlyStopping: mode must be 'auto', 'min' or 'max', got 'least'
+    """
+    try:
+        found = value in frozenset(choices)  # a tuple would compare, which arrays answer with arrays
+    except TypeError:  # not hashable
+        found = False
+    if not found:
+        *most, last = map(repr, choices)
+        raise ValueError(f"{where}: {name} must be {', '.join(most)} or {last}, got {shown(value)}")
+    return value
+
+
 def integer(value: Any, where: str, name: str, low: int, high: int | None = None) -> int:
     """Return `value` as an int in low ... high; bools and floats are refused.
 
@@ -421,6 +457,24 @@ def real(value: Any, where: str, name: str, low: float = -math.inf, high: float 
     if not (math.isfinite(found) and low <= found <= high):
         raise ValueError(f"{where}: {name} must be {wanted}, got {value!r}")
     return found
+
+
+def reals(values: Any, where: str, name: str, low: float = -math.inf, high: float = math.inf) -> list[float]:
+    """Return a sequence of numbers as floats, each as of `real`.
+
+    Examples
+    --------
+    >>> reals((1, 2.5), "AUC", "thresholds")
+    [1.0, 2.5]
+    >>> reals(3, "AUC", "thresholds")
+    Traceback (most recent call last):
+    TypeError: AUC: thresholds must be a sequence of numbers, got 3
+    """
+    try:
+        items = list(values)
+    except TypeError:
+        raise TypeError(f"{where}: {name} must be a sequence of numbers, got {shown(values)}") from None
+    return [real(item, where, name, low, high) for item in items]
 
 
 def positive(value: Any, where: str, name: str) -> float:

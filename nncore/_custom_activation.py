@@ -6,7 +6,6 @@ import functools
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from nncore import _checks, custom
@@ -83,7 +82,8 @@ class Custom:
     ) -> Custom:
         """Make one of f alone, or of f and f', functions of x: what stands for them as a layer's argument.
 
-        The name is the function's; that of one of nncore's own activations gets "custom_" in front.
+        The name is the function's; that of one of nncore's own activations gets "custom_" in front. f' returns an
+        array of x's shape; f alone has none, also where another activation was made of it with one.
 
         Examples
         --------
@@ -96,9 +96,12 @@ class Custom:
         name = f"custom_{name}" if is_ours(name) else name
         if derivative is None:
             known = cls.named.get(name)
-            return known if known is not None and known.forward is forward else cls(forward, name=name)
-        slope = derivative
-        return cls(forward, lambda x, y, dy: dy * np.asarray(slope(x)), name)
+            alone = cls(forward, name=name)
+            if known is not None and known.forward is forward:
+                cls.named[name] = known  # perhaps with a derivative, which the name stands for and f alone does not
+            return alone
+        slope, where = derivative, f"the derivative of activation {name!r}"
+        return cls(forward, lambda x, y, dy: dy * custom.checked(slope(x), x.shape, where, "f'(x)"), name)
 
     def __call__(self, x: ArrayLike) -> ArrayLike:
         """Return ``forward(x)``."""

@@ -51,15 +51,50 @@ def resolve(kind: str, identifier: object, base: type[T], names: Mapping[str, ty
         return names[identifier]()
     if isinstance(identifier, dict) and set(identifier) == {"class_name", "config"}:
         name, config = identifier["class_name"], identifier["config"]
-        if name not in names:
+        if not isinstance(name, str) or name not in names:
             raise _unknown(kind, name, names)
         try:
             return names[name](**config)
         except TypeError as error:
             raise ValueError(f"{kind} {name!r} cannot be made from config {config!r}: {error}") from error
     raise TypeError(
-        f"{kind} must be a name or an object of nncore's class {base.__name__}, got {identifier!r}"
+        f"{kind} must be a name or an object of nncore's class {base.__name__}, got {_checks.shown(identifier)}"
     )
+
+
+def register(kinds: dict[str, type[Any]], cls: type[Any]) -> None:
+    """Make a class known under its name, but for yours that has the name of one of nncore's.
+
+    Examples
+    --------
+    >>> import nncore as nn
+    >>> mine = type("Dropout", (nn.layers.Layer,), {"__module__": "mine"})
+    >>> register(nn.layers.Layer.kinds, mine)
+    >>> nn.layers.Layer.kinds["Dropout"] is nn.layers.Dropout
+    True
+    """
+    if _is_own(cls) or not _is_own(kinds.get(cls.__name__)):
+        kinds[cls.__name__] = cls
+
+
+def saved_name(thing: object, kinds: Mapping[str, type[Any]]) -> str:
+    """Return the name of an object's class, by which it is found again; raise where nncore's own has it.
+
+    Examples
+    --------
+    >>> import nncore as nn
+    >>> saved_name(nn.layers.Dropout(0.5), nn.layers.Layer.kinds)
+    'Dropout'
+    """
+    cls = type(thing)
+    own = kinds.get(cls.__name__)
+    if own is not cls and _is_own(own):
+        raise ValueError(f"your class {cls.__name__} has the name of one of nncore's and cannot be saved: rename it")
+    return cls.__name__
+
+
+def _is_own(cls: type[Any] | None) -> bool:
+    return cls is not None and cls.__module__.startswith("nncore.")
 
 
 def _unknown(kind: str, name: object, names: Mapping[str, object]) -> ValueError:
@@ -67,16 +102,16 @@ def _unknown(kind: str, name: object, names: Mapping[str, object]) -> ValueError
     return _checks.unknown(kind, name, [known for known in names if known.islower()])
 
 
-def serialize(thing: Configurable) -> dict[str, Any]:
-    """Return a JSON-able description that `resolve` turns into an equal object.
+def serialize(thing: Configurable, names: Mapping[str, type[Any]]) -> dict[str, Any]:
+    """Return a JSON-able description that `resolve` turns into an equal object by these names.
 
     Examples
     --------
     >>> from nncore import initializers
-    >>> serialize(initializers.Constant(0.5))
+    >>> serialize(initializers.Constant(0.5), {"Constant": initializers.Constant})
     {'class_name': 'Constant', 'config': {'value': 0.5}}
     """
-    return {"class_name": type(thing).__name__, "config": thing.get_config()}
+    return {"class_name": saved_name(thing, names), "config": thing.get_config()}
 
 
 def representation(thing: Configurable) -> str:

@@ -42,6 +42,6 @@ def set_floatx(value: str) -> None:
     >>> nn.config.set_floatx("float32")
     """
     global _floatx
-    if value not in _FLOATX:
+    if not isinstance(value, str) or value not in _FLOATX:
         raise ValueError(f"set_floatx: value must be 'float32' or 'float64', got {value!r}")
     _floatx = value

@@ -41,7 +41,7 @@ class Constraint:
 
     def __init_subclass__(cls) -> None:
         """Make the class known to `load_model`."""
-        Constraint.kinds[cls.__name__] = cls
+        _names.register(Constraint.kinds, cls)
 
     def __call__(self, w: Any) -> ArrayLike:
         """Return the weights as they shall be."""
@@ -260,7 +260,7 @@ def serialize(constraint: Constraint | None) -> dict[str, Any] | None:
     >>> nn.constraints.serialize(nn.constraints.MaxNorm(2.0))
     {'class_name': 'MaxNorm', 'config': {'max_value': 2.0, 'axis': 0}}
     """
-    return None if constraint is None else _names.serialize(constraint)
+    return None if constraint is None else _names.serialize(constraint, Constraint.kinds)
 
 
 def _axis(value: int, where: str) -> int:

@@ -77,21 +77,34 @@ class UserFunction:
             self.finish(inputs, outputs)
 
     def _store(self, name: str, value: Any, out: NDArray[Any]) -> None:
-        try:
-            array = np.asarray(value)
-        except ValueError:  # rows of different lengths
-            array = np.asarray(None)
-        if array.dtype.kind not in "biuf":
-            got = type(value).__name__ if array.dtype.kind == "O" else f"an array of {array.dtype}"
-            raise TypeError(f"{self.where} must return {name} as an array of real numbers, got {got}")
-        if array.shape != out.shape:
-            raise ValueError(f"{self.where} must return {name} of shape {out.shape}, got shape {array.shape}")
+        array = checked(value, out.shape, self.where, name)
         with np.errstate(over="ignore", under="ignore"):
             out[...] = array
 
     def __repr__(self) -> str:
         """Return whose function it is."""
         return f"<{self.where}>"
+
+
+def checked(value: Any, shape: tuple[int, ...], where: str, name: str) -> NDArray[Any]:
+    """Return what a function of the user's returned, as an array of real numbers of the shape that it must have.
+
+    Examples
+    --------
+    >>> checked([1.0], (2,), "f", "y")
+    Traceback (most recent call last):
+    ValueError: f must return y of shape (2,), got shape (1,)
+    """
+    try:
+        array = np.asarray(value)
+    except ValueError:  # rows of different lengths
+        array = np.asarray(None)
+    if array.dtype.kind not in "biuf":
+        got = type(value).__name__ if array.dtype.kind == "O" else f"an array of {array.dtype}"
+        raise TypeError(f"{where} must return {name} as an array of real numbers, got {got}")
+    if array.shape != shape:
+        raise ValueError(f"{where} must return {name} of shape {shape}, got shape {array.shape}")
+    return array
 
 
 def emit(

@@ -257,9 +257,7 @@ class Diagnostics(Callback):
         super().__init__()
         self.x, self.y, self.sample_weight = x, y, sample_weight
         self.every = _checks.positive_int(every, "Diagnostics", "every")
-        if verbose not in (0, 1, 2):
-            raise ValueError(f"Diagnostics: verbose must be 0, 1 or 2, got {verbose!r}")
-        self.verbose = verbose
+        self.verbose = _checks.one_of(verbose, (0, 1, 2), "Diagnostics", "verbose")
         self.reports: dict[int, Report] = {}
 
     @property

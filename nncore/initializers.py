@@ -292,12 +292,9 @@ class VarianceScaling(Initializer):
         self.scale = _checks.real(scale, where, "scale", low=0.0)
         if self.scale == 0:
             raise ValueError(f"{where}: scale must be positive, got {scale!r}")
-        if mode not in ("fan_in", "fan_out", "fan_avg"):
-            raise _checks.unknown(f"{where} mode", mode, ("fan_in", "fan_out", "fan_avg"))
-        if distribution not in ("truncated_normal", "untruncated_normal", "uniform"):
-            names = ("truncated_normal", "untruncated_normal", "uniform")
-            raise _checks.unknown(f"{where} distribution", distribution, names)
-        self.mode, self.distribution = mode, distribution
+        self.mode = _checks.one_of(mode, ("fan_in", "fan_out", "fan_avg"), where, "mode")
+        self.distribution = _checks.one_of(
+            distribution, ("truncated_normal", "untruncated_normal", "uniform"), where, "distribution")
         self._set_seed(seed)
 
     def fill(
@@ -474,4 +471,4 @@ def serialize(initializer: Initializer) -> dict[str, Any]:
     >>> nn.initializers.serialize(nn.initializers.HeNormal(seed=1))
     {'class_name': 'HeNormal', 'config': {'seed': 1}}
     """
-    return _names.serialize(initializer)
+    return _names.serialize(initializer, _NAMES)

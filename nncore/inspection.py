@@ -74,8 +74,7 @@ def activations(model: Model, x: Any) -> dict[str, Array]:
 def gradients(model: Model, x: Any, y: Any, sample_weight: Any = None, of: str = "weights",
               training: bool = True) -> dict[str, Array]:
     """Return the gradient of the loss; see `nncore.Model.gradients`."""
-    if of not in ("weights", "outputs"):
-        raise ValueError(f"gradients: of must be 'weights' or 'outputs', got {of!r}")
+    _checks.one_of(of, ("weights", "outputs"), "gradients", "of")
     found = look(model, "gradients", x, y, sample_weight, _checks.boolean(training, "gradients", "training"))
     return found.weights if of == "weights" else found.gradients
 

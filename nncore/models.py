@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from nncore import _checks, graph, random
+from nncore import _checks, _names, graph, random
 from nncore._sparse import Rows
 from nncore.graph import Graph, Tensor
 from nncore.layers.base import Layer, Shape, assign_all, default_name
@@ -634,8 +634,9 @@ def description(layer: Any) -> dict[str, Any]:
     >>> description(nn.layers.Dense(2, name="out"))["class_name"]
     'Dense'
     """
-    kinds = [cls.__name__ for cls in (Sequential, Model, type(layer)) if isinstance(layer, cls)]
-    return {"class_name": kinds[0], "config": layer.get_config()}
+    kinds = [cls.__name__ for cls in (Sequential, Model) if isinstance(layer, cls)]
+    name = kinds[0] if kinds else _names.saved_name(layer, {**Layer.kinds, "Model": Model, "Sequential": Sequential})
+    return {"class_name": name, "config": layer.get_config()}
 
 
 def _from_description(entry: Mapping[str, Any]) -> Any:

@@ -9,6 +9,8 @@ from typing import Any, Literal, TextIO
 
 import numpy as np
 
+from nncore import _checks
+
 __all__ = ["Progress"]
 
 
@@ -46,8 +48,7 @@ class Progress:
         stream: TextIO | None = None,
         unit: str = "samples",
     ) -> None:
-        if verbose not in ("auto", 0, 1, 2):
-            raise ValueError(f"verbose must be 'auto', 0, 1 or 2, got {verbose!r}")
+        _checks.one_of(verbose, ("auto", 0, 1, 2), "fit", "verbose")
         self.stream = sys.stdout if stream is None else stream
         level = 1 if verbose == "auto" else int(verbose)
         self.level = 2 if level == 1 and not self.stream.isatty() else level

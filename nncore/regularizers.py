@@ -46,7 +46,7 @@ class Regularizer:
 
     def __init_subclass__(cls) -> None:
         """Make the class known to `load_model`."""
-        Regularizer.kinds[cls.__name__] = cls
+        _names.register(Regularizer.kinds, cls)
 
     def __call__(self, w: Any) -> float:
         """Return the penalty on an array."""
@@ -69,7 +69,8 @@ class Regularizer:
         """Append the penalty's gradient, which is added to the buffer `dw`, or the first thing there."""
         function = custom.UserFunction(
             f"{type(self).__name__}.gradient",
-            lambda w, dw: ((dw if add else 0) + _shaped(self.gradient(w), w.shape, type(self).__name__),),
+            lambda w, dw: ((dw if add else 0) + custom.checked(
+                self.gradient(w), w.shape, f"{type(self).__name__}.gradient", "an array"),),
             ("the gradient",), takes=2,
         )
         custom.emit(program, function, (w, dw), (dw,))
@@ -220,7 +221,7 @@ def get(identifier: object) -> Regularizer | None:
     """
     if identifier is None:
         return None
-    if identifier in ("l1_l2", "l1l2"):
+    if isinstance(identifier, str) and identifier in ("l1_l2", "l1l2"):
         return L1L2(0.01, 0.01)
     return _names.resolve("regularizer", identifier, Regularizer, {**Regularizer.kinds, **_NAMES})
 
@@ -234,12 +235,4 @@ def serialize(regularizer: Regularizer | None) -> dict[str, Any] | None:
     >>> nn.regularizers.serialize(nn.regularizers.L1(0.5))
     {'class_name': 'L1', 'config': {'l1': 0.5}}
     """
-    return None if regularizer is None else _names.serialize(regularizer)
-
-
-def _shaped(gradient: ArrayLike, shape: tuple[int, ...], where: str) -> NDArray[Any]:
-    """Return what a user's function gave, of the shape that it must have."""
-    found = np.asarray(gradient)
-    if found.shape != shape:
-        raise ValueError(f"{where}.gradient must return an array of shape {shape}, got shape {found.shape}")
-    return found
+    return None if regularizer is None else _names.serialize(regularizer, Regularizer.kinds)

@@ -54,7 +54,7 @@ class LearningRateSchedule:
 
     def __init_subclass__(cls) -> None:
         """Make the class known to `load_model`."""
-        LearningRateSchedule.kinds[cls.__name__] = cls
+        _names.register(LearningRateSchedule.kinds, cls)
 
     def __call__(self, step: float) -> float:
         """Return the learning rate of a step; the first one is number 0."""
@@ -172,8 +172,8 @@ class PiecewiseConstantDecay(LearningRateSchedule):
 
     def __init__(self, boundaries: Sequence[float], values: Sequence[float], name: str = "PiecewiseConstant") -> None:
         where = "PiecewiseConstantDecay"
-        self.boundaries = [_checks.real(value, where, "boundaries") for value in boundaries]
-        self.values = [_rate(value, where, "values") for value in values]
+        self.boundaries = _checks.reals(boundaries, where, "boundaries")
+        self.values = _checks.reals(values, where, "values", low=0.0)
         if len(self.values) != len(self.boundaries) + 1:
             raise ValueError(f"{where}: values must be one more than boundaries, got {len(self.values)} and "
                              f"{len(self.boundaries)}")
@@ -407,9 +407,7 @@ class OneCycle(LearningRateSchedule):
         self.max_learning_rate = _rate(max_learning_rate, where, "max_learning_rate")
         self.total_steps = _checks.positive_int(total_steps, where, "total_steps")
         self.pct_start = _checks.real(pct_start, where, "pct_start", low=0.0, high=1.0)
-        if anneal_strategy not in ("cos", "linear"):
-            raise ValueError(f"{where}: anneal_strategy must be 'cos' or 'linear', got {anneal_strategy!r}")
-        self.anneal_strategy = anneal_strategy
+        self.anneal_strategy = _checks.one_of(anneal_strategy, ("cos", "linear"), where, "anneal_strategy")
         self.div_factor = _checks.positive(div_factor, where, "div_factor")
         self.final_div_factor = _checks.positive(final_div_factor, where, "final_div_factor")
         self.three_phase = _checks.boolean(three_phase, where, "three_phase")
@@ -457,7 +455,7 @@ def serialize(schedule: LearningRateSchedule) -> dict[str, Any]:
     >>> nn.optimizers.schedules.serialize(nn.optimizers.schedules.CosineDecay(0.5, 10))["class_name"]
     'CosineDecay'
     """
-    return _names.serialize(schedule)
+    return _names.serialize(schedule, LearningRateSchedule.kinds)
 
 
 def _rate(value: float, where: str, name: str) -> float:

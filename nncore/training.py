@@ -810,8 +810,7 @@ class Trainable:
                 if not idle:
                     raise ValueError(f"fit: {name} is given, but neither validation_data nor validation_split is")
         changes = _functions(augment)
-        if nonfinite not in ("raise", "stop", "continue"):
-            raise ValueError(f"fit: nonfinite must be 'raise', 'stop' or 'continue', got {nonfinite!r}")
+        _checks.one_of(nonfinite, ("raise", "stop", "continue"), where, "nonfinite")
         hooks, progress = CallbackList(callbacks, where), Progress(verbose, epochs)
         nonfinite = hooks.policy(nonfinite)
         with self._alone(where):
@@ -1203,8 +1202,7 @@ class Trainable:
                [2., 2.]], dtype=float32)
         """
         where = "predict"
-        if verbose not in ("auto", 0, 1, 2):
-            raise ValueError(f"predict: verbose must be 'auto', 0, 1 or 2, got {verbose!r}")
+        _checks.one_of(verbose, ("auto", 0, 1, 2), where, "verbose")
         steps = None if steps is None else _checks.positive_int(steps, where, "steps")
         hooks = CallbackList(callbacks, where)
         start = time.perf_counter()

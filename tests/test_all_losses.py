@@ -401,7 +401,7 @@ def test_names_are_kerass():
 
 @pytest.mark.parametrize(("make", "message"), [
     (lambda: losses.Huber(0), "Huber: delta must be a finite number above 0, got 0"),
-    (lambda: losses.MeanSquaredError("average"), "MeanSquaredError: reduction must be one of 'sum_over_batch_size', "),
+    (lambda: losses.MeanSquaredError("average"), "MeanSquaredError: reduction must be 'sum_over_batch_size', "),
     (lambda: losses.QuantileLoss([0.5, 1.0]), r"QuantileLoss: quantiles must lie between 0 and 1, got \[0.5, 1.0\]"),
     (lambda: losses.QuantileLoss([]), "quantiles must lie between"),
     (lambda: losses.BinaryCrossentropy(label_smoothing=1.5), "label_smoothing must be a number in 0 ... 1, got 1.5"),

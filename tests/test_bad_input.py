@@ -352,6 +352,42 @@ def test_what_cannot_be_made(make, exception, message):
         make()
 
 
+A = np.array([1, 2])
+
+
+@pytest.mark.parametrize(("make", "exception", "wanted"), [
+    (lambda a: nn.regularizers.get(a), TypeError, "regularizer must be a name or "),
+    (lambda a: Dense(2, kernel_regularizer=a), TypeError, "regularizer must be a name or "),
+    (lambda a: nn.losses.MeanSquaredError(reduction=a), ValueError, "MeanSquaredError: reduction must be "),
+    (lambda a: nn.callbacks.EarlyStopping(mode=a), ValueError, "EarlyStopping: mode must be 'auto', 'min' or 'max', "),
+    (lambda a: nn.callbacks.ModelCheckpoint("m", mode=a), ValueError, "ModelCheckpoint: mode must be "),
+    (lambda a: nn.callbacks.ReduceLROnPlateau(mode=a), ValueError, "ReduceLROnPlateau: mode must be "),
+    (lambda a: nn.metrics.F1Score(average=a), ValueError, "F1Score: average must be None, "),
+    (lambda a: nn.metrics.R2Score(class_aggregation=a), ValueError, "R2Score: class_aggregation must be None, "),
+    (lambda a: nn.metrics.AUC(curve=a), ValueError, "AUC: curve must be 'ROC', "),
+    (lambda a: nn.metrics.AUC(summation_method=a), ValueError, "AUC: summation_method must be "),
+    (lambda a: nn.initializers.VarianceScaling(mode=a), ValueError, "VarianceScaling: mode must be "),
+    (lambda a: nn.initializers.VarianceScaling(distribution=a), ValueError, "VarianceScaling: distribution must be "),
+    (lambda a: nn.optimizers.schedules.OneCycle(0.1, 5, anneal_strategy=a), ValueError, "anneal_strategy must be 'cos' "),
+    (lambda a: regression().fit(X, Y, nonfinite=a), ValueError, "fit: nonfinite must be "),
+    (lambda a: regression().fit(X, Y, verbose=a), ValueError, "verbose must be 'auto', 0, 1 or 2"),
+    (lambda a: regression().predict(X, verbose=a), ValueError, "predict: verbose must be "),
+    (lambda a: regression().gradients(X, Y, of=a), ValueError, "gradients: of must be "),
+    (lambda a: nn.diagnostics.Diagnostics(X, Y, verbose=a), ValueError, "Diagnostics: verbose must be "),
+    (lambda a: nn.metrics.CategoricalCrossentropy(axis=a), ValueError, "CategoricalCrossentropy: axis must be -1 or 1"),
+])
+@pytest.mark.parametrize("given", [A, A[:1], A[0, None, None], np.zeros((3, 3))], ids=["two", "one", "1x1", "large"])
+def test_an_array_is_no_name(make, exception, wanted, given):
+    shown = "ndarray of shape (3, 3)" if given.size == 9 else repr(given)
+    with pytest.raises(exception, match=rf"{re.escape(wanted)}.*got {re.escape(shown)}$"):
+        make(given)
+
+
+def test_a_hook_must_be_a_function():
+    with pytest.raises(TypeError, match="LambdaCallback: on_epoch_end must be a function, got 3"):
+        nn.callbacks.LambdaCallback(on_epoch_end=3)
+
+
 def test_sizes_that_no_machine_holds():
     model = nn.Sequential([nn.Input((2**31 - 1,))])
     for units in (2**31 - 1, 2**24):

@@ -299,6 +299,8 @@ class Bad(LearningRateSchedule):
     (lambda: CosineDecayRestarts(0.1, 5, t_mul=0.5), ValueError, "CosineDecayRestarts: t_mul must be .* at least 1"),
     (lambda: OneCycle(0.1, 0), ValueError, "OneCycle: total_steps must be at least 1"),
     (lambda: OneCycle(0.1, 5, 1.5), ValueError, "OneCycle: pct_start must be"),
+    (lambda: PiecewiseConstantDecay(3, [1.0]), TypeError, "boundaries must be a sequence of numbers, got 3"),
+    (lambda: PiecewiseConstantDecay([3], 1.0), TypeError, "values must be a sequence of numbers, got 1.0"),
     (lambda: OneCycle(0.1, 5, anneal_strategy="cubic"), ValueError, "OneCycle: anneal_strategy must be 'cos' or 'linear'"),
     (lambda: schedules.get("cosine"), ValueError, "unknown schedule 'cosine'"),
     (lambda: schedules.get(0.1), TypeError, "schedule must be a name or an object"),

@@ -361,6 +361,52 @@ def test_files(tmp_path):
             registry[name] = kept
 
 
+def test_own_classes_are_not_shadowed(tmp_path):
+    model = make([Dense(4, kernel_regularizer=nn.regularizers.L1(0.1), kernel_constraint=nn.constraints.MaxNorm(3.0)),
+                  nn.layers.Dropout(0.5), Dense(2)], "mse", [nn.metrics.R2Score()])
+    model.optimizer.learning_rate = nn.optimizers.schedules.CosineDecay(0.1, 9)
+    model.save(tmp_path / "m")
+    config = model.get_config()
+    bases = {"Dropout": Layer, "Dense": Layer, "MeanSquaredError": nn.losses.Loss, "R2Score": nn.metrics.Metric,
+             "L1": nn.regularizers.Regularizer, "MaxNorm": nn.constraints.Constraint,
+             "CosineDecay": nn.optimizers.schedules.LearningRateSchedule}
+    own = {name: base.kinds[name] for name, base in bases.items()}
+    try:
+        for name, base in bases.items():
+            type(name, (base,), {})
+        assert {name: base.kinds[name] for name, base in bases.items()} == own
+        loaded = nn.load_model(tmp_path / "m")
+        assert loaded.get_config() == config and type(loaded.layers[1]) is nn.layers.Dropout
+    finally:
+        for name, base in bases.items():
+            base.kinds[name] = own[name]
+
+
+@pytest.mark.parametrize(("name", "base", "build"), [
+    ("Dropout", MyTanh, lambda cls: make([cls(), Dense(2)])),
+    ("Sequential", MyTanh, lambda cls: make([cls(), Dense(2)])),
+    ("Model", MyTanh, lambda cls: make([cls(), Dense(2)])),
+    ("L1", nn.regularizers.L1, lambda cls: make([Dense(2, kernel_regularizer=cls())])),
+    ("MaxNorm", nn.constraints.MaxNorm, lambda cls: make([Dense(2, kernel_constraint=cls())])),
+    ("Zeros", nn.initializers.Zeros, lambda cls: make([Dense(2, bias_initializer=cls())])),
+    ("MeanSquaredError", MyMSE, lambda cls: make([Dense(2)], cls())),
+    ("R2Score", nn.metrics.R2Score, lambda cls: make([Dense(2)], "mse", [cls()])),
+    ("CosineDecay", nn.optimizers.schedules.CosineDecay, lambda cls: make([Dense(2)], rate=cls(0.1, 9))),
+])
+def test_a_class_with_the_name_of_an_own_one_is_not_saved(tmp_path, name, base, build):
+    kinds = getattr(base, "kinds", {})
+    kept = dict(kinds)
+    try:
+        model = build(type(name, (base,), {}))
+        model.fit(X, Y, verbose=0)
+        with pytest.raises(ValueError, match=f"^your class {name} has the name of one of nncore's and cannot be saved"):
+            model.save(tmp_path / "m")
+        assert not (tmp_path / "m").exists()
+    finally:
+        kinds.clear()
+        kinds.update(kept)
+
+
 def test_names_and_kinds_of_custom_things():
     with pytest.raises(ValueError, match="'relu' is an activation of nncore"):
         nn.activations.Custom(np.tanh, name="relu")

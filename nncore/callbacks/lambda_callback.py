@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from nncore import _checks
 from nncore.callbacks.base import HOOKS, Callback
 
 __all__ = ["LambdaCallback"]
@@ -35,5 +36,7 @@ class LambdaCallback(Callback):
         for name, function in hooks.items():
             if name not in HOOKS:
                 raise TypeError(f"LambdaCallback: {name} is no hook; there are {', '.join(HOOKS)}")
+            if not (function is None or callable(function)):
+                raise TypeError(f"LambdaCallback: {name} must be a function, got {_checks.shown(function)}")
             if function is not None:
                 setattr(self, name, function)

@@ -42,9 +42,7 @@ class MonitorCallback(Callback):
         where = type(self).__name__
         if not isinstance(monitor, str) or not monitor:
             raise TypeError(f"{where}: monitor must be the name of a value, got {monitor!r}")
-        if mode not in ("auto", "min", "max"):
-            raise ValueError(f"{where}: mode must be 'auto', 'min' or 'max', got {mode!r}")
-        self.monitor, self.mode = monitor, mode
+        self.monitor, self.mode = monitor, _checks.one_of(mode, ("auto", "min", "max"), where, "mode")
         self.best = None if best is None else _checks.real(best, where, "best")
         self.min_delta = abs(_checks.real(min_delta, where, "min_delta"))
         self._sign = {"min": -1, "max": 1}.get(mode, 0)  # 0: not known yet

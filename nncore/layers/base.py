@@ -22,7 +22,7 @@ class Layer:
     A layer in NumPy defines `call` and, to be trained or to have trained layers before it, `backward`; `build`
     where it has weights, `compute_output_shape` where the output's shape is not the input's, and `get_config`
     where its constructor takes arguments of its own. `load_model` finds it by its class's name once the class is
-    defined.
+    defined; one with the name of a layer of nncore cannot be saved.
 
     A native layer defines `emit` instead of `call`.
 
@@ -70,7 +70,7 @@ class Layer:
         if "call" in cls.__dict__ and cls.emit is not Layer.emit:
             raise TypeError(f"{cls.__name__} defines call(), but the base class runs native ops instead of it: derive "
                             "from nncore.layers.Layer")
-        Layer.kinds[cls.__name__] = cls
+        _names.register(Layer.kinds, cls)
 
     def __init__(
         self, name: str | None = None, dtype: DTypeLike | None = None, trainable: bool = True

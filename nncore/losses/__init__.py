@@ -130,4 +130,4 @@ def serialize(loss: Loss) -> dict[str, Any]:
     >>> nn.losses.serialize(nn.losses.MeanSquaredError())["class_name"]
     'MeanSquaredError'
     """
-    return _names.serialize(loss)
+    return _names.serialize(loss, Loss.kinds)

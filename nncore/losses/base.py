@@ -73,18 +73,15 @@ class Loss:
     def __init__(self, name: str | None = None, reduction: str | None = "sum_over_batch_size",
                  dtype: DTypeLike | None = None) -> None:
         where = type(self).__name__
-        if reduction == "none":
+        if isinstance(reduction, str) and reduction == "none":
             reduction = None
-        if reduction not in _REDUCTIONS:
-            known = ", ".join(map(repr, _REDUCTIONS))
-            raise ValueError(f"{where}: reduction must be one of {known}, got {reduction!r}")
-        self.reduction = reduction
+        self.reduction = _checks.one_of(reduction, _REDUCTIONS, where, "reduction")
         self.name = (self.default_name or where) if name is None else name
         self.dtype = None if dtype is None else _checks.float_dtype(dtype, where)
 
     def __init_subclass__(cls) -> None:
         """Make the class known to `load_model`."""
-        Loss.kinds[cls.__name__] = cls
+        _names.register(Loss.kinds, cls)
 
     def call(self, y_true: NDArray[Any], y_pred: NDArray[Any]) -> ArrayLike:
         """Return the loss of each row: the loss in NumPy.

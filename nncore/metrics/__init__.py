@@ -170,4 +170,4 @@ def serialize(metric: Metric) -> dict[str, Any]:
     >>> nn.metrics.serialize(nn.metrics.MeanSquaredError())
     {'class_name': 'MeanSquaredError', 'config': {'name': 'mean_squared_error'}}
     """
-    return _names.serialize(metric)
+    return _names.serialize(metric, Metric.kinds)

@@ -17,6 +17,7 @@ __all__ = ["AUC"]
 
 EPSILON = 1e-7  # Keras's backend.epsilon(): by so much the outer thresholds lie beyond 0 and 1
 _CURVES = ("ROC", "PR", "PRGAIN")
+_MOST = 10**6  # thresholds: a list of floats is made
 _METHODS = ("interpolation", "majoring", "minoring")
 
 
@@ -35,7 +36,7 @@ class AUC(Metric):
     Parameters
     ----------
     num_thresholds : int, optional
-        Keras's approximation with so many thresholds, even in 0 ... 1, at least 2. (Keras's default is 200.)
+        Keras's approximation with so many thresholds, even in 0 ... 1: 2 ... 10**6. (Keras's default is 200.)
     curve : {"ROC", "PR", "PRGAIN"}
         The curve.
     summation_method : {"interpolation", "majoring", "minoring"}
@@ -71,19 +72,14 @@ class AUC(Metric):
                  multi_label: bool = False, num_labels: int | None = None,
                  label_weights: ArrayLike | None = None, from_logits: bool = False) -> None:
         super().__init__(name, dtype)
-        self.curve, self.summation_method = str(curve).upper(), str(summation_method).lower()
-        if self.curve not in _CURVES:
-            raise ValueError(f"AUC: curve must be 'ROC', 'PR' or 'PRGAIN', got {curve!r}")
-        if self.summation_method not in _METHODS:
-            raise ValueError(f"AUC: summation_method must be {', '.join(_METHODS[:2])} or minoring, got "
-                             f"{summation_method!r}")
+        self.curve = _checks.one_of(curve.upper() if isinstance(curve, str) else curve, _CURVES, "AUC", "curve")
+        method = summation_method.lower() if isinstance(summation_method, str) else summation_method
+        self.summation_method = _checks.one_of(method, _METHODS, "AUC", "summation_method")
         self.thresholds: list[float] | None = None
-        self._given = None if thresholds is None else [
-            _checks.real(threshold, "AUC", "thresholds", 0.0, 1.0) for threshold in thresholds
-        ]
+        self._given = None if thresholds is None else _checks.reals(thresholds, "AUC", "thresholds", 0.0, 1.0)
         inner = None if self._given is None else sorted(self._given)
         if inner is None and num_thresholds is not None:
-            steps = _checks.integer(num_thresholds, "AUC", "num_thresholds", 2) - 1
+            steps = _checks.integer(num_thresholds, "AUC", "num_thresholds", 2, _MOST) - 1
             inner = [step / steps for step in range(1, steps)]
         if inner is not None:
             self.thresholds = [-EPSILON, *inner, 1 + EPSILON]

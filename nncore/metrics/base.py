@@ -60,7 +60,7 @@ class Metric:
     def __init_subclass__(cls) -> None:
         """Make the class known to `load_model`."""
         if not cls.__name__.startswith("_"):
-            Metric.kinds[cls.__name__] = cls
+            _names.register(Metric.kinds, cls)
             if "default_name" not in cls.__dict__:
                 cls.default_name = _names.snake_case(cls.__name__)
 

@@ -247,9 +247,7 @@ class FBetaScore(Metric):
                  name: str | None = None, dtype: DTypeLike | None = None) -> None:
         super().__init__(name, dtype)
         where = type(self).__name__
-        if average not in (None, "micro", "macro", "weighted"):
-            raise ValueError(f"{where}: average must be None, 'micro', 'macro' or 'weighted', got {average!r}")
-        self.average = average
+        self.average = _checks.one_of(average, (None, "micro", "macro", "weighted"), where, "average")
         self.beta = _checks.positive(beta, where, "beta")
         self.threshold = None if threshold is None else _checks.real(threshold, where, "threshold", 0.0, 1.0)
         if self.threshold == 0:

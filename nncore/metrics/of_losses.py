@@ -341,5 +341,4 @@ class SparseCategoricalCrossentropy(_CrossEntropy):
 
 
 def _last_axis(axis: int, where: str) -> None:
-    if axis not in (-1, 1):
-        raise ValueError(f"{where}: axis must be -1 or 1, that of the outputs of a row, got {axis!r}")
+    _checks.one_of(axis, (-1, 1), where, "axis")  # that of the outputs of a row

@@ -102,10 +102,8 @@ class R2Score(Metric):
     def __init__(self, class_aggregation: str | None = "uniform_average", num_regressors: int = 0,
                  name: str | None = None, dtype: DTypeLike | None = None) -> None:
         super().__init__(name, dtype)
-        if class_aggregation not in (None, "uniform_average", "variance_weighted_average"):
-            raise ValueError("R2Score: class_aggregation must be None, 'uniform_average' or "
-                             f"'variance_weighted_average', got {class_aggregation!r}")
-        self.class_aggregation = class_aggregation
+        self.class_aggregation = _checks.one_of(
+            class_aggregation, (None, "uniform_average", "variance_weighted_average"), "R2Score", "class_aggregation")
         self.num_regressors = _checks.integer(num_regressors, "R2Score", "num_regressors", 0)
 
     def emit(self, program: Program, y_pred: int, target: int, weight: int | None = None) -> dict[str, int]:

@@ -66,4 +66,4 @@ def serialize(optimizer: Optimizer) -> dict[str, Any]:
     >>> nn.optimizers.serialize(nn.optimizers.SGD(0.1))["config"]["learning_rate"]
     0.1
     """
-    return _names.serialize(optimizer)
+    return _names.serialize(optimizer, _NAMES)
