@@ -473,3 +473,29 @@ def test_scikit_learns_tools_take_the_estimators(n_jobs):
     assert OneVsRestClassifier(net, n_jobs=n_jobs).fit(X, y).score(X, y) > 0.8
     assert CalibratedClassifierCV(net, cv=3, n_jobs=n_jobs).fit(X, y).score(X, y) > 0.8
     assert permutation_importance(net.fit(X, y), X, y, n_jobs=n_jobs, random_state=0).importances_mean.max() > 0.05
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("backend", ["loky", "threading", "dask"])
+def test_backends_of_joblib_give_the_same(backend):
+    """In a process of its own, whose threads and loops end with it."""
+    if backend == "dask":
+        pytest.importorskip("dask.distributed")
+    program = """if __name__ == "__main__":
+        import contextlib, sys, joblib
+        from sklearn.datasets import load_iris
+        from sklearn.model_selection import cross_val_score
+        from nncore.sklearn import MLPClassifier
+        X, y = load_iris(return_X_y=True)
+        net = MLPClassifier((8,), max_iter=40, random_state=0)
+        one, backend = cross_val_score(net, X, y).tolist(), sys.argv[1]
+        with contextlib.ExitStack() as stack:
+            if backend == "dask":
+                from dask.distributed import Client
+                stack.enter_context(Client(n_workers=2, threads_per_worker=1, dashboard_address=None))
+            stack.enter_context(joblib.parallel_backend(backend, **({} if backend == "dask" else {"n_jobs": 2})))
+            assert cross_val_score(net, X, y).tolist() == one
+        """
+    run = subprocess.run([sys.executable, "-W", "ignore", "-c", program, backend], capture_output=True, text=True,
+                         timeout=200)
+    assert run.returncode == 0, run.stderr
