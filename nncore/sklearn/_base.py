@@ -6,7 +6,7 @@ import contextlib
 import warnings
 from collections.abc import Callable
 from numbers import Integral, Real
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,19 +24,21 @@ from sklearn.utils.validation import (
 )
 
 import nncore as nn
-from nncore import losses, optimizers
+from nncore import activations, losses, optimizers
+from nncore._activation_table import ALIASES
 from nncore._core import core
 from nncore.callbacks import Callback
 from nncore.optimizers.schedules import LearningRateSchedule
 from nncore.sklearn import _lbfgs
 from nncore.sklearn._columns import Columns
-from nncore.sklearn._network import Network, make_optimizer
+from nncore.sklearn._network import ACTIVATIONS, NORMALIZATIONS, Network, Shape, make_optimizer, ours
 from nncore.sklearn._protocol import CallbackSupport, teller
 from nncore.sklearn._training import HeldOut, Order, Watch
 
 __all__ = ["BaseNet"]
 
 OPTIMIZERS = {"sgd", "adam", "adamw", "nadam", "adamax", "rmsprop", "adagrad", "adadelta", "lion", "ftrl", "lamb"}
+NAMES = StrOptions({*ACTIVATIONS, *activations.TABLE, *activations.SPECIAL, *ALIASES})
 FEW_ROWS = 64  # that go through all layers in one short call
 DTYPES = (np.float64, np.float32)
 
@@ -76,13 +78,37 @@ class BaseNet(CallbackSupport, BaseEstimator):
         "categorical_features": [None, "array-like", StrOptions({"from_dtype"})],
         "embedding_size": [Interval(Integral, 1, None, closed="left")],
         "n_threads": [None, Interval(Integral, 1, None, closed="left")],
+        "loss": [str, losses.Loss, tuple, callable],
+        "class_weight": [None, dict, StrOptions({"balanced"})],
+        "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
+        "activation": [NAMES, list, tuple, callable],
+        "output_activation": [None, NAMES, callable],
+        "dropout": ["array-like", Interval(Real, 0, 1, closed="left")],
+        "normalization": [None, StrOptions(set(NORMALIZATIONS))],
+        "initial_coefs": [None, "array-like"],
+        "initial_intercepts": [None, "array-like"],
+        "n_factors": [Interval(Integral, 1, None, closed="left")],
+        "alpha_factors": [None, Interval(Real, 0, None, closed="left")],
+        "init_std": [Interval(Real, 0, None, closed="neither")],
     }
+    hidden_layer_sizes: Any = ()  # unless a subclass has these parameters
+    activation: Any = "relu"
+    output_activation: Any = None
+    dropout: Any = 0.0
+    normalization: Any = None
+    _network: Any
+
+    if TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any: ...
+
+    def _assign(self, given: dict[str, Any]) -> None:
+        """Set each parameter of `__init__` to what was given, and do no more, as scikit-learn wants it."""
+        for name, value in given.items():
+            if name != "self":
+                setattr(self, name, value)
 
     # ------------------------------------------------------------------ what a subclass says
-    def _shape(self, n_features: int, cardinalities: tuple[int, ...], outputs: int, dtype: str) -> Any:
-        """Return what the network is made from: equal shapes make networks that can take each other's weights."""
-        raise NotImplementedError
-
     def _make_network(self, shape: Any, seed: int) -> Network:
         """Return a new network."""
         raise NotImplementedError
@@ -106,6 +132,13 @@ class BaseNet(CallbackSupport, BaseEstimator):
     def _decode(self, encoded: NDArray[Any]) -> NDArray[Any]:
         """Return what a scorer takes for targets."""
         return encoded
+
+    def _begin(self, y: Any, classes: Any) -> None:
+        """Take what only `partial_fit` is told."""
+
+    def _out_activation(self) -> str:
+        """Return the output's activation unless `output_activation` says otherwise."""
+        raise NotImplementedError
 
     def _make_loss(self) -> losses.Loss:
         """Return the loss."""
@@ -134,14 +167,57 @@ class BaseNet(CallbackSupport, BaseEstimator):
     def _show(self, network: Network) -> None:
         """Set the attributes that show the network's weights."""
 
+    # ------------------------------------------------------------------ what the parameters say of layers
+    def _hidden(self) -> tuple[int, ...]:
+        sizes = self.hidden_layer_sizes
+        sizes = list(sizes) if hasattr(sizes, "__iter__") else [sizes]
+        if any(size <= 0 for size in sizes):
+            raise ValueError(f"hidden_layer_sizes must be > 0, got {sizes}.")
+        return tuple(int(size) for size in sizes)
+
+    def _per_layer(self, name: str, count: int) -> tuple[Any, ...]:
+        """Return a parameter that may be one thing for all hidden layers or a list of one for each."""
+        value = getattr(self, name)
+        pair = isinstance(value, tuple) and len(value) == 2 and all(map(callable, value))  # f and f', for all layers
+        if isinstance(value, (list, tuple, np.ndarray)) and not pair:
+            if len(value) != count:
+                raise ValueError(f"{name} must be one for all or one for each of the {count} hidden layers, got "
+                                 f"{len(value)}")
+            return tuple(value)
+        return (value,) * count
+
+    def _shape(self, n_features: int, cardinalities: tuple[int, ...], outputs: int, dtype: str) -> Shape:
+        """Return what the network is made from."""
+        hidden = self._hidden()
+        rates = tuple(float(rate) for rate in self._per_layer("dropout", len(hidden)))
+        if not all(0 <= rate < 1 for rate in rates):
+            raise ValueError(f"dropout must be at least 0 and below 1, got {self.dropout!r}")
+        if self.solver == "lbfgs" and (any(rates) or self.normalization == "batch"):
+            raise ValueError("solver='lbfgs' minimizes one function of all rows: dropout and normalization='batch' "
+                             "make another one of each batch; take 'adam' or 'sgd'")
+        self.out_activation_ = self._out_activation() if self.output_activation is None else self.output_activation
+        return Shape(
+            n_features=n_features, cardinalities=cardinalities, embedding_size=self.embedding_size, dtype=dtype,
+            l1=self.l1, l2=self.alpha, hidden=hidden, dropout=rates, normalization=self.normalization, outputs=outputs,
+            activations=tuple(map(ours, self._per_layer("activation", len(hidden)))),
+            out_activation=ours(self.out_activation_))
+
+    def __sklearn_tags__(self) -> Any:
+        """Return scikit-learn's tags."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = self.categorical_features is None
+        return tags
+
     # ------------------------------------------------------------------ fit
-    def _fit(self, X: Any, y: Any, sample_weight: Any, eval_set: Any, incremental: bool) -> Any:
+    def _fit(self, X: Any, y: Any, sample_weight: Any, eval_set: Any, incremental: bool, classes: Any = None) -> Any:
         """Train; where that fails the estimator stays as it was."""
         before = dict(vars(self))
         lists = {name: list(value) for name, value in before.items() if isinstance(value, list)}
         network = before.get("_network")
         state = None if network is None or not (incremental or self.warm_start) else network.state()
         try:
+            if incremental:
+                self._begin(y, classes)
             with self._threads():
                 self._fit_checked(X, y, sample_weight, eval_set, incremental)
         except BaseException:

@@ -13,8 +13,8 @@ import nncore as nn
 from nncore import layers, optimizers, regularizers
 from nncore.optimizers import schedules
 
-__all__ = ["ACTIVATIONS", "NORMALIZATIONS", "MLPNetwork", "MLPShape", "Network", "PlainDense",
-           "Shape", "first_of_each", "forget_unseen", "make_inputs", "make_optimizer"]
+__all__ = ["ACTIVATIONS", "NORMALIZATIONS", "MLPNetwork", "Network", "PlainDense", "Shape", "first_of_each",
+           "forget_unseen", "hidden_layers", "make_inputs", "make_optimizer", "ours", "penalty"]
 
 ACTIVATIONS = {"identity": "linear", "logistic": "sigmoid", "exp": "exponential"}  # scikit-learn's names of ours
 NORMALIZATIONS = {"batch": layers.BatchNormalization, "layer": layers.LayerNormalization,
@@ -29,7 +29,7 @@ class PlainDense(layers.Dense):
         return super().add_weight(*args, panels=False, **keywords)
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Shape:
     """What a network is made from: equal ones make networks that can take each other's weights and states.
 
@@ -45,6 +45,18 @@ class Shape:
         "float32" or "float64".
     l1, l2 : float
         Penalties ``l1 * sum(abs(w)) + l2 / 2 * sum(w**2)``, divided by the weight of the batch.
+    hidden : tuple of int
+        Units of the hidden layers.
+    activations : tuple
+        The activation of each.
+    dropout : tuple of float
+        The rate behind each.
+    normalization : {None, "batch", "layer", "rms"}
+        What stands between each hidden layer's sum and its activation.
+    outputs : int
+        Units of the last layer.
+    out_activation : Any
+        Its activation.
     """
 
     n_features: int
@@ -53,6 +65,12 @@ class Shape:
     dtype: str
     l1: float
     l2: float
+    hidden: tuple[int, ...]
+    activations: tuple[Any, ...]
+    dropout: tuple[float, ...]
+    normalization: str | None
+    outputs: int
+    out_activation: Any
 
     @property
     def width(self) -> int:
@@ -62,45 +80,22 @@ class Shape:
     @property
     def draws(self) -> bool:
         """Return whether the model draws random numbers of its own."""
-        return bool(self.cardinalities)
+        return bool(self.cardinalities) or any(self.dropout)
 
     @property
     def penalty(self) -> regularizers.Regularizer | None:
         """Return the penalty on kernels."""
-        return regularizers.L1L2(self.l1, 0.5 * self.l2, per_sample=True) if self.l1 or self.l2 else None
+        return penalty(self.l1, self.l2)
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class MLPShape(Shape):
-    """What a multi-layer perceptron is made from.
+def penalty(l1: float, l2: float) -> regularizers.Regularizer | None:
+    """Return the penalty ``l1 * sum(abs(w)) + l2 / 2 * sum(w**2)``, divided by the weight of the batch."""
+    return regularizers.L1L2(l1, 0.5 * l2, per_sample=True) if l1 or l2 else None
 
-    Attributes
-    ----------
-    hidden : tuple of int
-        Units of the hidden layers.
-    activations : tuple
-        The activation of each.
-    outputs : int
-        Units of the last layer.
-    out_activation : Any
-        Its activation.
-    dropout : tuple of float
-        The rate behind each hidden layer.
-    normalization : {None, "batch", "layer", "rms"}
-        What stands between each hidden layer's sum and its activation.
-    """
 
-    hidden: tuple[int, ...]
-    activations: tuple[Any, ...]
-    outputs: int
-    out_activation: Any
-    dropout: tuple[float, ...]
-    normalization: str | None
-
-    @property
-    def draws(self) -> bool:
-        """Return whether the model draws random numbers of its own."""
-        return super().draws or any(self.dropout)
+def ours(activation: Any) -> Any:
+    """Return nncore's name of an activation."""
+    return ACTIVATIONS.get(activation, activation) if isinstance(activation, str) else activation
 
 
 class Network:
@@ -141,37 +136,23 @@ class MLPNetwork(Network):
 
     Parameters
     ----------
-    shape : MLPShape
+    shape : Shape
         What it is made from.
     seed : int
         What dropout's masks and the embeddings' first values depend on.
     """
 
-    shape: MLPShape
-
-    def __init__(self, shape: MLPShape, seed: int) -> None:
+    def __init__(self, shape: Shape, seed: int) -> None:
         inputs, x, table = make_inputs(shape)
         self.dense: list[Any] = []
-        self.last_hidden: Any = None
         self._inputs = inputs
         self._hidden_model: Any = None
-        for units, activation, rate in zip(shape.hidden, shape.activations, shape.dropout, strict=True):
-            x = self._dense(shape, x, units, activation if shape.normalization is None else None)
-            if shape.normalization is not None:
-                x = NORMALIZATIONS[shape.normalization](dtype=shape.dtype)(x)
-                x = layers.Activation(activation, dtype=shape.dtype)(x)
-            self.last_hidden = x
-            if rate:
-                x = layers.Dropout(rate, dtype=shape.dtype)(x)
-        outputs = self._dense(shape, x, shape.outputs, shape.out_activation)
-        super().__init__(shape, nn.Model(inputs, outputs, seed=seed))
+        x, self.last_hidden = hidden_layers(shape, x, self.dense)
+        last = PlainDense(shape.outputs, shape.out_activation, kernel_regularizer=shape.penalty,
+                          kernel_initializer="zeros", dtype=shape.dtype)
+        self.dense.append(last)
+        super().__init__(shape, nn.Model(inputs, last(x), seed=seed))
         forget_unseen(shape, table)
-
-    def _dense(self, shape: MLPShape, x: Any, units: int, activation: Any) -> Any:
-        layer = PlainDense(units, activation, kernel_regularizer=shape.penalty, kernel_initializer="zeros",
-                           dtype=shape.dtype)
-        self.dense.append(layer)
-        return layer(x)
 
     @property
     def views(self) -> tuple[list[NDArray[Any]], list[NDArray[Any]]]:
@@ -197,6 +178,23 @@ class MLPNetwork(Network):
         if self._hidden_model is None:
             self._hidden_model = nn.Model(self._inputs, self.last_hidden)
         return self._hidden_model
+
+
+def hidden_layers(shape: Shape, x: Any, dense: list[Any], initializer: str = "zeros") -> tuple[Any, Any]:
+    """Put the hidden layers behind a tensor; return what the next layer takes, and the last one's own output."""
+    last = None
+    for units, activation, rate in zip(shape.hidden, shape.activations, shape.dropout, strict=True):
+        layer = PlainDense(units, activation if shape.normalization is None else None, dtype=shape.dtype,
+                           kernel_regularizer=shape.penalty, kernel_initializer=initializer)
+        dense.append(layer)
+        x = layer(x)
+        if shape.normalization is not None:
+            x = NORMALIZATIONS[shape.normalization](dtype=shape.dtype)(x)
+            x = layers.Activation(activation, dtype=shape.dtype)(x)
+        last = x
+        if rate:
+            x = layers.Dropout(rate, dtype=shape.dtype)(x)
+    return x, last
 
 
 def make_inputs(shape: Shape) -> tuple[Any, Any, Any]:
