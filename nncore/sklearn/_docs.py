@@ -90,6 +90,16 @@ COEFS = """coefs_, intercepts_ : list of ndarray
     n_layers_ : int
         Layers, input and output too."""
 
+FACTORS = """intercept_ : ndarray of shape (n_outputs,)
+        Biases, as copies; so are all weights here.
+    coef_ : ndarray of shape (n_outputs, n_numbers)
+        Linear weights of the columns of numbers.
+    factors_ : ndarray of shape (n_outputs, n_numbers, n_factors)
+        Their vectors.
+    category_coef_, category_factors_ : list of ndarray
+        The same of each column of categories, (n_outputs, 1 + n_categories) and (n_outputs, 1 + n_categories,
+        n_factors): first what was never seen, and then categories in the order of their values."""
+
 FITTED = """n_features_in_, feature_names_in_
         Columns of X.
     n_iter_, t_ : int
@@ -112,5 +122,5 @@ def documented(kind: Any) -> Any:
     """Return a class whose docstring has the texts that it names."""
     kind.__doc__ = kind.__doc__.format(
         hidden=HIDDEN, solver=SOLVER, output=OUTPUT, between=BETWEEN, common=COMMON, first=FIRST, coefs=COEFS,
-        fitted=FITTED)
+        factors=FACTORS, fitted=FITTED)
     return kind

@@ -14,7 +14,7 @@ from nncore import layers, optimizers, regularizers
 from nncore.optimizers import schedules
 
 __all__ = ["ACTIVATIONS", "NORMALIZATIONS", "MLPNetwork", "Network", "PlainDense", "Shape", "first_of_each",
-           "forget_unseen", "hidden_layers", "make_inputs", "make_optimizer", "ours", "penalty"]
+           "forget_unseen", "hidden_layers", "join", "make_inputs", "make_optimizer", "ours", "penalty"]
 
 ACTIVATIONS = {"identity": "linear", "logistic": "sigmoid", "exp": "exponential"}  # scikit-learn's names of ours
 NORMALIZATIONS = {"batch": layers.BatchNormalization, "layer": layers.LayerNormalization,
@@ -143,16 +143,19 @@ class MLPNetwork(Network):
     """
 
     def __init__(self, shape: Shape, seed: int) -> None:
-        inputs, x, table = make_inputs(shape)
+        numbers, ids = make_inputs(shape)
+        tables = [] if ids is None else [
+            layers.Embedding(sum(shape.cardinalities), shape.embedding_size, dtype=shape.dtype)]
         self.dense: list[Any] = []
-        self._inputs = inputs
+        self._inputs = [x for x in (numbers, ids) if x is not None]
         self._hidden_model: Any = None
+        x = join(shape, numbers, [table(ids) for table in tables])
         x, self.last_hidden = hidden_layers(shape, x, self.dense)
         last = PlainDense(shape.outputs, shape.out_activation, kernel_regularizer=shape.penalty,
                           kernel_initializer="zeros", dtype=shape.dtype)
         self.dense.append(last)
-        super().__init__(shape, nn.Model(inputs, last(x), seed=seed))
-        forget_unseen(shape, table)
+        super().__init__(shape, nn.Model(self._inputs, last(x), seed=seed))
+        forget_unseen(shape, *tables)
 
     @property
     def views(self) -> tuple[list[NDArray[Any]], list[NDArray[Any]]]:
@@ -197,25 +200,27 @@ def hidden_layers(shape: Shape, x: Any, dense: list[Any], initializer: str = "ze
     return x, last
 
 
-def make_inputs(shape: Shape) -> tuple[Any, Any, Any]:
-    """Return a network's inputs, the one tensor that they become, and the table of embeddings, if any."""
-    inputs, parts, table = [], [], None
+def make_inputs(shape: Shape) -> tuple[Any, Any]:
+    """Return a network's inputs: of numbers, and of rows in the table of categories; None where there are none."""
+    numbers = ids = None
     if shape.n_features:
-        inputs.append(nn.Input((shape.n_features,), dtype=shape.dtype, name="numbers"))
-        parts.append(inputs[0])
+        numbers = nn.Input((shape.n_features,), dtype=shape.dtype, name="numbers")
     if shape.cardinalities:
-        inputs.append(nn.Input((len(shape.cardinalities),), dtype="int64", name="categories"))
-        table = layers.Embedding(sum(shape.cardinalities), shape.embedding_size, dtype=shape.dtype)
-        parts.append(layers.Flatten(dtype=shape.dtype)(table(inputs[-1])))
-    x = parts[0] if len(parts) == 1 else layers.Concatenate(dtype=shape.dtype)(parts)
-    return inputs[0] if len(inputs) == 1 else inputs, x, table
+        ids = nn.Input((len(shape.cardinalities),), dtype="int64", name="categories")
+    return numbers, ids
+
+
+def join(shape: Shape, numbers: Any, embedded: Sequence[Any]) -> Any:
+    """Return numbers and embedded categories side by side."""
+    parts = [] if numbers is None else [numbers]
+    parts += [layers.Flatten(dtype=shape.dtype)(fields) for fields in embedded]
+    return parts[0] if len(parts) == 1 else layers.Concatenate(dtype=shape.dtype)(parts)
 
 
 def forget_unseen(shape: Shape, *tables: Any) -> None:
     """Set the vectors of what was never seen to zero: they say nothing."""
-    for table in tables:
-        if table is not None:
-            table.embeddings._value[first_of_each(shape.cardinalities)] = 0
+    for table in filter(None, tables):
+        table.embeddings._value[first_of_each(shape.cardinalities)] = 0
 
 
 def first_of_each(cardinalities: Sequence[int]) -> NDArray[np.int64]:
