@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 __all__ = ["documented"]
@@ -23,7 +24,7 @@ SOLVER = """solver : {"adam", "sgd", "lbfgs"}, another optimizer's name, or Opti
     learning_rate : {"constant", "invscaling", "adaptive"} or LearningRateSchedule, default="constant"
         With "sgd": ``learning_rate_init / (t_ + 1)**power_t`` after each epoch, or a fifth each time nothing improves.
         An `nncore.optimizers.schedules` object gives the rate of each step, of any solver but "lbfgs".
-    learning_rate_init : float, default=0.001
+    learning_rate_init : float, default=RATE
         The (first) learning rate.
     power_t : float, default=0.5
         The exponent of "invscaling".
@@ -120,7 +121,8 @@ FITTED = """n_features_in_, feature_names_in_
 
 def documented(kind: Any) -> Any:
     """Return a class whose docstring has the texts that it names."""
+    rate = inspect.signature(kind).parameters["learning_rate_init"].default
     kind.__doc__ = kind.__doc__.format(
-        hidden=HIDDEN, solver=SOLVER, output=OUTPUT, between=BETWEEN, common=COMMON, first=FIRST, coefs=COEFS,
+        hidden=HIDDEN, solver=SOLVER.replace("RATE", str(rate)), output=OUTPUT, between=BETWEEN, common=COMMON, first=FIRST, coefs=COEFS,
         factors=FACTORS, fitted=FITTED)
     return kind

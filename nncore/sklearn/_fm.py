@@ -300,7 +300,7 @@ class FMClassifier(Classifier, BaseFM):
 
     def __init__(
         self, n_factors=8, *, solver="adam", alpha=0.0001, batch_size="auto", learning_rate="constant",
-        learning_rate_init=0.001, power_t=0.5, max_iter=200, shuffle=True, random_state=None, tol=1e-4, verbose=False,
+        learning_rate_init=0.01, power_t=0.5, max_iter=200, shuffle=True, random_state=None, tol=1e-4, verbose=False,
         warm_start=False, momentum=0.9, nesterovs_momentum=True, early_stopping=False, validation_fraction=0.1,
         beta_1=0.9, beta_2=0.999, epsilon=1e-8, n_iter_no_change=10, max_fun=15000, loss="log_loss", class_weight=None,
         alpha_factors=None, init_std=0.01, l1=0.0, clipnorm=None, clipvalue=None, global_clipnorm=None, scoring=None,
@@ -357,7 +357,7 @@ class FMRegressor(Regressor, BaseFM):
 
     def __init__(
         self, n_factors=8, loss="squared_error", *, solver="adam", alpha=0.0001, batch_size="auto",
-        learning_rate="constant", learning_rate_init=0.001, power_t=0.5, max_iter=200, shuffle=True, random_state=None,
+        learning_rate="constant", learning_rate_init=0.01, power_t=0.5, max_iter=200, shuffle=True, random_state=None,
         tol=1e-4, verbose=False, warm_start=False, momentum=0.9, nesterovs_momentum=True, early_stopping=False,
         validation_fraction=0.1, beta_1=0.9, beta_2=0.999, epsilon=1e-8, n_iter_no_change=10, max_fun=15000,
         alpha_factors=None, init_std=0.01, l1=0.0, clipnorm=None, clipvalue=None, global_clipnorm=None, scoring=None,
