@@ -123,6 +123,6 @@ def documented(kind: Any) -> Any:
     """Return a class whose docstring has the texts that it names."""
     rate = inspect.signature(kind).parameters["learning_rate_init"].default
     kind.__doc__ = kind.__doc__.format(
-        hidden=HIDDEN, solver=SOLVER.replace("RATE", str(rate)), output=OUTPUT, between=BETWEEN, common=COMMON, first=FIRST, coefs=COEFS,
-        factors=FACTORS, fitted=FITTED)
+        hidden=HIDDEN, solver=SOLVER.replace("RATE", str(rate)), output=OUTPUT, between=BETWEEN, common=COMMON,
+        first=FIRST, coefs=COEFS, factors=FACTORS, fitted=FITTED)
     return kind
