@@ -170,7 +170,7 @@ class Bound:
         self.attributes: Mapping[str, float] = {}
         self.tunable: list[tuple[int, Op]] = []  # ops with scalars, and their places in the table
         self.callers: list[Caller] = []  # the table holds their addresses too
-        self.rows = min((len(array) for array in (*feeds.values(), *results.values())), default=0)
+        self.rows, self.room = _rows(feeds, results)
         self.moves: list[tuple[int, int, int]] = []  # in place: line, pointer and buffer
         self.movable = self.in_place and all(_same(array, executor.arrays[number]) for number, array in feeds.items())
         self.table = self._lower(feeds, results)
@@ -189,14 +189,14 @@ class Bound:
             return False
         for line, pointer, number in self.moves:
             self.table["p"][line, pointer] = core.address(data[number])  # type: ignore[arg-type]  # as `_same` says
-        self.data, self.rows = (feeds, results), min((len(array) for array in data.values()), default=0)
+        self.data, (self.rows, self.room) = (feeds, results), _rows(feeds, results)
         return True
 
     def release(self) -> None:
         """Let go of the data, which the next call must bring."""
         empty = self.executor.arrays
         self.data = tuple({number: empty[number] for number in side} for side in self.data)  # type: ignore[assignment]
-        self.rows = 0
+        self.rows = self.room = 0
 
     def __call__(self, samples: int, order: NDArray[np.int64] | None = None, batch_size: int | None = None,
                  watch: str | None = None, attributes: Mapping[str, float] | None = None,
@@ -208,9 +208,9 @@ class Bound:
         Parameters
         ----------
         samples : int
-            Rows in the feeds.
+            Rows to go through: those of the feeds, or of the order.
         order : ndarray of int64, shape (samples,), optional
-            The order in which rows are taken.
+            The order in which rows are taken: all of the feeds, some of them, or some several times.
         batch_size : int, optional
             Rows in a batch; by default what buffers were made for.
         watch : str, optional
@@ -255,8 +255,9 @@ class Bound:
             self._set_attributes(attributes)
         watched = None if watch is None else sums[executor.places[watch] :][:1]
         batch_size = batch_size or executor.batch_size
-        if not 0 <= samples <= self.rows or not 0 < batch_size <= executor.batch_size:
-            raise ValueError(f"run: at most {self.rows} samples in batches of at most {executor.batch_size}, "
+        most = self.room if order is not None else min(self.rows, self.room)
+        if not 0 <= samples <= most or not 0 < batch_size <= executor.batch_size:
+            raise ValueError(f"run: at most {most} samples in batches of at most {executor.batch_size}, "
                              f"got {samples} in batches of {batch_size}")
         if rates is not None and (rates.dtype != np.float64 or len(rates) * batch_size < last or not _plain(rates)):
             raise ValueError(f"run: rates must be a C-contiguous float64 array with one element per batch, "
@@ -264,7 +265,7 @@ class Bound:
         if order is not None and self.in_place:
             raise ValueError("run: a program that was bound in place takes rows as they lie, not in an order")
         if order is not None and (first == 0 or order is not self.order):
-            _check_order(order, samples)
+            _check_order(order, samples, self.rows)
             self.order = order
         while done[0] < last:
             self._piece(order, last, batch_size, watched, step, rates, n_threads)
@@ -648,15 +649,19 @@ def _plain(array: NDArray[Any]) -> bool:
     return array.flags.c_contiguous and array.flags.aligned
 
 
-def _check_order(order: NDArray[np.int64], samples: int) -> None:
+def _rows(feeds: Mapping[int, Rows], results: Mapping[int, NDArray[Any]]) -> tuple[int, int]:
+    """Return how many rows there are to read, and for how many there is room."""
+    room = min((len(array) for array in results.values()), default=2**62)
+    return min((len(array) for array in feeds.values()), default=room if results else 0), room
+
+
+def _check_order(order: NDArray[np.int64], samples: int, rows: int) -> None:
     """Refuse an order that points outside the rows."""
     if order.dtype != np.int64 or order.shape != (samples,) or not _plain(order):
         raise ValueError(f"run: order must be a C-contiguous int64 array of shape ({samples},), "
                          f"got {order.dtype} of shape {order.shape}")
-    if not core.all_below(order, samples):
-        raise ValueError(
-            f"run: order must hold row numbers in 0 ... {samples - 1}, got {order.min()} ... {order.max()}"
-        )
+    if not core.all_below(order, rows):
+        raise ValueError(f"run: order must hold row numbers in 0 ... {rows - 1}, got {order.min()} ... {order.max()}")
 
 
 def _allocate(program: Program, batch_size: int) -> list[NDArray[Any]]:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nncore._sparse import dense, refuse_sparse
-from nncore.data.sources import Shuffle, order_of
+from nncore.data.sources import Shuffle, order_of, rows_of_a_pass
 from nncore.executor import Bound
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class Piece(NamedTuple):
     Parameters
     ----------
     samples : int
-        Rows in the data.
+        Rows of a pass over the data.
     order : ndarray or None
         The order in which they are taken.
     batch_size : int
@@ -185,11 +185,12 @@ class ArrayFeed(Feed):
                  steps: int | None = None, number: int = 0) -> None:
         super().__init__()
         self.batch_size, self.shuffle, self.seed, self.number = batch_size, shuffle, model.seed, number
-        self.samples, self.per_pass = data.rows, -(-data.rows // batch_size)
+        self.data_rows, self.samples = data.rows, rows_of_a_pass(shuffle, data.rows)
+        self.per_pass = -(-self.samples // batch_size)
         self.steps = self.per_pass if steps is None else steps
-        self.length = data.rows if steps is None else steps * batch_size
+        self.length = self.samples if steps is None else steps * batch_size
         self.plan = self._stack.enter_context(model._plan(purpose, data, batch_size))
-        self._rows_for_metrics = self.plan.keeps(data.rows)
+        self._rows_for_metrics = self.plan.keeps(self.samples)
         straight = purpose == "evaluate" or (not shuffle and data.rows == batch_size)  # rows are read where they lie
         self.bound = self.plan.executor.bind(self.plan.feeds(data), self._rows_for_metrics, in_place=straight)
         self._order: tuple[int, NDArray[np.int64] | None] = (-1, None)
@@ -206,7 +207,7 @@ class ArrayFeed(Feed):
                 self.passes, self.taken = self.passes + 1, 0
             if self.shuffle and self._order[0] != self.passes:
                 number = self.number + self.passes
-                self._order = (self.passes, order_of(self.shuffle, self.samples, self.seed, number))
+                self._order = (self.passes, order_of(self.shuffle, self.data_rows, self.seed, number))
             count = 1 if by_batch else min(self.steps - done, self.per_pass - self.taken)
             first = self.taken * self.batch_size
             self.taken, done = self.taken + count, done + count

@@ -32,7 +32,7 @@ from nncore._sparse import (
     refuse_sparse,
 )
 from nncore.callbacks import Callback, CallbackList
-from nncore.data.sources import ArraySource, Shuffle, Stream, is_arrays, source_of
+from nncore.data.sources import ArraySource, Shuffle, Stream, is_arrays, rows_of_a_pass, source_of
 from nncore.executor import Bound, Executor, RunError, gatherable, short_call
 from nncore.feeding import ArrayFeed, Feed, Piece, StreamFeed
 from nncore.history import History
@@ -733,7 +733,8 @@ class Trainable:
         shuffle : bool or callable
             Whether each epoch takes the rows in another order; batches that have an index, the batches. A function
             ``order(number)`` of the number of the pass, counted over all calls of `fit`, returns the order (samples,)
-            of the rows of arrays.
+            of the rows of arrays. One with a length is a sampler: a pass takes the ``len(order)`` rows that it returns,
+            some of all, or some several times.
         class_weight : dict of int to float or "balanced", optional
             The weight of each class, which multiplies those of its rows, of a model with one output. Classes that are
             not named weigh 1; "balanced" makes all classes weigh the same. It does not touch the validation data.
@@ -827,7 +828,7 @@ class Trainable:
                     raise ValueError("fit: class_weight='balanced' needs all targets at once, but x is batches")
             size = 32 if batch_size is None else _checks.positive_int(batch_size, where, "batch_size")
             if isinstance(data, Feeds):
-                size = min(size, data.rows)
+                size = min(size, rows_of_a_pass(shuffle, data.rows))
                 if changes:
                     refuse_sparse(data.x, where, "augment")
                 if changes or not self._gatherable(data):
@@ -841,7 +842,7 @@ class Trainable:
             if isinstance(data, Feeds):
                 with self._plan(where, data, size):
                     pass  # what is wrong with the program is said before anybody is told of a run
-            history = History({"epochs": epochs, "steps": steps or _steps(data, size), "verbose": verbose})
+            history = History({"epochs": epochs, "steps": steps or _steps(data, size, shuffle), "verbose": verbose})
             run = Run(self, history, initial_epoch)
             self.history, self.stop_training, self._run = history, False, run
             try:
@@ -1386,10 +1387,10 @@ def _functions(augment: Any) -> list[Callable[..., Any]]:
     return found
 
 
-def _steps(data: Feeds | Stream, batch_size: int) -> int | None:
+def _steps(data: Feeds | Stream, batch_size: int, shuffle: Shuffle = False) -> int | None:
     """Return how many batches there are in a pass; None where nobody knows."""
     if isinstance(data, Feeds):
-        return -(-data.rows // batch_size)
+        return -(-rows_of_a_pass(shuffle, data.rows) // batch_size)
     try:
         return len(data.source)
     except TypeError:

@@ -54,6 +54,42 @@ def test_an_order_that_is_none_is_refused(order, words):
             np.testing.assert_array_equal(a, b)
 
 
+class Sampler:
+    def __init__(self, rows):
+        self.rows = rows
+
+    def __len__(self):
+        return len(self.rows)
+
+    def __call__(self, number):
+        return np.roll(self.rows, number)
+
+
+@pytest.mark.parametrize("augment", [None, lambda x, y, rng: (x, y)])
+@pytest.mark.parametrize("metrics", [[], ["mae"], [nn.metrics.R2Score()]])
+@pytest.mark.parametrize("rows", [[3], [7, 1, 30, 49, 2], list(range(40, 9, -1)), [0] * 10 + [5] * 7,
+                                  list(range(50)) * 2 + [4]])
+def test_a_sampler_gives_some_rows_or_some_several_times(rows, metrics, augment):
+    x, y = data()
+    one, other = make(), make()
+    for model in (one, other):
+        model.compile(nn.optimizers.Adam(0.01), "mse", metrics=metrics)
+    history = one.fit(x, y, batch_size=8, epochs=3, shuffle=Sampler(rows), augment=augment, verbose=0)
+    for number in range(3):
+        taken = np.roll(rows, number)
+        step = other.fit(x[taken], y[taken], batch_size=8, shuffle=False, verbose=0)
+        for name, values in step.history.items():
+            assert values[0] == history.history[name][number]
+    assert history.params["steps"] == -(-len(rows) // 8)
+    for a, b in zip(one.get_weights(), other.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_a_sampler_without_rows_is_refused():
+    with pytest.raises(ValueError, match="fit: shuffle must give at least one row"):
+        make().fit(*data(), shuffle=Sampler([]), verbose=0)
+
+
 def test_batches_take_no_order():
     x, y = data()
     with pytest.raises(ValueError, match="fit: shuffle must be a bool where x is batches"):

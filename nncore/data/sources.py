@@ -22,13 +22,29 @@ __all__ = ["ArraySource", "Batch", "DatasetSource", "IterableSource", "Source", 
 Shuffle = bool | Callable[[int], Any]
 
 
+def rows_of_a_pass(shuffle: Shuffle, rows: int) -> int:
+    """Return how many rows a pass takes: all, or as many as a sampler has.
+
+    Examples
+    --------
+    >>> rows_of_a_pass(True, 5)
+    5
+    """
+    if not (callable(shuffle) and hasattr(shuffle, "__len__")):
+        return rows
+    if not len(shuffle):
+        raise ValueError("fit: shuffle must give at least one row, got a sampler of length 0")
+    return len(shuffle)
+
+
 def order_of(shuffle: Shuffle, rows: int, seed: int, number: int) -> NDArray[np.int64] | None:
     """Return the order in which a pass takes its rows; None means as they lie.
 
     Parameters
     ----------
     shuffle : bool or callable
-        Whether there is one, or a function that returns it for the number of a pass.
+        Whether there is one, or a function that returns it for the number of a pass. One that has a length is a
+        sampler: it returns so many row numbers, of some of the rows, or of some several times.
     rows, seed, number : int
         The number of rows, what the order depends on, and the number of the pass.
 
@@ -39,10 +55,10 @@ def order_of(shuffle: Shuffle, rows: int, seed: int, number: int) -> NDArray[np.
     """
     if not callable(shuffle):
         return core.permutation(rows, seed, number) if shuffle else None
-    found = np.ascontiguousarray(shuffle(number))
-    if found.shape != (rows,) or found.dtype.kind not in "iu":
-        raise ValueError(f"fit: shuffle must return {rows} row numbers, got {found.dtype} of shape {found.shape}")
-    if rows and not 0 <= found.min() <= found.max() < rows:
+    found, wanted = np.ascontiguousarray(shuffle(number)), rows_of_a_pass(shuffle, rows)
+    if found.shape != (wanted,) or found.dtype.kind not in "iu":
+        raise ValueError(f"fit: shuffle must return {wanted} row numbers, got {found.dtype} of shape {found.shape}")
+    if wanted and not 0 <= found.min() <= found.max() < rows:
         raise ValueError(f"fit: shuffle must return row numbers in 0 ... {rows - 1}, got {found.min()} ... "
                          f"{found.max()}")
     return found.astype(np.int64, copy=False)
@@ -232,18 +248,18 @@ class ArraySource(Source):
 
     def __init__(self, data: Any, batch_size: int, seed: int = 0, shuffle: Shuffle = True) -> None:
         self.data, self.batch_size, self.seed = data, batch_size, seed
-        self.shuffle = shuffle
+        self.shuffle, self.rows = shuffle, rows_of_a_pass(shuffle, data.rows)
 
     def batches(self, number: int, first: int = 0) -> Iterator[Any]:
         """Begin a pass; parameters as of `Source.batches`."""
         order = order_of(self.shuffle, self.data.rows, self.seed, number)
-        for begin in range(first * self.batch_size, self.data.rows, self.batch_size):
+        for begin in range(first * self.batch_size, self.rows, self.batch_size):
             rows = slice(begin, begin + self.batch_size)
             yield self.data.part(rows if order is None else order[rows])
 
     def __len__(self) -> int:
         """Return the number of batches in a pass."""
-        return -(-int(self.data.rows) // self.batch_size)
+        return -(-self.rows // self.batch_size)
 
 
 class Stream:
