@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
+import tracemalloc
 import warnings
 from pathlib import Path
 
@@ -16,6 +17,7 @@ import numpy as np
 import pytest
 
 pytest.importorskip("sklearn")
+import scipy.sparse
 from sklearn import neural_network
 from sklearn.base import clone
 from sklearn.datasets import (
@@ -433,6 +435,69 @@ def test_many_nets_at_once_are_those_one_by_one(n_jobs):
         net.fit(X[part], y[part])
     for a, b in zip(*made, strict=True):
         np.testing.assert_array_equal(a.coefs_[0], b.coefs_[0])
+
+
+@pytest.mark.parametrize("sparse", [False, True])
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("more", [
+    {}, {"shuffle": False}, {"solver": "lbfgs"}, {"early_stopping": True}, {"batch_size": 7, "solver": "sgd"},
+    {"early_stopping": True, "scoring": "accuracy"}, {"class_weight": "balanced"}])
+def test_folds_bags_and_masks_are_fitted_as_if_copied(more, weighted, sparse):
+    X, y = digits()
+    draw = np.random.default_rng(0)
+    rows = [draw.integers(len(X), size=2500), np.arange(300, 900), draw.random(len(X)) < 0.3, [-1, -2, *range(80)],
+            np.where(np.isin(y, [1, 7]))[0][:90]]
+    weight = draw.random(len(X)) if weighted else None
+    given = scipy.sparse.csr_matrix(X) if sparse else X
+    made = [[MLPClassifier((16,), max_iter=4, random_state=3, **more) for _ in rows] for _ in range(2)]
+    fit_many(made[0], given, y, sample_weight=weight, rows=rows)
+    for one, other, part in zip(*made, rows, strict=True):
+        other.fit(given[part], y[part], sample_weight=None if weight is None else weight[part])
+        np.testing.assert_array_equal(one.classes_, other.classes_)
+        for a, b in zip(one.coefs_, other.coefs_, strict=True):
+            np.testing.assert_array_equal(a, b)
+        assert one.loss_ == other.loss_ and one.t_ == other.t_
+        if one.early_stopping and one.solver != "lbfgs":
+            assert one.validation_scores_ == other.validation_scores_
+
+
+def test_rows_of_frames_with_categories():
+    pandas = pytest.importorskip("pandas")
+    draw = np.random.default_rng(0)
+    X = pandas.DataFrame({"a": draw.normal(size=200), "b": draw.choice(["x", "y", "z"], 200)})
+    y = X["a"] + (X["b"] == "x")
+    rows = [np.where(X["b"] != "z")[0], np.arange(150)]
+    made = [[MLPRegressor(hidden_layer_sizes=(8,), max_iter=3, categorical_features=["b"], random_state=0) for _ in rows] for _ in range(2)]
+    fit_many(made[0], X, y, rows=rows)
+    for one, other, part in zip(*made, rows, strict=True):
+        other.fit(X.iloc[part], y.iloc[part])
+        np.testing.assert_array_equal(one.predict(X), other.predict(X))
+    assert made[0][0]._columns.cardinalities == (3,)
+
+
+def test_rows_are_not_copied():
+    X = np.zeros((100_000, 50))
+    X[:, 0] = np.arange(len(X)) / len(X)
+    nets = [MLPRegressor(hidden_layer_sizes=(4,), max_iter=1, batch_size=1000, early_stopping=True, random_state=seed) for seed in range(2)]
+    rows = [np.arange(0, len(X), 2), np.arange(90_000)]
+    fit_many(nets[:1], X, X[:, 0], rows=rows[:1])
+    tracemalloc.start()
+    fit_many(nets, X, X[:, 0], rows=rows, n_jobs=1)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 0.5 * X.nbytes, most
+
+
+@pytest.mark.parametrize("rows, words", [
+    ([[0, 150]], "fit_many: rows[0] must hold row numbers in -150 ... 149, got 0 ... 150"),
+    ([[True] * 149], "fit_many: rows[0] must be a mask of 150 rows"),
+    ([[0.5]], "fit_many: rows[0] must be a list of row numbers or a mask, got float64"),
+    ([[]], "fit_many: rows[0] must be a list of row numbers or a mask, got float64 of shape (0,)"),
+    ([[0], [1]], "fit_many: rows must be one array for each of the 1 estimators, got 2"),
+])
+def test_rows_that_are_none_are_refused(rows, words):
+    with pytest.raises(ValueError, match=re.escape(words)):
+        fit_many([MLPClassifier()], *load_iris(return_X_y=True), rows=rows)
 
 
 def test_an_error_of_one_of_many_is_raised():

@@ -33,7 +33,7 @@ from nncore.sklearn import _lbfgs
 from nncore.sklearn._columns import Columns
 from nncore.sklearn._network import ACTIVATIONS, NORMALIZATIONS, Network, Shape, make_optimizer, ours
 from nncore.sklearn._protocol import CallbackSupport, teller
-from nncore.sklearn._training import HeldOut, Order, Watch
+from nncore.sklearn._training import Chosen, HeldOut, Order, Watch
 
 __all__ = ["BaseNet"]
 
@@ -237,10 +237,19 @@ class BaseNet(CallbackSupport, BaseEstimator):
         first = not self._has_weights() or not (self.warm_start or incremental)
         if self.early_stopping and incremental and eval_set is None:
             raise ValueError("partial_fit does not support early_stopping=True without an eval_set")
+        rows = None
+        if isinstance(X, Chosen):
+            X, rows = X.X, X.rows
+            if self.categorical_features is not None:  # whose categories are those of the chosen rows
+                X, y, sample_weight = (None if part is None else _safe_indexing(part, rows)
+                                       for part in (X, y, sample_weight))
+                rows = None
         given = X
         numbers, categories, y = self._check_data(X, y, first)
-        encoded = self._encode(y, incremental)
         weight = None if sample_weight is None else _check_sample_weight(sample_weight, numbers)
+        if rows is not None:
+            y, weight = y[rows], None if weight is None else weight[rows]
+        encoded = self._encode(y, incremental)
         weight = self._weigh(y, weight)
         if weight is not None and not weight.any():
             raise ValueError("sample_weight must not be zero for all rows")
@@ -249,12 +258,15 @@ class BaseNet(CallbackSupport, BaseEstimator):
         held_out = self._check_eval_set(eval_set)
         dtype = self._network.shape.dtype
         feeds, targets = self._feeds(numbers, categories), self._targets(encoded, dtype)
+        if rows is not None:
+            targets = _spread(targets, rows, numbers.shape[0])
+            weight = None if weight is None else _spread(weight, rows, numbers.shape[0])
         if self.solver == "lbfgs":
             if eval_set is not None or self.early_stopping:
                 self._refuse_for_lbfgs(eval_set)
-            self._fit_lbfgs(feeds, targets, weight)
+            self._fit_lbfgs(feeds, targets, weight, rows)
         else:
-            self._fit_epochs(given, y, feeds, encoded, targets, weight, held_out, incremental)
+            self._fit_epochs(given, y, feeds, encoded, targets, weight, rows, held_out, incremental)
         if not all(np.isfinite(array).all() for array in self._network.model.get_weights()):
             raise ValueError("Solver produced non-finite parameter weights. The input data may contain large values "
                              "and need to be preprocessed.")
@@ -339,9 +351,9 @@ class BaseNet(CallbackSupport, BaseEstimator):
         if eval_set is not None:
             raise ValueError("eval_set is for solvers that go epoch by epoch, not for solver='lbfgs'")
 
-    def _fit_lbfgs(self, feeds: Any, targets: Any, weight: Any) -> None:
+    def _fit_lbfgs(self, feeds: Any, targets: Any, weight: Any, rows: NDArray[np.int64] | None) -> None:
         """Minimize the loss of all rows at once."""
-        objective = _lbfgs.Objective(self._network, feeds, targets, weight, self._make_loss())
+        objective = _lbfgs.Objective(self._network, feeds, targets, weight, self._make_loss(), rows)
         self.n_iter_, self.loss_ = _lbfgs.minimize(objective, self.tol, self.max_iter, self.max_fun, self.verbose)
 
     def _begin_curves(self, first: bool, validates: bool) -> None:
@@ -362,36 +374,46 @@ class BaseNet(CallbackSupport, BaseEstimator):
             self.best_loss_ = np.inf
 
     def _fit_epochs(self, X: Any, y: Any, feeds: Any, encoded: NDArray[Any], targets: Any, weight: Any,
-                    held_out: HeldOut | None, incremental: bool) -> None:
+                    rows: NDArray[np.int64] | None, held_out: HeldOut | None, incremental: bool) -> None:
         """Train epoch by epoch."""
         network = self._network
         self._begin_curves(self.t_ == 0, self.early_stopping or held_out is not None)
         if self.early_stopping and held_out is None:
-            stratify = encoded if is_classifier(self) and self.n_outputs_ == 1 else None
-            train, rest = train_test_split(np.arange(len(encoded)), random_state=self._random_state,
-                                           test_size=self.validation_fraction, stratify=stratify)
-            if len(rest) < 2:
-                raise ValueError("The validation set is too small. Increase 'validation_fraction' or the size of your "
-                                 "dataset.")
-            held_out = HeldOut(X if self.scoring is None else _safe_indexing(X, rest), self._decode(encoded[rest]),
-                               _rows(feeds, rest), targets[rest], None if weight is None else weight[rest])
-            feeds, targets, weight = _rows(feeds, train), targets[train], None if weight is None else weight[train]
-        rows = len(targets)
+            rows, held_out = self._hold_out(X, feeds, encoded, targets, weight, rows)
+        count = len(encoded) if rows is None else len(rows)
+        order: Any = False
+        if self.shuffle or rows is not None:
+            order = Order(np.arange(count) if rows is None else rows, self._random_state if self.shuffle else None)
         told = teller(self, X, y, self.max_iter)
-        watch = Watch(self, rows, held_out, self._scorer(), self.max_iter, incremental, told and told[0])
+        watch = Watch(self, count, held_out, self._scorer(), self.max_iter, incremental, told and told[0])
         own = [self.callbacks] if isinstance(self.callbacks, Callback) else list(self.callbacks or ())
         self.n_iter_ = 0
         try:
             network.model.fit(
-                feeds, targets, batch_size=self._batch_size(rows), epochs=1 if incremental else self.max_iter,
-                shuffle=Order(rows, self._random_state) if self.shuffle else False, sample_weight=weight,
-                callbacks=[watch, *own], verbose=int(self.progress_bar), nonfinite="continue")
+                feeds, targets, batch_size=self._batch_size(count), epochs=1 if incremental else self.max_iter,
+                shuffle=order, sample_weight=weight, callbacks=[watch, *own], verbose=int(self.progress_bar),
+                nonfinite="continue")
         except KeyboardInterrupt:
             warnings.warn("Training interrupted by user.", stacklevel=2)
         if self.early_stopping and not incremental:
             network.model.set_weights(self._best_weights)
         if told:
             told[1]()
+
+    def _hold_out(self, X: Any, feeds: Any, encoded: NDArray[Any], targets: Any, weight: Any,
+                  rows: NDArray[np.int64] | None) -> tuple[NDArray[np.int64], HeldOut]:
+        """Return the rows to train on, and the others."""
+        stratify = encoded if is_classifier(self) and self.n_outputs_ == 1 else None
+        train, rest = train_test_split(np.arange(len(encoded)), random_state=self._random_state,
+                                       test_size=self.validation_fraction, stratify=stratify)
+        if len(rest) < 2:
+            raise ValueError("The validation set is too small. Increase 'validation_fraction' or the size of your "
+                             "dataset.")
+        labels = self._decode(encoded[rest])
+        if rows is not None:
+            train, rest = rows[train], rows[rest]
+        return train, HeldOut(X if self.scoring is None else _safe_indexing(X, rest), labels, _rows(feeds, rest),
+                              targets[rest], None if weight is None else weight[rest])
 
     def _batch_size(self, rows: int) -> int:
         if self.batch_size == "auto":
@@ -447,6 +469,13 @@ def _column(y: Any) -> Any:
 
 def _rows(feeds: Any, rows: NDArray[np.int64]) -> Any:
     return [part[rows] for part in feeds] if isinstance(feeds, list) else feeds[rows]
+
+
+def _spread(values: NDArray[Any], rows: NDArray[np.int64], count: int) -> NDArray[Any]:
+    """Return so many rows, of which the chosen ones hold values."""
+    whole = np.zeros((count, *values.shape[1:]), values.dtype)
+    whole[rows] = values
+    return whole
 
 
 def _alike(one: Any, other: Any) -> bool:

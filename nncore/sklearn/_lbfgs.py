@@ -34,22 +34,26 @@ class Objective:
         The rows' weights.
     loss : Loss
         The loss, of which the mean over a batch is what it would be in `fit` with ``reduction="mean"``.
+    order : ndarray of int64, optional
+        Which rows these are; by default all.
     """
 
-    def __init__(self, network: Any, feeds: Any, targets: Any, weight: Any, loss: losses.Loss) -> None:
+    def __init__(self, network: Any, feeds: Any, targets: Any, weight: Any, loss: losses.Loss,
+                 order: NDArray[np.int64] | None = None) -> None:
         self.network, model = network, network.model
         loss.reduction = "sum_over_batch_size"  # weights are weighed below
         model.compile("sgd", loss)
         self.data = model._feeds("fit", feeds, targets, weight)
         model.optimizer = None  # which `partial_fit` would go on with
-        self.rows = self.data.rows
-        self.total_weight = float(self.rows if weight is None else np.sum(weight, dtype=np.float64))
+        self.order, self.rows = order, self.data.rows if order is None else len(order)
+        counted = weight if weight is None or order is None else weight[order]
+        self.total_weight = float(self.rows if counted is None else np.sum(counted, dtype=np.float64))
         self.weights = [weight for weight in model.weights if weight.trainable]
         self.sums = [Variable(np.zeros(weight.shape, weight.dtype), f"{weight.name}/gradient", trainable=False)
                      for weight in self.weights]
         arrange(self.sums, self)
         self.executor, self.inputs = self._program(loss, min(ROWS, self.rows))
-        self.bound = self.executor.bind(self._by_buffer(), in_place=True)
+        self.bound = self.executor.bind(self._by_buffer(), in_place=order is None)
 
     def _program(self, loss: losses.Loss, rows: int) -> Any:
         """Return a program that adds the gradients of batches up, and the buffers of its inputs."""
@@ -95,7 +99,8 @@ class Objective:
         for first, last in ((0, whole), (whole, self.rows)):
             if first < last:
                 size = min(ROWS, last - first)
-                totals = self.bound(self.rows, None, size, first=first, last=last, step=-(first // size), go_on=False)
+                totals = self.bound(self.rows, self.order, size, first=first, last=last, step=-(first // size),
+                                    go_on=False)
                 loss += totals["loss"]
                 gradient += self.pack(self.sums) * size
         penalty, at = 0.0, 0

@@ -7,10 +7,13 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from sklearn.utils import _safe_indexing
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils.validation import _num_samples
 
 import nncore as nn
 from nncore import _checks
+from nncore.sklearn._training import Chosen
 
 __all__ = ["fit_many"]
 
@@ -29,7 +32,8 @@ def fit_many(estimators: Sequence[Any], X: Any, y: Any, sample_weight: Any = Non
     X, y, sample_weight
         As of `fit`, for all. X is not copied if it is C-contiguous and float32 or float64.
     rows : sequence of array-like of int, default=None
-        The rows that each is fitted on, as folds and bags have it, which are copied while it is being fitted.
+        The rows that each is fitted on, as folds and bags have it: numbers, some perhaps several times, or a mask.
+        X is not copied for them, but where there are `categorical_features`.
     n_jobs : int, default=None
         The most threads; by default as many as there are processors.
 
@@ -58,14 +62,14 @@ def fit_many(estimators: Sequence[Any], X: Any, y: Any, sample_weight: Any = Non
                          f"{len(rows)}")
     if len({id(estimator) for estimator in estimators}) != len(estimators):
         raise ValueError(f"{where}: estimators must be different objects, got one of them twice")
+    if rows is not None:
+        chosen = [_rows(number, each, _num_samples(X)) for number, each in enumerate(rows)]
     most = len(os.sched_getaffinity(0)) if n_jobs is None else _checks.positive_int(n_jobs, where, "n_jobs")
 
     def fit(number: int) -> Any:
-        data = [X, y, sample_weight]
-        if rows is not None:
-            data = [None if part is None else _safe_indexing(part, rows[number]) for part in data]
         with nn.limit_threads(1):
-            return estimators[number].fit(data[0], data[1], sample_weight=data[2])
+            return estimators[number].fit(X if rows is None else Chosen(X, chosen[number]), y,
+                                          sample_weight=sample_weight)
 
     with ThreadPoolExecutor(max(1, min(most, len(estimators)))) as pool:
         running = [pool.submit(fit, number) for number in range(len(estimators))]
@@ -78,3 +82,20 @@ def fit_many(estimators: Sequence[Any], X: Any, y: Any, sample_weight: Any = Non
                 if hasattr(estimator, "_network"):
                     estimator._network.model.stop_training = True
             raise
+
+
+def _rows(number: int, rows: Any, count: int) -> NDArray[np.int64]:
+    """Return numbers of rows, for numbers or a mask."""
+    found = np.asarray(rows)
+    where = f"fit_many: rows[{number}]"
+    if found.ndim != 1 or found.dtype.kind not in "iub" or not found.size:
+        raise ValueError(f"{where} must be a list of row numbers or a mask, got {found.dtype} of shape {found.shape}")
+    if found.dtype.kind == "b":
+        if len(found) != count or not found.any():
+            raise ValueError(f"{where} must be a mask of {count} rows, not all False, got {len(found)} with "
+                             f"{int(found.sum())} True")
+        return np.flatnonzero(found)
+    if not -count <= found.min() <= found.max() < count:
+        raise ValueError(f"{where} must hold row numbers in {-count} ... {count - 1}, got {found.min()} ... "
+                         f"{found.max()}")
+    return np.where(found < 0, found + count, found).astype(np.int64)

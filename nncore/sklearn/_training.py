@@ -8,11 +8,12 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 
 from nncore.callbacks import Callback
 
-__all__ = ["HeldOut", "Order", "Watch"]
+__all__ = ["Chosen", "HeldOut", "Order", "Watch"]
 
 
 class Order:
@@ -20,21 +21,42 @@ class Order:
 
     Parameters
     ----------
-    rows : int
-        How many there are.
-    random_state : numpy.random.RandomState
-        What shuffles them.
+    rows : ndarray of int
+        Which of the data they are.
+    random_state : numpy.random.RandomState or None
+        What shuffles them; None leaves them as they are.
     """
 
-    def __init__(self, rows: int, random_state: np.random.RandomState) -> None:
-        self.rows, self.random_state = np.arange(rows), random_state
+    def __init__(self, rows: NDArray[np.int64], random_state: np.random.RandomState | None) -> None:
+        self.rows, self.random_state = rows, random_state
+
+    def __len__(self) -> int:
+        """Return how many rows an epoch has."""
+        return len(self.rows)
 
     def __call__(self, number: int) -> Any:
         """Return the rows of the next epoch."""
-        places = np.arange(len(self.rows))
-        self.random_state.shuffle(places)  # as sklearn.utils.shuffle does
-        self.rows = self.rows[places]
+        if self.random_state is not None:
+            places = np.arange(len(self.rows))
+            self.random_state.shuffle(places)  # as sklearn.utils.shuffle does
+            self.rows = self.rows[places]
         return self.rows
+
+
+@dataclasses.dataclass
+class Chosen:
+    """What `fit_many` gives `fit` for X: all rows, and which of them to fit on.
+
+    Attributes
+    ----------
+    X : Any
+        The data.
+    rows : ndarray of int
+        Numbers of rows, which y and weights have too.
+    """
+
+    X: Any
+    rows: NDArray[np.int64]
 
 
 @dataclasses.dataclass
