@@ -2,14 +2,17 @@
 
     OMP_NUM_THREADS=1 python benches/estimators.py DATA
     python benches/estimators.py DATA --only adult --solvers sgd,lbfgs --rounds 5
+    python benches/estimators.py DATA --many 8
 
 DATA is the folder with Adult, California housing and Fashion-MNIST; scikit-learn's digits come with it. Both are fitted
-for as many epochs in turn, in one process; a ratio is the median over the rounds of theirs / ours.
+for as many epochs in turn, in one process, with the round's number for a seed; a ratio is the median over the rounds of
+theirs / ours, a score the mean. ``--many K`` fits K nets on bootstrap samples one by one and side by side instead.
 """
 
 import argparse
 import csv
 import gzip
+import os
 import statistics
 import time
 import warnings
@@ -88,17 +91,34 @@ def compare(name, solver, folder, rounds, dtype):
     X, y, X_test, y_test = load(folder)
     X, X_test = X.astype(dtype), X_test.astype(dtype)
     kind = "MLPRegressor" if name == "california" else "MLPClassifier"
-    parameters = {"solver": solver, "max_iter": epochs, "random_state": 0, "n_iter_no_change": 10**6}
-    nets = [getattr(package, kind)(**parameters) for package in (ours, neural_network)]
-    times = {"fit": [], "one row": [], "all rows": []}
-    for _ in range(rounds):
+    times, scores = {"fit": [], "one row": [], "all rows": []}, []
+    for seed in range(rounds):
+        parameters = {"solver": solver, "max_iter": epochs, "random_state": seed, "n_iter_no_change": 10**6}
+        nets = [getattr(package, kind)(**parameters) for package in (ours, neural_network)]
         times["fit"].append([timed(lambda net=net: net.fit(X, y)) for net in nets])
         times["one row"].append([timed(lambda net=net: net.predict(X_test[:1]), 0.02) for net in nets])
         times["all rows"].append([timed(lambda net=net: net.predict(X_test), 0.05) for net in nets])
+        scores.append([net.score(X_test, y_test) for net in nets])
     found = [ratio(times[part]) for part in times]
-    scores = [net.score(X_test, y_test) for net in nets]
+    mean = np.mean(scores, axis=0)
     print(f"| {name} | {solver} | {dtype} | " + " | ".join(f"{r:.1f} ({own * 1e3:.3g} ms)" for r, own in found)
-          + f" | {scores[0]:.4f} / {scores[1]:.4f} |", flush=True)
+          + f" | {mean[0]:.4f} / {mean[1]:.4f} |", flush=True)
+
+
+def compare_many(name, count, folder, rounds):
+    """Print how long so many nets take one by one, and side by side."""
+    load, epochs = DATA[name]
+    X, y = load(folder)[:2]
+    kind = ours.MLPRegressor if name == "california" else ours.MLPClassifier
+    rows = [np.random.default_rng(seed).integers(len(X), size=len(X)) for seed in range(count)]
+    times = []
+    for _ in range(rounds):
+        nets = [[kind(max_iter=epochs, random_state=seed) for seed in range(count)] for _ in range(2)]
+        times.append([timed(lambda n_jobs=n_jobs, nets=made: ours.fit_many(nets, X, y, rows=rows, n_jobs=n_jobs))
+                      for n_jobs, made in zip((len(os.sched_getaffinity(0)), 1), nets, strict=True)])
+        assert all(np.array_equal(a.coefs_[0], b.coefs_[0]) for a, b in zip(*nets, strict=True))
+    gain, own = ratio(times)
+    print(f"| {name} | {own * 1e3:.3g} ms | {gain:.2f} of {min(count, len(os.sched_getaffinity(0)))} |", flush=True)
 
 
 def main():
@@ -109,8 +129,15 @@ def main():
     parser.add_argument("--solvers", default="sgd,adam,lbfgs")
     parser.add_argument("--dtypes", default="float64")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--many", type=int, metavar="K")
     args = parser.parse_args()
     warnings.simplefilter("ignore")
+    if args.many:
+        print(f"| data | {args.many} nets side by side | times as fast as one by one |")
+        print("|" + "---|" * 3)
+        for name in args.only.split(","):
+            compare_many(name, args.many, args.data, args.rounds)
+        return
     print("| data | solver | dtype | fit | predict, one row | predict, all rows | score, ours / theirs |")
     print("|" + "---|" * 7)
     for name in args.only.split(","):
