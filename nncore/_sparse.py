@@ -14,8 +14,10 @@ from numpy.typing import NDArray
 from nncore import _checks
 from nncore._core import core
 
-__all__ = ["Rows", "SparseRows", "as_sparse_rows", "dense", "is_sparse", "refuse_sparse"]
+__all__ = ["Rows", "SparseRows", "as_sparse_rows", "compressed", "dense", "is_sparse", "refuse_sparse"]
 
+FEW = 0.2  # stored numbers, of all, up to which a product with what is stored is faster than one with all
+SAMPLE = 64  # rows that say whether it is worth the trouble to count
 PREDICT_BYTES, LEAST_ROWS = 1 << 25, 64  # of a dense batch in predict, which may be of any size: no bit depends on it
 
 
@@ -53,6 +55,11 @@ class SparseRows:
         """Return the number of rows."""
         return self.shape[0]
 
+    @property
+    def few(self) -> bool:
+        """Whether so little is stored that nothing else should be multiplied."""
+        return int(self.starts[-1] - self.starts[0]) <= FEW * self.shape[0] * self.shape[1]
+
     def __getitem__(self, rows: slice | NDArray[np.int64]) -> SparseRows:
         """Return a run of rows, or those with some numbers."""
         if isinstance(rows, slice):
@@ -82,6 +89,33 @@ class SparseRows:
         at = first + int(np.isfinite(self.values[first:last]).argmin())
         row = int(np.searchsorted(self.starts, at, "right")) - 1
         raise _checks.not_finite(where, name, self.values[at], row, [int(self.columns[at])])
+
+
+def compressed(x: NDArray[Any]) -> NDArray[Any] | SparseRows:
+    """Return what is not 0 in a matrix, where that is so little that training is faster on it; else the matrix.
+
+    Parameters
+    ----------
+    x : ndarray of float32 or float64, shape (rows, columns)
+        C-contiguous. Nobody else may write to it meanwhile.
+
+    Examples
+    --------
+    >>> compressed(np.eye(8)).columns
+    array([0, 1, 2, 3, 4, 5, 6, 7], dtype=int32)
+    >>> compressed(np.ones((2, 3)))
+    array([[1., 1., 1.],
+           [1., 1., 1.]])
+    """
+    if np.count_nonzero(x[:: max(1, len(x) // SAMPLE)]) > 1.5 * FEW * min(len(x), SAMPLE) * x.shape[1]:
+        return x
+    starts = np.empty(len(x) + 1, np.int64)
+    core.compress(x, starts)
+    if starts[-1] > FEW * x.size:
+        return x
+    columns, values = np.empty(starts[-1] + 1, np.int32), np.empty(starts[-1] + 1, x.dtype)
+    core.compress(x, starts, columns, values)
+    return SparseRows(starts, columns, values, x.shape[1])
 
 
 Rows: TypeAlias = NDArray[Any] | SparseRows  # of an input

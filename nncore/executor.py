@@ -171,6 +171,8 @@ class Bound:
         self.tunable: list[tuple[int, Op]] = []  # ops with scalars, and their places in the table
         self.callers: list[Caller] = []  # the table holds their addresses too
         self.rows, self.room = _rows(feeds, results)
+        self.lists = {number: Lists(rows, len(executor.arrays[number])) for number, rows in feeds.items()
+                      if isinstance(rows, SparseRows) and rows.few}
         self.moves: list[tuple[int, int, int]] = []  # in place: line, pointer and buffer
         self.movable = self.in_place and all(_same(array, executor.arrays[number]) for number, array in feeds.items())
         self.table = self._lower(feeds, results)
@@ -356,9 +358,13 @@ class Bound:
             if source.shape[1:] != to.shape[1:] or not gatherable(source, to.dtype):
                 raise ValueError(_wanted("feeds", number, source, to))
             if isinstance(source, SparseRows):
-                wide = int(source.columns.dtype == np.int64)
-                lines.append(("gather_sparse", to.dtype == np.float64,
-                              [source.starts, source.columns, source.values, to], (to.shape[1], wide), (), 1, 1))
+                stored = [source.starts, source.columns, source.values]
+                sizes = (to.shape[1], int(source.columns.dtype == np.int64))
+                lists = self.lists.get(number)
+                if lists is not None:
+                    lines.append(("gather_lists", is_double, [*stored, *lists.arrays], (*sizes, lists.most), (), 1, 1))
+                if lists is None or not _only_products(program, number):
+                    lines.append(("gather_sparse", to.dtype == np.float64, [*stored, to], sizes, (), 1, 1))
                 continue
             code = 1 if source.dtype == to.dtype else NUMBERS[source.dtype.str[1:]]
             numbers = (int(np.prod(to.shape[1:])), source.strides[0], code, int(to.dtype == np.int64))
@@ -379,7 +385,14 @@ class Bound:
                 run = fusions.replaced.get(number, op)
                 self.executor.lines[number] = (*lowered(program, run), rows_per(program, run))
             kernel, operands, sizes, scalars, per = self.executor.lines[number]
-            lines.append((kernel, is_double, placed(operands), sizes, scalars, per, op.every))
+            lists = self.lists.get(operands[0]) if kernel in _PRODUCTS and operands[0] is not None else None
+            if lists is None:
+                lines.append((kernel, is_double, placed(operands), sizes, scalars, per, op.every))
+                return
+            apart = (None, None) if kernel == "dense_backward_params" else ()  # places of the updates
+            arrays = placed((None, None, None, operands[1], *apart, *operands[2:]))
+            arrays[:3] = lists.arrays
+            lines.append((f"sparse_{kernel}", is_double, arrays, (*sizes, *lists.sizes), scalars, per, op.every))
 
         def placed(operands: tuple[int | None, ...]) -> list[NDArray[Any] | None]:
             """Return the arrays of the next line's operands; note those that it walks along."""
@@ -434,6 +447,44 @@ class Bound:
             table[places[update]]["p"][9] = core.address(table) + places[penalty] * table.itemsize
         self.all_ops = table
         return table[:n_run]
+
+
+class Lists:
+    """The numbers that are stored in the rows of a batch: where the core puts them.
+
+    Parameters
+    ----------
+    rows : SparseRows
+        All rows.
+    batch_size : int
+        The most rows of a batch.
+
+    Attributes
+    ----------
+    arrays : list of ndarray
+        How many a row has, their columns and their values.
+    most : int
+        How many a row may have.
+    sizes : tuple of int
+        These, how many a row has on average, and how many a batch may have.
+    """
+
+    def __init__(self, rows: SparseRows, batch_size: int) -> None:
+        counts = np.diff(rows.starts)
+        self.most = int(counts.max(initial=1))
+        self.arrays = [np.zeros(batch_size, np.int32), np.zeros((batch_size, self.most), np.int32),
+                       np.zeros((batch_size, self.most), rows.dtype)]
+        self.sizes = (self.most, int(counts.mean()) + 1 if len(counts) else 1, batch_size * self.most)
+
+
+_PRODUCTS = ("dense_forward", "dense_backward_params")
+
+
+def _only_products(program: Program, number: int) -> bool:
+    """Return whether an input goes into products with weights only, and nobody wants to see it."""
+    return number not in program.wanted and all(
+        op.kernel in _PRODUCTS and op.inputs[0] == number and number not in op.inputs[1:]
+        for op in program.ops if number in op.inputs)
 
 
 def short_call(executor: Executor, x: int, output: int) -> tuple[Any, ...] | None:
@@ -493,7 +544,7 @@ def _meetings(lines: list[tuple[str, int]]) -> list[int]:
     what the other does not touch. At the end of a batch they meet anyway. A line is a kernel and how many rows it
     sees of each of the batch: where these differ, so do the shares.
     """
-    apart = (("gather", "gather_sparse"), ("dense_backward_params", "accumulate"), ("store",), ops.ELEMENTWISE,
+    apart = (("gather", "gather_sparse", "gather_lists"), ("dense_backward_params", "accumulate"), ("store",), ops.ELEMENTWISE,
              ("square_sums",), ("penalty_sums", "batch_weight"))
     meetings = []
     for (kernel, per), (after, per_after) in zip(lines, [*lines[1:], ("", 0)], strict=True):

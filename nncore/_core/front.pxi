@@ -35,7 +35,8 @@ KERNELS = ("dense_forward", "dense_backward_input", "dense_backward_params", "bi
            "layer_normalization_forward", "layer_normalization_backward_input",
            "layer_normalization_backward_params",
            "accuracy", "confusion_counts", "class_counts", "regression_moments",
-           "gather", "gather_sparse", "store", "accumulate", "sum", "python")
+           "sparse_dense_forward", "sparse_dense_backward_params",
+           "gather", "gather_sparse", "gather_lists", "store", "accumulate", "sum", "python")
 LOSSES = ("squared", "absolute", "percentage", "logarithmic", "huber", "log_cosh", "pinball", "poisson",
           "poisson_deviance", "exponential_poisson_deviance", "hinge", "squared_hinge", "perceptron",
           "kl_divergence", "cross_entropy", "sigmoid_cross_entropy", "focal", "sigmoid_focal")
@@ -424,6 +425,24 @@ def all_finite(cnp.ndarray array):
         else:
             answer = finite(<const float*>x, n)
     return answer
+
+
+def compress(cnp.ndarray x, cnp.ndarray starts, cnp.ndarray columns=None, cnp.ndarray values=None):
+    """Write where the rows of a contiguous float matrix begin among its numbers that are not 0, and these."""
+    cdef Py_ssize_t rows = x.shape[0], n = x.shape[1]
+    cdef void* from_x = cnp.PyArray_DATA(x)
+    cdef int64_t* to_starts = <int64_t*>cnp.PyArray_DATA(starts)
+    cdef int32_t* to_columns = NULL
+    cdef void* to_values = NULL
+    cdef bint is_double = cnp.PyArray_TYPE(x) == cnp.NPY_FLOAT64
+    if columns is not None:
+        to_columns = <int32_t*>cnp.PyArray_DATA(columns)
+        to_values = cnp.PyArray_DATA(values)
+    with nogil:
+        if is_double:
+            compress_rows(<const double*>from_x, to_starts, to_columns, <double*>to_values, rows, n)
+        else:
+            compress_rows(<const float*>from_x, to_starts, to_columns, <float*>to_values, rows, n)
 
 
 def fp_enter():

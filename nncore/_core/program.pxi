@@ -106,8 +106,11 @@ cdef enum Kernel:
     K_CONFUSION_COUNTS
     K_CLASS_COUNTS
     K_REGRESSION_MOMENTS
+    K_SPARSE_DENSE_FORWARD
+    K_SPARSE_DENSE_BACKWARD_PARAMS
     K_GATHER
     K_GATHER_SPARSE
+    K_GATHER_LISTS
     K_STORE
     K_ACCUMULATE
     K_SUM
@@ -372,6 +375,14 @@ cdef void run_op_typed(const Op* op, const Batch* batch, void* scratch, int thre
         class_counts(p0, p1, p2, p3, B, n0, n1 != 0, s0, thread, n_threads)
     elif kernel == K_REGRESSION_MOMENTS:
         regression_moments(p0, p1, p2, <double*>op.p[3], B, n0, thread, n_threads)
+    elif kernel == K_SPARSE_DENSE_FORWARD:  # n[4]: numbers in a row of the lists
+        sparse_dense_forward(<const int32_t*>op.p[0], <const int32_t*>op.p[1], p2, p3, p4, p5, B, n0, n1, op.n[4],
+                             op.n[3] != 0, <int>op.n[2], op.s[0], thread, n_threads)
+    elif kernel == K_SPARSE_DENSE_BACKWARD_PARAMS:
+        sparse_dense_backward_params(<const int32_t*>op.p[0], <const int32_t*>op.p[1], p2, p3,
+                                     <floating*>op.p[6], <floating*>op.p[7], B, n0, n1, op.n[4], op.n[3] != 0,
+                                     <const Op*>op.p[4], <const Op*>op.p[5], batch.rate, scratch, thread,
+                                     n_threads)
     elif kernel == K_GATHER:
         if op.n[2] == 0:
             gather(<const char*>op.p[0], <char*>op.p[1], n0, batch, thread, n_threads)
@@ -388,6 +399,13 @@ cdef void run_op_typed(const Op* op, const Batch* batch, void* scratch, int thre
         else:
             gather_sparse(<const int64_t*>op.p[0], <const int32_t*>op.p[1], p2, p3, n0, batch,
                           thread, n_threads)
+    elif kernel == K_GATHER_LISTS:
+        if n1:
+            gather_lists(<const int64_t*>op.p[0], <const int64_t*>op.p[1], p2, <int32_t*>op.p[3],
+                         <int32_t*>op.p[4], p5, n0, op.n[2], batch, thread, n_threads)
+        else:
+            gather_lists(<const int64_t*>op.p[0], <const int32_t*>op.p[1], p2, <int32_t*>op.p[3],
+                         <int32_t*>op.p[4], p5, n0, op.n[2], batch, thread, n_threads)
     elif kernel == K_STORE:
         store(<const char*>op.p[0], <char*>op.p[1], n0, batch, thread, n_threads)
     elif kernel == K_ACCUMULATE:
@@ -482,6 +500,8 @@ cdef double op_work(const Op* op, Py_ssize_t B) noexcept nogil:
         return <double>op.n[0] * op.n[1] / GRAIN_ELEMENTS
     if K_MERGE <= kernel <= K_FM_INTERACTION_BACKWARD:
         return merge_work(op, B)
+    if kernel == K_SPARSE_DENSE_FORWARD or kernel == K_SPARSE_DENSE_BACKWARD_PARAMS:
+        return <double>B * op.n[5] * op.n[1] / GRAIN_MULTIPLY_ADDS  # what is stored in a row, on average
     if K_GATHER <= kernel <= K_PYTHON:
         return 0
     if kernel == K_MOVE_AXIS:
@@ -508,6 +528,8 @@ cdef Py_ssize_t op_scratch(const Op* op) noexcept nogil:
         return product_scratch(op.n[0], op.n[1], size)
     if op.kernel == K_DENSE_BACKWARD_PARAMS:
         return product_scratch(op.n[1], CHUNK, size)
+    if op.kernel == K_SPARSE_DENSE_BACKWARD_PARAMS:
+        return sparse_scratch(op.n[0], op.n[1], op.n[6], size)
     if (op.kernel == K_MEAN_SQUARED_ERROR
             or K_ELEMENTWISE_LOSS <= op.kernel <= K_CATEGORICAL_FOCAL_CROSS_ENTROPY):
         return loss_scratch(op.n[0])

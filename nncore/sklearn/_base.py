@@ -27,6 +27,7 @@ import nncore as nn
 from nncore import activations, losses, optimizers
 from nncore._activation_table import ALIASES
 from nncore._core import core
+from nncore._sparse import compressed
 from nncore.callbacks import Callback
 from nncore.optimizers.schedules import LearningRateSchedule
 from nncore.sklearn import _lbfgs
@@ -96,6 +97,7 @@ class BaseNet(CallbackSupport, BaseEstimator):
     output_activation: Any = None
     dropout: Any = 0.0
     normalization: Any = None
+    _takes_lists = False  # whether the inputs go into a dense layer, which takes only what is not 0
     _network: Any
 
     if TYPE_CHECKING:
@@ -258,6 +260,8 @@ class BaseNet(CallbackSupport, BaseEstimator):
         held_out = self._check_eval_set(eval_set)
         dtype = self._network.shape.dtype
         feeds, targets = self._feeds(numbers, categories), self._targets(encoded, dtype)
+        if self._takes_lists and type(feeds) is np.ndarray and feeds.flags.c_contiguous:
+            feeds = compressed(feeds)
         if rows is not None:
             targets = _spread(targets, rows, numbers.shape[0])
             weight = None if weight is None else _spread(weight, rows, numbers.shape[0])

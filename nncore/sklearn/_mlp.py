@@ -21,6 +21,8 @@ __all__ = ["MLPClassifier", "MLPRegressor"]
 class BaseMLP(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseNet):
     """What classifier and regressor share: dense layers, whose weights `coefs_` and `intercepts_` show."""
 
+    _takes_lists = True
+
     # ------------------------------------------------------------------ the network
     def _shape(self, n_features: int, cardinalities: tuple[int, ...], outputs: int, dtype: str) -> Shape:
         """Return what the network is made from."""
