@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import warnings
 from collections.abc import Callable
 from numbers import Integral, Real
@@ -103,6 +104,13 @@ class BaseNet(CallbackSupport, BaseEstimator):
     if TYPE_CHECKING:
 
         def __getattr__(self, name: str) -> Any: ...
+
+    @classmethod
+    @functools.cache
+    def _get_param_names(cls) -> list[str]:
+        """Return the names of the parameters, which each fit asks for a few times."""
+        names: list[str] = super()._get_param_names()
+        return names
 
     def _assign(self, given: dict[str, Any]) -> None:
         """Set each parameter of `__init__` to what was given, and do no more, as scikit-learn wants it."""

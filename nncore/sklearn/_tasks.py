@@ -86,6 +86,8 @@ class Classifier(ClassifierMixin, BaseNet):
         """Return zeros and ones; set `classes_`, or check that they are those of the fit before."""
         if not hasattr(self, "classes_") or not (self.warm_start or incremental):
             self._label_binarizer = LabelBinarizer()
+            if y.ndim == 1 and y.dtype.kind in "biuU" and len(classes := np.unique(y)) < len(y) / 2:
+                return self._encode_plain(y, classes)
             self._label_binarizer.fit(y)
             self.classes_ = self._label_binarizer.classes_
         else:
@@ -98,6 +100,15 @@ class Classifier(ClassifierMixin, BaseNet):
                 raise ValueError(f"`y` has classes not in `self.classes_`. `self.classes_` has {self.classes_}. 'y' "
                                  f"has {classes}.")
         return np.asarray(self._label_binarizer.transform(y)).astype(bool)
+
+    def _encode_plain(self, y: NDArray[Any], classes: NDArray[Any]) -> NDArray[Any]:
+        """Do what the binarizer does, for labels of which there is nothing to check: it looks for them five times."""
+        binarizer = self._label_binarizer
+        self.classes_ = binarizer.classes_ = classes
+        binarizer.y_type_, binarizer.sparse_input_ = "binary" if len(classes) <= 2 else "multiclass", False
+        if len(classes) <= 2:
+            return (y == classes[-1]).reshape(-1, 1) & (len(classes) == 2)
+        return np.eye(len(classes), dtype=np.bool_)[np.searchsorted(classes, y)]
 
     def _out_activation(self) -> str:
         return "softmax" if self._label_binarizer.y_type_ == "multiclass" else "logistic"
