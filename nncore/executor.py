@@ -359,12 +359,13 @@ class Bound:
                 raise ValueError(_wanted("feeds", number, source, to))
             if isinstance(source, SparseRows):
                 stored = [source.starts, source.columns, source.values]
-                sizes = (to.shape[1], int(source.columns.dtype == np.int64))
+                width, wide = to.shape[1], int(source.columns.dtype == np.int64)
                 lists = self.lists.get(number)
                 if lists is not None:
-                    lines.append(("gather_lists", is_double, [*stored, *lists.arrays], (*sizes, lists.most), (), 1, 1))
+                    of_lists = (width, wide, lists.most)
+                    lines.append(("gather_lists", is_double, [*stored, *lists.arrays], of_lists, (), 1, 1))
                 if lists is None or not _only_products(program, number):
-                    lines.append(("gather_sparse", to.dtype == np.float64, [*stored, to], sizes, (), 1, 1))
+                    lines.append(("gather_sparse", to.dtype == np.float64, [*stored, to], (width, wide), (), 1, 1))
                 continue
             code = 1 if source.dtype == to.dtype else NUMBERS[source.dtype.str[1:]]
             numbers = (int(np.prod(to.shape[1:])), source.strides[0], code, int(to.dtype == np.int64))
@@ -544,8 +545,8 @@ def _meetings(lines: list[tuple[str, int]]) -> list[int]:
     what the other does not touch. At the end of a batch they meet anyway. A line is a kernel and how many rows it
     sees of each of the batch: where these differ, so do the shares.
     """
-    apart = (("gather", "gather_sparse", "gather_lists"), ("dense_backward_params", "accumulate"), ("store",), ops.ELEMENTWISE,
-             ("square_sums",), ("penalty_sums", "batch_weight"))
+    apart = (("gather", "gather_sparse", "gather_lists"), ("dense_backward_params", "accumulate"), ("store",),
+             ops.ELEMENTWISE, ("square_sums",), ("penalty_sums", "batch_weight"))
     meetings = []
     for (kernel, per), (after, per_after) in zip(lines, [*lines[1:], ("", 0)], strict=True):
         if not after or any(kernel in group and after in group for group in apart):

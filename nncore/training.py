@@ -434,8 +434,9 @@ class Trainable:
         """Let layers that read an input refuse it."""
         raise NotImplementedError
 
-    def _feeds(self, where: str, x: Any, y: Any, sample_weight: Any, names: tuple[str, str] = ("x", "y")) -> Feeds:
-        """Return checked data."""
+    def _feeds(self, where: str, x: Any, y: Any, sample_weight: Any, names: tuple[str, str] = ("x", "y"),
+               finite: bool = False) -> Feeds:
+        """Return checked data; `finite` says that inputs were looked through before."""
         if self.loss is None:
             raise RuntimeError(f"{where}: the model has no loss; call compile(optimizer=..., loss=...) first")
         with self._unbuilt_again():
@@ -446,6 +447,8 @@ class Trainable:
                 raise ValueError(f"{where}: {names[1]} is missing")
             for array, spec in zip(rows, self._input_specs, strict=True):
                 name = names[0] if len(rows) == 1 else f"{names[0]}[{spec.name!r}]"
+                if finite:
+                    continue
                 if isinstance(array, SparseRows):
                     array.check_finite(where, name)
                 elif array.dtype.kind == "f":
@@ -895,6 +898,8 @@ class Trainable:
     def _given(self, where: str, x: Any, y: Any, sample_weight: Any, batch_size: Any, shuffle: Shuffle,
                split: bool) -> Feeds | Stream:
         """Return arrays, checked, or the stream of batches that `x` is."""
+        if isinstance(x, Feeds):  # of our own estimators
+            return x
         if is_arrays(x):
             return self._feeds(where, x, y, sample_weight)
         if self.loss is None:

@@ -402,9 +402,9 @@ class BaseNet(CallbackSupport, BaseEstimator):
         self.n_iter_ = 0
         try:
             network.model.fit(
-                feeds, targets, batch_size=self._batch_size(count), epochs=1 if incremental else self.max_iter,
-                shuffle=order, sample_weight=weight, callbacks=[watch, *own], verbose=int(self.progress_bar),
-                nonfinite="continue")
+                network.model._feeds("fit", feeds, targets, weight, finite=True), batch_size=self._batch_size(count),
+                epochs=1 if incremental else self.max_iter, shuffle=order, callbacks=[watch, *own],
+                verbose=int(self.progress_bar), nonfinite="continue")
         except KeyboardInterrupt:
             warnings.warn("Training interrupted by user.", stacklevel=2)
         if self.early_stopping and not incremental:

@@ -43,7 +43,7 @@ class Objective:
         self.network, model = network, network.model
         loss.reduction = "sum_over_batch_size"  # weights are weighed below
         model.compile("sgd", loss)
-        self.data = model._feeds("fit", feeds, targets, weight)
+        self.data = model._feeds("fit", feeds, targets, weight, finite=True)
         model.optimizer = None  # which `partial_fit` would go on with
         self.order, self.rows = order, self.data.rows if order is None else len(order)
         counted = weight if weight is None or order is None else weight[order]
