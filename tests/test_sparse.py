@@ -11,7 +11,8 @@ import pytest
 
 import nncore as nn
 from nncore import executor, reference
-from nncore._sparse import SparseRows, as_sparse_rows
+from nncore._core import core
+from nncore._sparse import SparseRows, as_sparse_rows, compressed
 from nncore.callbacks import LambdaCallback
 from nncore.layers import Dense
 from nncore.training import Trainable
@@ -355,6 +356,101 @@ def test_arrays_that_are_no_csr():
     ):
         with pytest.raises(ValueError, match=rf"predict: x is no CSR matrix of shape \(83, 30\): .*{message}"):
             model.predict(wrong)
+
+
+# ---------------------------------------------------------------- products with what is stored
+@pytest.mark.parametrize("n_threads", [1, 2])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("units", [1, 2, 7, 8, 9, 16, 23, 25, 31, 49, 70, 130, 250])
+def test_products_with_what_is_stored_are_those_with_all(units, dtype, n_threads):
+    rng = np.random.default_rng(units)
+    for rows, width, batch, stored, optimizer, bias in (
+            (1, 1, 1, 0.0, "sgd", True), (64, 9, 7, 0.1, "adam", True), (230, 61, 200, 0.15, "sgd", False),
+            (700, 17, 512, 0.1, "adam", True), (1300, 40, 1100, 0.02, "sgd", True)):
+        x = (rng.normal(size=(rows, width)) * (rng.random((rows, width)) < stored)).astype(dtype)
+        x[rows // 2] = 0
+        y = rng.normal(size=(rows, 3)).astype(dtype)
+        models = []
+        for given in (x, compressed(x)):
+            model = nn.Sequential([nn.Input((width,), dtype=dtype), Dense(units, "relu", use_bias=bias, dtype=dtype),
+                                   Dense(3, dtype=dtype)], seed=1)
+            model.compile(optimizer, "mse")
+            with nn.limit_threads(n_threads):
+                history = model.fit(given, y, batch_size=batch, epochs=2, verbose=0).history
+                models.append((*model.get_weights(), model.predict(given), np.array(history["loss"])))
+        for all_numbers, those_stored in zip(*models, strict=True):
+            assert all_numbers.tobytes() == those_stored.tobytes()
+
+
+@pytest.mark.parametrize("stored, listed", [(2, True), (20, False)])
+def test_only_where_little_is_stored_the_rest_is_left_out(stored, listed, monkeypatch):
+    used = []
+    lower = executor.Bound._lower
+
+    def spy(self, *arguments):
+        table = lower(self, *arguments)
+        used.extend(core.KERNELS[kernel] for kernel in self.all_ops["kernel"])
+        return table
+
+    monkeypatch.setattr(executor.Bound, "_lower", spy)
+    x = csr(most=stored)
+    model = make()
+    model.fit(x, Y, verbose=0)
+    model.predict(x)
+    assert listed == ("sparse_dense_forward" in used) == ("sparse_dense_backward_params" in used)
+    assert listed == ("gather_sparse" not in used)
+
+
+def test_an_input_that_others_read_too_is_written_out():
+    x = csr()
+    inputs = nn.Input((WIDTH,))
+    outputs = nn.layers.Concatenate()([Dense(4, "tanh")(inputs), inputs])
+    results = []
+    for given in (x, x.toarray()):
+        model = nn.Model(inputs, Dense(3)(outputs), seed=2)
+        model.set_weights([np.full(weight.shape, 0.1) for weight in model.get_weights()])
+        model.compile("sgd", "mse")
+        model.fit(given, RNG.normal(size=(ROWS, 3)) * 0 + 1, verbose=0)
+        results.append([*model.get_weights(), model.predict(given)])
+    for one, other in zip(*results, strict=True):
+        assert one.tobytes() == other.tobytes()
+
+
+@pytest.mark.parametrize("columns_dtype", ["int32", "int64"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_columns_that_there_are_not_are_left_out(dtype, columns_dtype):
+    """The arrays are the user's, who may write to them after they were checked."""
+    rng = np.random.default_rng(3)
+    starts = np.arange(0, 41, 4)
+    columns = rng.integers(-3, 12, 40).astype(columns_dtype)
+    columns[::6] = np.iinfo(columns_dtype).max
+    values = rng.normal(size=40).astype(dtype)
+    counts, where, found = np.zeros(10, np.int32), np.full((10, 4), -1, np.int32), np.zeros((10, 4), dtype)
+    order = rng.permutation(10)
+    table = np.zeros(1, executor.OP)
+    table["kernel"], table["is_double"] = executor.KERNEL["gather_lists"], dtype == "float64"
+    table["p"][0, :6] = [core.address(array) for array in (starts, columns, values, counts, where, found)]
+    table["n"][0, :3] = 9, columns_dtype == "int64", 4
+    core.run_program(table, order, 10, 10, np.zeros(1, np.int64), None, 0, None, 1e9, 2, np.zeros(0, np.uint8), 0)
+    for row, sample in enumerate(order):
+        part = slice(4 * sample, 4 * sample + 4)
+        kept = (columns[part] >= 0) & (columns[part] < 9)
+        assert counts[row] == kept.sum()
+        assert where[row, : counts[row]].tolist() == columns[part][kept].tolist()
+        assert found[row, : counts[row]].tolist() == values[part][kept].tolist()
+
+
+def test_an_array_of_few_numbers_is_compressed():
+    x = np.zeros((200, 11))
+    x[::3, 4], x[5, 0], x[7, 10] = 2.5, -0.0, np.nan
+    found = compressed(x)
+    assert isinstance(found, SparseRows) and len(found.values) >= 68
+    np.testing.assert_array_equal(found.toarray(), x)
+    x[:, :3] = 1
+    assert compressed(x) is x
+    x[...] = 0
+    x[1::4] = 1  # a sample of the rows would not see it
+    assert compressed(x) is x
 
 
 def test_parts_of_rows():

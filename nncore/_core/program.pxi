@@ -376,8 +376,8 @@ cdef void run_op_typed(const Op* op, const Batch* batch, void* scratch, int thre
     elif kernel == K_REGRESSION_MOMENTS:
         regression_moments(p0, p1, p2, <double*>op.p[3], B, n0, thread, n_threads)
     elif kernel == K_SPARSE_DENSE_FORWARD:  # n[4]: numbers in a row of the lists
-        sparse_dense_forward(<const int32_t*>op.p[0], <const int32_t*>op.p[1], p2, p3, p4, p5, B, n0, n1, op.n[4],
-                             op.n[3] != 0, <int>op.n[2], op.s[0], thread, n_threads)
+        sparse_dense_forward(<const int32_t*>op.p[0], <const int32_t*>op.p[1], p2, p3, p4, p5, B, n0, n1,
+                             op.n[4], op.n[3] != 0, <int>op.n[2], op.s[0], thread, n_threads)
     elif kernel == K_SPARSE_DENSE_BACKWARD_PARAMS:
         sparse_dense_backward_params(<const int32_t*>op.p[0], <const int32_t*>op.p[1], p2, p3,
                                      <floating*>op.p[6], <floating*>op.p[7], B, n0, n1, op.n[4], op.n[3] != 0,

@@ -1,9 +1,10 @@
 # Dense layers whose input is sparse: only what is stored is multiplied. The loop is in src/sparse.h.
 #
-# A. The rows of a batch are copied to lists next to each other first. They are small and read twice, and the arrays
-#    that they come from are the user's, who may write to them meanwhile: what is no column is left out here.
-# B. For the gradient of the weights each thread turns the lists of its columns round, by counting: two passes over
-#    what is stored, nothing beside the products.
+# A. The rows of a batch are copied to lists next to each other first. They are small and read twice, and the
+#    arrays that they come from are the user's, who may write to them meanwhile: what is no column is left out
+#    here.
+# B. For the gradient of the weights each thread turns the lists of its columns round, by counting: two passes
+#    over what is stored, nothing beside the products.
 # C. A gradient is whole: also columns that the batch has nothing of get their update.
 
 cdef extern from "sparse.h" nogil:
@@ -20,7 +21,8 @@ cdef enum:
 
 
 cdef inline void listed(Py_ssize_t n, const int32_t* where, const floating* a, const floating* b,
-                        Py_ssize_t b_row, const floating* start, floating* c, Py_ssize_t columns) noexcept nogil:
+                        Py_ssize_t b_row, const floating* start, floating* c,
+                        Py_ssize_t columns) noexcept nogil:
     if floating is double:
         nn_listed_f64(n, where, a, b, b_row, start, c, columns)
     else:
@@ -42,11 +44,13 @@ cdef void gather_lists(
     cdef int32_t count
     nn_share(batch.rows, ROW_GRAIN, thread, n_threads, &begin, &end)
     for r in range(begin, end):
-        if batch.order != NULL:  # rows come from anywhere: the next ones are asked for, and before where they begin
+        # Rows come from anywhere: the next ones are asked for, and before that where they begin.
+        if batch.order != NULL:
             sample = batch.order[batch.first + min(r + 2 * AHEAD, end - 1)]
             nn_ask(starts + sample)
             sample = batch.order[batch.first + min(r + AHEAD, end - 1)]
-            for k from 0 <= k < min(starts[sample + 1] - starts[sample], <int64_t>ASKED) by 64 // sizeof(floating):
+            count = <int32_t>min(starts[sample + 1] - starts[sample], <int64_t>ASKED)
+            for k from 0 <= k < count by 64 // sizeof(floating):
                 nn_ask(values + starts[sample] + k)
                 nn_ask(columns + starts[sample] + k)
         sample = batch.order[batch.first + r] if batch.order != NULL else batch.first + r
@@ -71,7 +75,8 @@ cdef void sparse_dense_forward(
     int activation, double alpha, int thread, int n_threads,
 ) noexcept nogil:
     """y := f(b + x w)"""
-    cdef Py_ssize_t V = line_elements(a), lines = lines_of(O, V), begin, end, first, last, r, p, column, to
+    cdef Py_ssize_t V = line_elements(a), lines = lines_of(O, V), begin, end, first, last, r, p
+    cdef Py_ssize_t column, to
     cdef Finish finish
     finish.activation, finish.backward, finish.alpha, finish.saved = activation, False, alpha, NULL
     nn_share(B, ROW_GRAIN, thread, n_threads, &begin, &end)
@@ -89,7 +94,8 @@ cdef void sparse_dense_forward(
             finish_rows(&finish, y + first * O, O, <const floating*>NULL, last - first, O)
 
 
-cdef inline Py_ssize_t sparse_scratch(Py_ssize_t I, Py_ssize_t O, Py_ssize_t stored, Py_ssize_t size) noexcept nogil:
+cdef inline Py_ssize_t sparse_scratch(Py_ssize_t I, Py_ssize_t O, Py_ssize_t stored,
+                                      Py_ssize_t size) noexcept nogil:
     """Bytes for the lists turned round, a chunk's row of the gradient, and a strip of it that is updated."""
     return (I + 2 + stored) * 4 + (stored + O + NN_TILE_ROWS * NN_PANEL_LINES * LINE) * size + 4 * LINE
 
@@ -107,7 +113,8 @@ cdef void sparse_dense_backward_params(
     void* scratch, int thread, int n_threads,
 ) noexcept nogil:
     """dw := x^T dy; db := sum of dy over the batch; and the updates that take them"""
-    cdef Py_ssize_t V = line_elements(a), lines = lines_of(O, V), i0 = 0, i1 = I, p0 = 0, p1 = panels_of(lines)
+    cdef Py_ssize_t V = line_elements(a), lines = lines_of(O, V), i0 = 0, i1 = I, p0 = 0
+    cdef Py_ssize_t p1 = panels_of(lines)
     cdef Py_ssize_t r, k, i, n, p, q, rows, column, end, to_row, b0, first, last, done, width
     cdef int32_t* starts
     cdef int32_t* turned
@@ -179,12 +186,12 @@ cdef void sparse_dense_backward_params(
                         break
                     first, b0 = done, (turned[done] // CHUNK + 1) * CHUNK
             if w_update != NULL:
-                update_at(w_update, &update_w, column * I + i * to_row if O > 1 else i, to, rows * to_row)
+                update_at(w_update, &update_w, column * I + i * to_row, to, rows * to_row)
         if db != NULL and i0 == 0:
             for b0 from 0 <= b0 < max(B, <Py_ssize_t>1) by CHUNK:
-                columns_tiles(1, False, &one, <Py_ssize_t>0, <Py_ssize_t>0, dy + b0 * O + column, O, db + column,
-                              O, <floating*>NULL, width, min(<Py_ssize_t>CHUNK, B - b0), <const floating*>NULL,
-                              NN_START_ZERO | NN_END_ADD if b0 else NN_START_ZERO)
+                columns_tiles(1, False, &one, <Py_ssize_t>0, <Py_ssize_t>0, dy + b0 * O + column, O,
+                              db + column, O, <floating*>NULL, width, min(<Py_ssize_t>CHUNK, B - b0),
+                              <const floating*>NULL, NN_START_ZERO | NN_END_ADD if b0 else NN_START_ZERO)
             if b_update != NULL:
                 update_at(b_update, &update_b, column, db + column, width)
         p = q
@@ -197,7 +204,7 @@ cdef void compress_rows(
     floating* values,    # OUT (stored + 1,)
     Py_ssize_t rows, Py_ssize_t n,
 ) noexcept nogil:
-    """What is not 0, row by row. Each number is written, and the next one over it where it was 0: no branch."""
+    """What is not 0, row by row. Each number is written, and the next over it where it was 0: no branch."""
     cdef Py_ssize_t r, i, at = 0
     cdef const floating* row
     for r in range(rows):
