@@ -30,6 +30,18 @@ def is_ours(name: str) -> bool:
     return name in TABLE or name in SPECIAL or name in ALIASES
 
 
+class _Slope:
+    """The backward function of a pair (f, f'); an object, for a function within a function cannot be pickled."""
+
+    def __init__(self, derivative: Callable[[NDArray[Any]], ArrayLike], where: str) -> None:
+        self.derivative, self.where = derivative, where
+
+    def __call__(self, x: NDArray[Any], y: NDArray[Any], dy: NDArray[Any]) -> NDArray[Any]:
+        """Return dy f'(x)."""
+        dx: NDArray[Any] = dy * custom.checked(self.derivative(x), x.shape, self.where, "f'(x)")
+        return dx
+
+
 class Custom:
     """An activation of your own in NumPy, for wherever an activation is wanted.
 
@@ -100,8 +112,7 @@ class Custom:
             if known is not None and known.forward is forward:
                 cls.named[name] = known  # perhaps with a derivative, which the name stands for and f alone does not
             return alone
-        slope, where = derivative, f"the derivative of activation {name!r}"
-        return cls(forward, lambda x, y, dy: dy * custom.checked(slope(x), x.shape, where, "f'(x)"), name)
+        return cls(forward, _Slope(derivative, f"the derivative of activation {name!r}"), name)
 
     def __call__(self, x: ArrayLike) -> ArrayLike:
         """Return ``forward(x)``."""

@@ -421,7 +421,7 @@ def test_conversions_that_cannot_be_are_refused():
         from_sklearn(MLPClassifier())
     with pytest.raises(ValueError, match="to_sklearn: scikit-learn's nets have no normalization, got 'batch'"):
         MLPClassifier(normalization="batch", max_iter=1).fit(X, y).to_sklearn()
-    with pytest.raises(ValueError, match="to_sklearn: scikit-learn's activations are"):
+    with pytest.raises(ValueError, match="to_sklearn: scikit-learn's nets have one activation"):
         MLPClassifier(activation="gelu", max_iter=1).fit(X, y).to_sklearn()
 
 

@@ -21,6 +21,7 @@ from sklearn.utils.validation import (
     check_array,
     check_is_fitted,
     check_X_y,
+    has_fit_parameter,
     validate_data,
 )
 
@@ -32,7 +33,7 @@ from nncore._sparse import compressed
 from nncore.callbacks import Callback
 from nncore.optimizers.schedules import LearningRateSchedule
 from nncore.sklearn import _lbfgs
-from nncore.sklearn._columns import Columns
+from nncore.sklearn._columns import Columns, chosen_columns
 from nncore.sklearn._network import ACTIVATIONS, NORMALIZATIONS, Network, Shape, make_optimizer, ours
 from nncore.sklearn._protocol import CallbackSupport, teller
 from nncore.sklearn._training import Chosen, HeldOut, Order, Watch
@@ -81,10 +82,10 @@ class BaseNet(CallbackSupport, BaseEstimator):
         "embedding_size": [Interval(Integral, 1, None, closed="left")],
         "n_threads": [None, Interval(Integral, 1, None, closed="left")],
         "loss": [str, losses.Loss, tuple, callable],
-        "class_weight": [None, dict, StrOptions({"balanced"})],
+        "class_weight": [None, dict, list, StrOptions({"balanced"})],
         "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
         "activation": [NAMES, list, tuple, callable],
-        "output_activation": [None, NAMES, callable],
+        "output_activation": [None, NAMES, tuple, callable],
         "dropout": ["array-like", Interval(Real, 0, 1, closed="left")],
         "normalization": [None, StrOptions(set(NORMALIZATIONS))],
         "initial_coefs": [None, "array-like"],
@@ -98,6 +99,7 @@ class BaseNet(CallbackSupport, BaseEstimator):
     output_activation: Any = None
     dropout: Any = 0.0
     normalization: Any = None
+    class_weight: Any = None
     _takes_lists = False  # whether the inputs go into a dense layer, which takes only what is not 0
     _network: Any
 
@@ -181,6 +183,8 @@ class BaseNet(CallbackSupport, BaseEstimator):
     def _hidden(self) -> tuple[int, ...]:
         sizes = self.hidden_layer_sizes
         sizes = list(sizes) if hasattr(sizes, "__iter__") else [sizes]
+        if not all(isinstance(size, Integral) and not isinstance(size, bool) for size in sizes):
+            raise ValueError(f"hidden_layer_sizes must be integers, got {sizes}.")
         if any(size <= 0 for size in sizes):
             raise ValueError(f"hidden_layer_sizes must be > 0, got {sizes}.")
         return tuple(int(size) for size in sizes)
@@ -254,13 +258,14 @@ class BaseNet(CallbackSupport, BaseEstimator):
                 X, y, sample_weight = (None if part is None else _safe_indexing(part, rows)
                                        for part in (X, y, sample_weight))
                 rows = None
-        given = X
         numbers, categories, y = self._check_data(X, y, first)
-        weight = None if sample_weight is None else _check_sample_weight(sample_weight, numbers)
+        # A scorer sees what was checked, or names of columns.
+        given = numbers if categories is None and not hasattr(X, "iloc") else X
+        given_weight = None if sample_weight is None else _check_sample_weight(sample_weight, numbers)
         if rows is not None:
-            y, weight = y[rows], None if weight is None else weight[rows]
+            y, given_weight = y[rows], None if given_weight is None else given_weight[rows]
         encoded = self._encode(y, incremental)
-        weight = self._weigh(y, weight)
+        weight = self._weigh(y, given_weight)
         if weight is not None and not weight.any():
             raise ValueError("sample_weight must not be zero for all rows")
         self._random_state = check_random_state(self.random_state)
@@ -274,11 +279,10 @@ class BaseNet(CallbackSupport, BaseEstimator):
             targets = _spread(targets, rows, numbers.shape[0])
             weight = None if weight is None else _spread(weight, rows, numbers.shape[0])
         if self.solver == "lbfgs":
-            if eval_set is not None or self.early_stopping:
-                self._refuse_for_lbfgs(eval_set)
+            self._refuse_for_lbfgs(eval_set)
             self._fit_lbfgs(feeds, targets, weight, rows)
         else:
-            self._fit_epochs(given, y, feeds, encoded, targets, weight, rows, held_out, incremental)
+            self._fit_epochs(given, y, feeds, encoded, targets, weight, given_weight, rows, held_out, incremental)
         if not all(np.isfinite(array).all() for array in self._network.model.get_weights()):
             raise ValueError("Solver produced non-finite parameter weights. The input data may contain large values "
                              "and need to be preprocessed.")
@@ -286,14 +290,19 @@ class BaseNet(CallbackSupport, BaseEstimator):
     def _check_data(self, X: Any, y: Any, first: bool) -> tuple[Any, Any, Any]:
         """Return the columns of X that are numbers, those that are categories, or None, and y."""
         numeric = not is_classifier(self)
-        if self.categorical_features is None:
-            self._columns: Any = None
+        if first:
+            mask = None if self.categorical_features is None else chosen_columns(X, self.categorical_features)
+            self._columns: Any = None if mask is None or not mask.any() else Columns(X, mask)
+            self._columns_for = self.categorical_features
+        elif not _same(getattr(self, "_columns_for", None), self.categorical_features):
+            raise ValueError("warm_start and partial_fit go on with what was fitted, but categorical_features have "
+                             f"changed since: {self._columns_for!r}, now {self.categorical_features!r}")
+        if getattr(self, "_columns", None) is None:
+            self._columns = None
             X, y = validate_data(self, X, y, accept_sparse=["csr", "csc"], multi_output=True, y_numeric=numeric,
                                  dtype=DTYPES, reset=first)
             return X, None, _column(y)
         validate_data(self, X, reset=first, skip_check_array=True)
-        if first:
-            self._columns = Columns(X, self.categorical_features)
         numbers, categories = self._columns.split(X)
         numbers, y = check_X_y(numbers, y, multi_output=True, y_numeric=numeric, dtype=DTYPES, ensure_min_features=0,
                                estimator=self)
@@ -313,6 +322,8 @@ class BaseNet(CallbackSupport, BaseEstimator):
         if encoded.shape[1] != self._encoded_width:
             raise ValueError(f"eval_set has targets of {encoded.shape[1]} columns, but y has {self._encoded_width}")
         weight = _check_sample_weight(rest[0], numbers) if rest and rest[0] is not None else None
+        if weight is not None and not weight.any():
+            raise ValueError("eval_set: sample_weight must not be zero for all rows")
         return HeldOut(X, self._decode(encoded), self._feeds(numbers, categories),
                        self._targets(encoded, self._network.shape.dtype), weight)
 
@@ -326,6 +337,9 @@ class BaseNet(CallbackSupport, BaseEstimator):
         shape = self._shape(numbers.shape[1], cardinalities, self.n_outputs_, dtype)
         old = None if first or not self._has_weights() else self._current_or_none()
         network = old
+        if old is not None and old.shape != shape and _weights(old.shape) != _weights(shape):
+            raise ValueError("warm_start and partial_fit go on with the weights that were fitted, but parameters that "
+                             f"say which there are have changed since: {_difference(old.shape, shape)}")
         if network is None or network.shape != shape or not incremental:
             values = self._draw(shape) if first else None
             seed = int(self._random_state.randint(2**31 - 1)) if first and shape.draws else 0
@@ -334,13 +348,16 @@ class BaseNet(CallbackSupport, BaseEstimator):
                 network.take(*values)
             elif old is not None:
                 network.model.seed = old.model.seed
-                network.model.set_weights(old.model.get_weights())
+                network.model.set_weights([weight.astype(shape.dtype) for weight in old.model.get_weights()])
             else:
                 network.take(self.coefs_, self.intercepts_)
-        if self.solver != "lbfgs" and network.model.optimizer is None:
+        if self.solver != "lbfgs" and (network.model.optimizer is None or network.loss is not self.loss):
+            state = None if not incremental or old is None or old.model.optimizer is None else (
+                old.model.optimizer, old.model._training_state())
             network.model.compile(make_optimizer(self), self._make_loss())
-            if incremental and old not in (None, network) and _alike(old, network):
-                network.model._set_training_state(old.model._training_state())
+            network.loss = self.loss
+            if state is not None and _alike(state[0], network.model.optimizer):
+                network.model._set_training_state(state[1])
         self._optimizer = network.model.optimizer
         self._show(network)
 
@@ -359,9 +376,14 @@ class BaseNet(CallbackSupport, BaseEstimator):
 
     # ------------------------------------------------------------------ solvers
     def _refuse_for_lbfgs(self, eval_set: Any) -> None:
-        """Say that the full-batch solver takes no validation data; scikit-learn's ignores early stopping."""
-        if eval_set is not None:
-            raise ValueError("eval_set is for solvers that go epoch by epoch, not for solver='lbfgs'")
+        """Say what of ours the full-batch solver has no use for; scikit-learn's own parameters it ignores."""
+        unused = {"callbacks": self.callbacks, "progress_bar": self.progress_bar, "eval_set": eval_set,
+                  **{name: getattr(self, name) for name in ("clipnorm", "clipvalue", "global_clipnorm")}}
+        if isinstance(self.learning_rate, LearningRateSchedule):
+            unused["learning_rate"] = self.learning_rate
+        for name, value in unused.items():
+            if value is not None and value is not False:
+                raise ValueError(f"{name} is for solvers that go epoch by epoch, not for solver='lbfgs'")
 
     def _fit_lbfgs(self, feeds: Any, targets: Any, weight: Any, rows: NDArray[np.int64] | None) -> None:
         """Minimize the loss of all rows at once."""
@@ -380,18 +402,19 @@ class BaseNet(CallbackSupport, BaseEstimator):
             self._best_weights = self._network.model.get_weights() if self.early_stopping else None
         if validates and self.validation_scores_ is None:
             self.validation_scores_, self.validation_loss_curve_, self.best_validation_score_ = [], [], -np.inf
-        if self.early_stopping and self._best_weights is None:
+        if self.early_stopping and getattr(self, "_best_weights", None) is None:
             self._best_weights = self._network.model.get_weights()
         if not self.early_stopping and self.best_loss_ is None:
             self.best_loss_ = np.inf
 
     def _fit_epochs(self, X: Any, y: Any, feeds: Any, encoded: NDArray[Any], targets: Any, weight: Any,
-                    rows: NDArray[np.int64] | None, held_out: HeldOut | None, incremental: bool) -> None:
+                    given_weight: Any, rows: NDArray[np.int64] | None, held_out: HeldOut | None,
+                    incremental: bool) -> None:
         """Train epoch by epoch."""
         network = self._network
         self._begin_curves(self.t_ == 0, self.early_stopping or held_out is not None)
         if self.early_stopping and held_out is None:
-            rows, held_out = self._hold_out(X, feeds, encoded, targets, weight, rows)
+            rows, held_out = self._hold_out(X, feeds, encoded, targets, given_weight, rows)
         count = len(encoded) if rows is None else len(rows)
         order: Any = False
         if self.shuffle or rows is not None:
@@ -408,24 +431,30 @@ class BaseNet(CallbackSupport, BaseEstimator):
         except KeyboardInterrupt:
             warnings.warn("Training interrupted by user.", stacklevel=2)
         if self.early_stopping and not incremental:
-            network.model.set_weights(self._best_weights)
+            if self.best_validation_score_ == -np.inf:
+                warnings.warn("The validation score was never a number: the weights are those of the last epoch.",
+                              stacklevel=2)
+            else:
+                network.model.set_weights(self._best_weights)
         if told:
             told[1]()
 
     def _hold_out(self, X: Any, feeds: Any, encoded: NDArray[Any], targets: Any, weight: Any,
                   rows: NDArray[np.int64] | None) -> tuple[NDArray[np.int64], HeldOut]:
-        """Return the rows to train on, and the others."""
+        """Return the rows to train on, and the others, which weigh what `fit` was given."""
         stratify = encoded if is_classifier(self) and self.n_outputs_ == 1 else None
         train, rest = train_test_split(np.arange(len(encoded)), random_state=self._random_state,
                                        test_size=self.validation_fraction, stratify=stratify)
         if len(rest) < 2:
             raise ValueError("The validation set is too small. Increase 'validation_fraction' or the size of your "
                              "dataset.")
-        labels = self._decode(encoded[rest])
+        labels, weight = self._decode(encoded[rest]), None if weight is None else weight[rest]
+        if weight is not None and not weight.any():
+            weight = None  # rows that all weigh nothing are scored as if there were no weights
         if rows is not None:
             train, rest = rows[train], rows[rest]
         return train, HeldOut(X if self.scoring is None else _safe_indexing(X, rest), labels, _rows(feeds, rest),
-                              targets[rest], None if weight is None else weight[rest])
+                              targets[rest], weight)
 
     def _batch_size(self, rows: int) -> int:
         if self.batch_size == "auto":
@@ -440,9 +469,10 @@ class BaseNet(CallbackSupport, BaseEstimator):
         if self.scoring is None:
             return self._score_outputs
         scorer = check_scoring(self, self.scoring)
+        weighs = has_fit_parameter(getattr(scorer, "_score_func", scorer), "sample_weight")
 
         def score(held_out: HeldOut) -> float:
-            keywords = {} if held_out.weight is None else {"sample_weight": held_out.weight}
+            keywords = {"sample_weight": held_out.weight} if weighs and held_out.weight is not None else {}
             return float(scorer(self, held_out.X, held_out.y, **keywords))
 
         return score
@@ -454,7 +484,7 @@ class BaseNet(CallbackSupport, BaseEstimator):
         network = self._current()
         dtype = network.shape.dtype
         if (type(X) is np.ndarray and X.ndim == 2 and X.dtype == dtype and X.flags.c_contiguous
-                and self._columns is None and X.shape[1] == self.n_features_in_ and len(X)
+                and vars(self).get("_columns") is None and X.shape[1] == network.shape.n_features and len(X)
                 and "feature_names_in_" not in vars(self) and core.all_finite(X.reshape(-1))):
             found: NDArray[Any] = network.model(X) if len(X) <= FEW_ROWS else self._predicted(network, X)
             return found
@@ -462,7 +492,7 @@ class BaseNet(CallbackSupport, BaseEstimator):
 
     def _checked(self, X: Any) -> Any:
         """Return X as the model takes it."""
-        if self._columns is None:
+        if vars(self).get("_columns") is None:
             X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
             return self._feeds(X, None)
         validate_data(self, X, reset=False, skip_check_array=True)
@@ -491,6 +521,23 @@ def _spread(values: NDArray[Any], rows: NDArray[np.int64], count: int) -> NDArra
 
 
 def _alike(one: Any, other: Any) -> bool:
-    """Return whether the optimizers of two networks keep the same state."""
-    a, b = one.model.optimizer, other.model.optimizer
-    return type(a) is type(b) and bool(a.slots == b.slots)
+    """Return whether two optimizers keep the same state."""
+    return type(one) is type(other) and bool(one.slots == other.slots)
+
+
+def _same(one: Any, other: Any) -> bool:
+    return one is other or (type(one) is type(other) and np.array_equal(one, other))
+
+
+def _weights(shape: Shape) -> tuple[Any, ...]:
+    """Return what the number and the shapes of a network's weights depend on."""
+    return (shape.n_features, shape.cardinalities, shape.width, shape.hidden, shape.normalization, shape.outputs,
+            type(shape))
+
+
+def _difference(one: Shape, other: Shape) -> str:
+    """Return which of a network's sizes were something else."""
+    names = {"hidden": "hidden_layer_sizes", "outputs": "outputs, of loss and targets",
+             "cardinalities": "categories of categorical_features"}
+    return ", ".join(f"{names.get(name, name)} ({value!r}, now {vars(other)[name]!r})"
+                     for name, value in vars(one).items() if value != vars(other)[name])

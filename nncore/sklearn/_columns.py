@@ -6,12 +6,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.preprocessing import OrdinalEncoder
 from sklearn.utils.validation import _get_feature_names
 
 from nncore.sklearn._network import first_of_each
 
-__all__ = ["Columns"]
+__all__ = ["Columns", "chosen_columns"]
 
 
 class Columns:
@@ -21,38 +20,86 @@ class Columns:
     ----------
     X : array_like or DataFrame, shape (samples, features)
         The training data.
-    chosen : array_like or "from_dtype"
-        Positions or names of the columns of categories, a mask of them, or those whose dtype in a DataFrame is
-        "category", object or string.
+    mask : ndarray of bool, shape (features,)
+        Which columns are categories.
 
     Attributes
     ----------
     cardinalities : tuple of int
-        Of each such column the number of its categories, and one for all that `fit` did not see.
+        Of each such column the number of its categories, and one more for all that `fit` did not see, the first. What
+        is missing (None, nan, pandas' NA) is a category, the last, where `fit` saw some.
     """
 
-    def __init__(self, X: Any, chosen: Any) -> None:
-        self.mask = _mask(X, chosen)
-        self.encoder = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1, encoded_missing_value=-1,
-                                      dtype=np.float64)
-        self.encoder.fit(_take(X, self.mask))
-        counts = [sum(1 for value in found if value == value and value is not None)
-                  for found in self.encoder.categories_]
-        self.cardinalities = tuple(1 + count for count in counts)
+    def __init__(self, X: Any, mask: NDArray[np.bool_]) -> None:
+        self.mask = mask
+        self.codes: list[dict[Any, int]] = []
+        counts = []
+        for number in np.flatnonzero(mask).tolist():
+            values, missing = _column(X, number)
+            try:
+                found = np.unique(values).tolist()
+            except TypeError as error:
+                raise TypeError(f"categorical_features: column {_name(X, number)} of X holds values that cannot be "
+                                f"sorted, such as strings beside numbers: {error}") from error
+            self.codes.append({value: code for code, value in enumerate(found, 1)})
+            if missing.any():
+                self.codes[-1][None] = len(found) + 1
+            counts.append(1 + len(self.codes[-1]))
+        self.cardinalities = tuple(counts)
         self._first = first_of_each(self.cardinalities)
 
     def split(self, X: Any) -> tuple[Any, NDArray[np.int64]]:
         """Return the columns of numbers, as they came, and the rows of the table for the others."""
-        codes = self.encoder.transform(_take(X, self.mask))
-        return _take(X, ~self.mask), np.ascontiguousarray(codes + 1, np.int64) + self._first
+        rows = np.zeros((len(X), len(self.codes)), np.int64)
+        for place, (number, codes) in enumerate(zip(np.flatnonzero(self.mask).tolist(), self.codes, strict=True)):
+            values, missing = _column(X, number)
+            present = rows[:, place][~missing]
+            try:
+                found, where = np.unique(values, return_inverse=True)
+                present[:] = np.array([codes.get(value, 0) for value in found.tolist()], np.int64)[where]
+            except TypeError:  # some that cannot be sorted: `fit` has not seen them
+                present[:] = [codes.get(value, 0) for value in values.tolist()]
+            rows[~missing, place] = present
+            rows[missing, place] = codes.get(None, 0)
+        if self.mask.all():
+            return np.zeros((len(rows), 0)), rows + self._first
+        return X.loc[:, ~self.mask] if hasattr(X, "loc") else np.asarray(X)[:, ~self.mask], rows + self._first
 
 
-def _take(X: Any, mask: NDArray[np.bool_]) -> Any:
-    return X.loc[:, mask] if hasattr(X, "loc") else np.asarray(X)[:, mask]
+def _column(X: Any, number: int) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+    """Return what is there of a column, and which rows are missing."""
+    column = np.asarray(X.iloc[:, number] if hasattr(X, "iloc") else np.asarray(X)[:, number])
+    if column.dtype.kind == "O":
+        missing = np.fromiter(map(_is_missing, column), np.bool_, len(column))
+    else:
+        missing = column != column
+    return column[~missing], missing
 
 
-def _mask(X: Any, chosen: Any) -> NDArray[np.bool_]:
-    """Return which columns hold categories."""
+def _is_missing(value: Any) -> bool:
+    try:
+        return value is None or bool(value != value)
+    except (TypeError, ValueError):  # pandas' NA says neither
+        return True
+
+
+def _name(X: Any, number: int) -> str:
+    return repr(X.columns[number]) if hasattr(X, "columns") else str(number)
+
+
+def chosen_columns(X: Any, chosen: Any) -> NDArray[np.bool_]:
+    """Return which columns hold categories.
+
+    Parameters
+    ----------
+    X : array_like or DataFrame, shape (samples, features)
+        The training data.
+    chosen : array_like or "from_dtype"
+        Positions or names of the columns of categories, a mask of them, or those whose dtype in a DataFrame is
+        "category", object or string.
+    """
+    if hasattr(X, "tocsr"):
+        raise TypeError("categorical_features needs a dense X or a DataFrame, got a sparse matrix")
     if not hasattr(X, "loc"):
         X = np.asarray(X)
     if getattr(X, "ndim", 0) != 2:

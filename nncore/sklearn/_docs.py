@@ -77,7 +77,7 @@ COMMON = """l1 : float, default=0.0
     categorical_features : array-like or "from_dtype", default=None
         Positions, names or a mask of columns of categories, strings or numbers, which each become a trained vector;
         "from_dtype" takes a DataFrame's columns of categories, objects and strings. Categories that `fit` did not see
-        stand for zeros.
+        stand for zeros; what is missing is a category of its own where `fit` saw some.
     n_threads : int, default=None
         The most threads that this estimator takes; by default nncore's. It changes no bit."""
 
@@ -99,7 +99,8 @@ FACTORS = """intercept_ : ndarray of shape (n_outputs,)
         Their vectors.
     category_coef_, category_factors_ : list of ndarray
         The same of each column of categories, (n_outputs, 1 + n_categories) and (n_outputs, 1 + n_categories,
-        n_factors): first what was never seen, and then categories in the order of their values."""
+        n_factors): first what was never seen, then categories in the order of their values, last what is missing, if
+        any was."""
 
 FITTED = """n_features_in_, feature_names_in_
         Columns of X.

@@ -16,6 +16,8 @@ from nncore.program import Program
 from nncore.sklearn._base import BaseNet
 from nncore.sklearn._docs import documented
 from nncore.sklearn._network import (
+    MEAN_AND_VARIANCE,
+    MeanAndVariance,
     Network,
     PlainDense,
     Shape,
@@ -146,7 +148,11 @@ class FMNetwork(Network):
             self.dense.append(PlainDense(shape.outputs, use_bias=False, kernel_regularizer=shape.penalty,
                                          dtype=shape.dtype))
             terms.append(self.dense[-1](x))
-        y = layers.Activation(shape.out_activation, dtype=shape.dtype)(layers.Add(dtype=shape.dtype)(terms))
+        y = layers.Add(dtype=shape.dtype)(terms)
+        if shape.out_activation == MEAN_AND_VARIANCE:
+            y = MeanAndVariance(dtype=shape.dtype)(y)
+        else:
+            y = layers.Activation(shape.out_activation, dtype=shape.dtype)(y)
         super().__init__(shape, nn.Model([x for x in (numbers, ids) if x is not None], y, seed=seed))
         forget_unseen(shape, self.category_linear, *self.tables)
 

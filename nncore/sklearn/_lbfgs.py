@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import scipy.optimize
 from numpy.typing import NDArray
-from sklearn.utils.optimize import _check_optimize_result
 
 from nncore import gradients, losses
 from nncore.program import Program
+from nncore.sklearn._training import warn_of_convergence
 from nncore.variables import Variable, arrange
 
 __all__ = ["Objective", "minimize"]
@@ -93,6 +93,8 @@ class Objective:
 
     def __call__(self, vector: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         """Return the loss at these weights, and its gradient."""
+        if self.network.model.stop_training:  # Ctrl-C, while many are fitted
+            raise KeyboardInterrupt
         self.unpack(vector)
         whole = self.rows // ROWS * ROWS if self.rows > ROWS else 0
         loss, gradient = 0.0, np.zeros(len(vector))
@@ -119,9 +121,12 @@ def minimize(objective: Objective, tol: float, max_iter: int, max_fun: int, verb
     shown = {"iprint": 1 if verbose is True or verbose >= 1 else -1} if _PRINTS else {}
     found = scipy.optimize.minimize(objective, start, method="L-BFGS-B", jac=True,
                                     options={"maxfun": max_fun, "maxiter": max_iter, "gtol": tol, **shown})
-    iterations: int = _check_optimize_result("lbfgs", found, max_iter)
     objective.unpack(found.x)
-    return iterations, found.fun
+    iterations = min(int(found.nit), max_iter)
+    if found.status != 0:
+        warn_of_convergence(f"lbfgs failed to converge after {iterations} iteration(s) (status={found.status}): "
+                            f"{found.message}. Increase max_iter, or scale the data.")
+    return iterations, np.float64(found.fun)
 
 
 _PRINTS = tuple(int(part) for part in scipy.__version__.split(".")[:2]) < (1, 15)  # later ones print nothing

@@ -13,6 +13,7 @@ from sklearn.utils.validation import _num_samples
 
 import nncore as nn
 from nncore import _checks
+from nncore.callbacks import Callback
 from nncore.sklearn._training import Chosen
 
 __all__ = ["fit_many"]
@@ -33,9 +34,9 @@ def fit_many(estimators: Sequence[Any], X: Any, y: Any, sample_weight: Any = Non
         As of `fit`, for all. X is not copied if it is C-contiguous and float32 or float64.
     rows : sequence of array-like of int, default=None
         The rows that each is fitted on, as folds and bags have it: numbers, some perhaps several times, or a mask.
-        X is not copied for them, but where there are `categorical_features`.
+        X is not copied for them, but where there are `categorical_features`; and as a whole it must be finite.
     n_jobs : int, default=None
-        The most threads; by default as many as there are processors.
+        The most threads; by default as many as there are processors; as joblib counts, -2 means all but one.
 
     Returns
     -------
@@ -45,7 +46,8 @@ def fit_many(estimators: Sequence[Any], X: Any, y: Any, sample_weight: Any = Non
     Raises
     ------
     Exception
-        The first of what a fit raised, once all fits under way have ended. Ctrl-C ends all after their epochs.
+        The first of what a fit raised, once those under way have ended; others are not begun. Ctrl-C ends all after
+        their epochs, or iterations.
 
     Examples
     --------
@@ -64,7 +66,13 @@ def fit_many(estimators: Sequence[Any], X: Any, y: Any, sample_weight: Any = Non
         raise ValueError(f"{where}: estimators must be different objects, got one of them twice")
     if rows is not None:
         chosen = [_rows(number, each, _num_samples(X)) for number, each in enumerate(rows)]
-    most = len(os.sched_getaffinity(0)) if n_jobs is None else _checks.positive_int(n_jobs, where, "n_jobs")
+    for estimator in estimators:
+        if not hasattr(estimator, "_fit_checked"):
+            raise TypeError(f"{where}: estimators must be of nncore.sklearn, got {type(estimator).__name__}")
+    owned = [callback for estimator in estimators for callback in _callbacks(estimator)]
+    if len(set(map(id, owned))) < len(owned):
+        raise ValueError(f"{where}: a callback keeps notes of one run: give each estimator callbacks of its own")
+    most = _threads(n_jobs)
 
     def fit(number: int) -> Any:
         with nn.limit_threads(1):
@@ -75,18 +83,33 @@ def fit_many(estimators: Sequence[Any], X: Any, y: Any, sample_weight: Any = Non
         running = [pool.submit(fit, number) for number in range(len(estimators))]
         try:
             return [future.result() for future in running]
-        except BaseException:
+        except BaseException as error:
             for future in running:
                 future.cancel()
-            for estimator in estimators:
+            for estimator in estimators if isinstance(error, KeyboardInterrupt) else ():
                 if hasattr(estimator, "_network"):
                     estimator._network.model.stop_training = True
             raise
 
 
+def _callbacks(estimator: Any) -> list[Any]:
+    return [estimator.callbacks] if isinstance(estimator.callbacks, Callback) else list(estimator.callbacks or ())
+
+
+def _threads(n_jobs: Any) -> int:
+    """Return how many threads there may be; as joblib counts, -1 means all processors, -2 all but one."""
+    processors = len(os.sched_getaffinity(0))
+    if n_jobs is None:
+        return processors
+    wanted = _checks.integer(n_jobs, "fit_many", "n_jobs", low=-processors, high=2**31 - 1)
+    if not wanted:
+        raise ValueError("fit_many: n_jobs must not be 0")
+    return wanted if wanted > 0 else processors + 1 + wanted
+
+
 def _rows(number: int, rows: Any, count: int) -> NDArray[np.int64]:
     """Return numbers of rows, for numbers or a mask."""
-    found = np.asarray(rows)
+    found = np.arange(count)[rows] if isinstance(rows, slice) else np.asarray(rows)
     where = f"fit_many: rows[{number}]"
     if found.ndim != 1 or found.dtype.kind not in "iub" or not found.size:
         raise ValueError(f"{where} must be a list of row numbers or a mask, got {found.dtype} of shape {found.shape}")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from nncore.sklearn._base import BaseNet
@@ -16,6 +18,13 @@ from nncore.sklearn._network import MLPNetwork, Shape, ours
 from nncore.sklearn._tasks import Classifier, Regressor
 
 __all__ = ["MLPClassifier", "MLPRegressor"]
+
+
+def _has_hidden_layers(estimator: Any) -> bool:
+    """Return whether there is a hidden layer whose outputs `transform` returns."""
+    if len(estimator._hidden()) == 0:
+        raise AttributeError("transform returns the outputs of the last hidden layer, but there is no hidden layer")
+    return True
 
 
 class BaseMLP(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseNet):
@@ -48,6 +57,8 @@ class BaseMLP(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseNet):
             given = getattr(self, name)
             if given is None:
                 continue
+            if not all(np.isrealobj(array) and np.isfinite(np.asarray(array, float)).all() for array in given):
+                raise ValueError(f"{name} must be finite real numbers")
             if [np.shape(array) for array in given] != [array.shape for array in own]:
                 raise ValueError(f"{name} must have the shapes {[array.shape for array in own]}, got "
                                  f"{[np.shape(array) for array in given]}")
@@ -62,25 +73,53 @@ class BaseMLP(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseNet):
         return np.dtype(np.result_type(self.coefs_[0], np.float32)).name
 
     def _show(self, network: Any) -> None:
-        """Set `coefs_` and `intercepts_`."""
+        """Set `coefs_` and `intercepts_`, and note what activations the network was made for."""
         self.coefs_, self.intercepts_ = network.views
+        network.activations, network.out_activation = self.activation, self.out_activation_
 
     def _current(self) -> Any:
-        """Return the network, with the arrays that somebody put into `coefs_` and `intercepts_`."""
-        network: Any = self._network
+        """Return the network, made anew where somebody changed what it is made of: `coefs_` or activations."""
+        network: Any = vars(self).get("_network")
+        if network is None or network.activations is not self.activation or (
+                network.out_activation is not self.out_activation_) or not network.shows(self.coefs_, self.intercepts_):
+            network = self._network = self._renewed(network)
+            self._show(network)
+        return network
+
+    def _renewed(self, old: Any) -> Any:
+        """Return a network with the arrays and activations that the attributes hold; the old one where it will do."""
+        hidden = tuple(len(bias) for bias in self.intercepts_[:-1])
+        names = tuple(map(ours, self._per_layer("activation", len(hidden))))
+        changed = {"hidden": hidden, "activations": names, "out_activation": ours(self.out_activation_),
+                   "outputs": len(self.intercepts_[-1]), "dropout": (0.0,) * len(hidden)}
+        if old is None:
+            shape = Shape(
+                n_features=len(self.coefs_[0]), cardinalities=(), embedding_size=self.embedding_size,
+                normalization=None, dtype=self._fitted_dtype(), l1=self.l1, l2=self.alpha, **changed)
+        else:
+            shape = old.shape
+            if hidden == shape.hidden:
+                changed["dropout"] = shape.dropout
+            elif shape.normalization is not None:
+                raise ValueError(f"coefs_ have hidden layers of {hidden} units, but what normalizes them has "
+                                 f"{shape.hidden}")
+            changed["n_features"] = len(self.coefs_[0]) - (shape.width - shape.n_features)
+            shape = dataclasses.replace(shape, **changed)
+        network: Any = old
+        if old is None or shape != old.shape:
+            network = self._make_network(shape, 0 if old is None else old.model.seed)
+            if old is not None and (shape.cardinalities or shape.normalization):
+                network.model.set_weights(old.model.get_weights())
+        network.activations, network.out_activation = self.activation, self.out_activation_
         if not network.shows(self.coefs_, self.intercepts_):
             network.take(self.coefs_, self.intercepts_)
-            self._show(network)
         return network
 
     def _begin_with(self, coefs: list[NDArray[Any]], intercepts: list[NDArray[Any]]) -> None:
         """Take weights from elsewhere as those of a fit."""
         self.coefs_, self.intercepts_ = coefs, intercepts
-        self._columns, self._encoded_width = None, coefs[-1].shape[1]
-        shape = self._shape(len(coefs[0]), (), self.n_outputs_, self._fitted_dtype())
-        self._network = self._make_network(shape, 0)
-        self._network.take(coefs, intercepts)
-        self._show(self._network)
+        self._columns, self._columns_for, self._encoded_width = None, None, coefs[-1].shape[1]
+        self._current()
 
     def to_sklearn(self) -> Any:
         """Return scikit-learn's estimator with these parameters and weights, whose predictions are equal.
@@ -99,6 +138,7 @@ class BaseMLP(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseNet):
         return to_sklearn(self)
 
     # ------------------------------------------------------------------ rows
+    @available_if(_has_hidden_layers)
     def transform(self, X: Any) -> NDArray[Any]:
         """Return the outputs of the last hidden layer.
 
@@ -113,8 +153,6 @@ class BaseMLP(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseNet):
         """
         check_is_fitted(self)
         network = self._current()
-        if network.last_hidden is None:
-            raise ValueError("transform returns the outputs of the last hidden layer, but there is no hidden layer")
         feeds = self._checked(X)
         with self._threads():
             found: NDArray[Any] = network.hidden_model().predict(feeds)
@@ -122,7 +160,23 @@ class BaseMLP(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseNet):
 
     @property
     def _n_features_out(self) -> int:
-        return self._hidden()[-1]
+        return int(self.coefs_[-1].shape[0])
+
+    @available_if(_has_hidden_layers)
+    def get_feature_names_out(self, input_features: Any = None) -> NDArray[Any]:
+        """Return names for the columns of `transform`: the class's with a number behind it.
+
+        Parameters
+        ----------
+        input_features : ignored
+
+        Returns
+        -------
+        ndarray of str
+        """
+        check_is_fitted(self)
+        names: NDArray[Any] = super().get_feature_names_out(input_features)
+        return names
 
     def __sklearn_tags__(self) -> Any:
         """Return scikit-learn's tags."""
@@ -143,8 +197,10 @@ class MLPClassifier(Classifier, BaseMLP):
     {hidden}
     {solver}
     loss : str or Loss, default="log_loss"
-        "log_loss", or any of `nncore.losses` by name or object, weighted and reduced as in Keras: "hinge" and
-        "squared_hinge" see targets of -1 and 1, losses of class ids those, all others zeros and ones.
+        "log_loss", or any of `nncore.losses`: a name means its weighted mean, an object is taken as it was made.
+        "hinge" and "squared_hinge" see targets of -1 and 1, losses of class ids those, all others zeros and ones.
+        Losses of margins have the output "identity" and `decision_function` in place of probabilities; those of
+        distributions, as "kl_divergence", two outputs for two classes.
     class_weight : dict, "balanced" or None, default=None
         The weight of each class, which multiplies those of its rows, as in scikit-learn's other classifiers.
     {output}
@@ -194,8 +250,8 @@ class MLPRegressor(Regressor, BaseMLP):
     ----------
     loss : str or Loss, default="squared_error"
         "squared_error", "poisson" (half the Poisson deviance of an exponential output), or any of `nncore.losses` by
-        name or object, weighted and reduced as in Keras. With `QuantileLoss` of several quantiles, `predict` returns
-        a column for each; with `GaussianNLLLoss`, means and then variances.
+        name (its weighted mean) or object (as it was made). With `QuantileLoss` of several quantiles, `predict`
+        returns a column for each; with `GaussianNLLLoss`, means and then variances, whose output is a softplus.
     {hidden}
     {solver}
     {output}

@@ -10,13 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 import nncore as nn
-from nncore import layers, optimizers, regularizers
+from nncore import activations, layers, optimizers, regularizers
 from nncore.optimizers import schedules
+from nncore.program import Program
 
-__all__ = ["ACTIVATIONS", "NORMALIZATIONS", "MLPNetwork", "Network", "PlainDense", "Shape", "first_of_each",
-           "forget_unseen", "hidden_layers", "join", "make_inputs", "make_optimizer", "ours", "penalty"]
+__all__ = ["ACTIVATIONS", "MEAN_AND_VARIANCE", "NORMALIZATIONS", "MLPNetwork", "MeanAndVariance", "Network",
+           "PlainDense", "Shape", "first_of_each", "forget_unseen", "hidden_layers", "join", "make_inputs",
+           "make_optimizer", "ours", "penalty"]
 
 ACTIVATIONS = {"identity": "linear", "logistic": "sigmoid", "exp": "exponential"}  # scikit-learn's names of ours
+MEAN_AND_VARIANCE = "mean_and_variance"  # the output of a Gaussian likelihood
 NORMALIZATIONS = {"batch": layers.BatchNormalization, "layer": layers.LayerNormalization,
                   "rms": layers.RMSNormalization}
 
@@ -27,6 +30,24 @@ class PlainDense(layers.Dense):
     def add_weight(self, *args: Any, panels: bool = False, **keywords: Any) -> Any:
         """Append a weight that is not kept in panels."""
         return super().add_weight(*args, panels=False, **keywords)
+
+
+class MeanAndVariance(layers.Layer):
+    """What a Gaussian likelihood takes: means as they are, and behind them softplus of the others: rows (B, 2 C)."""
+
+    def emit(self, program: Program, x: Any) -> int:
+        """Append softplus, and the choice of halves: a product with 1, and one with 0, change no bit of a number."""
+        width = program.buffers[x].row_size
+        first = np.arange(width) < width // 2
+        positive = activations.emit(program, "softplus", x)
+        parts = []
+        for part, chosen in ((x, first), (positive, ~first)):
+            parts.append(program.rows(width))
+            chooser = program.constant(np.diag(chosen.astype(program.dtype)))
+            program.emit("dense_forward", (part, chooser, None), (parts[-1],))
+        y: int = program.rows(width)
+        program.emit("add_forward", tuple(parts), (y,))
+        return y
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -111,6 +132,9 @@ class Network:
 
     def __init__(self, shape: Shape, model: Any) -> None:
         self.shape, self.model = shape, model
+        self.loss: Any = None  # the estimator's parameters that the model was compiled and made for
+        self.activations: Any = None
+        self.out_activation: Any = None
 
     def take(self, *weights: Any) -> None:
         """Set the weights that training begins with."""
@@ -151,10 +175,12 @@ class MLPNetwork(Network):
         self._hidden_model: Any = None
         x = join(shape, numbers, [table(ids) for table in tables])
         x, self.last_hidden = hidden_layers(shape, x, self.dense)
-        last = PlainDense(shape.outputs, shape.out_activation, kernel_regularizer=shape.penalty,
-                          kernel_initializer="zeros", dtype=shape.dtype)
-        self.dense.append(last)
-        super().__init__(shape, nn.Model(self._inputs, last(x), seed=seed))
+        activation = None if shape.out_activation == MEAN_AND_VARIANCE else shape.out_activation
+        self.dense.append(PlainDense(shape.outputs, activation, kernel_regularizer=shape.penalty,
+                                     kernel_initializer="zeros", dtype=shape.dtype))
+        x = self.dense[-1](x)
+        y = x if activation is not None else MeanAndVariance(dtype=shape.dtype)(x)
+        super().__init__(shape, nn.Model(self._inputs, y, seed=seed))
         forget_unseen(shape, *tables)
 
     @property
@@ -241,6 +267,8 @@ def make_optimizer(estimator: Any) -> optimizers.Optimizer:
     if isinstance(solver, optimizers.Optimizer):
         if any(value is not None for value in clip.values()):
             raise ValueError(f"{', '.join(clips)} are arguments of the optimizer that is given as solver")
+        if isinstance(estimator.learning_rate, schedules.LearningRateSchedule):
+            raise ValueError("learning_rate is an argument of the optimizer that is given as solver")
         return optimizers.get(optimizers.serialize(solver))  # a run's own: it keeps a state
     rate = estimator.learning_rate
     if not isinstance(rate, schedules.LearningRateSchedule):

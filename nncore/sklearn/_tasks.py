@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Self
 
 import numpy as np
+import scipy.sparse
 from numpy.typing import NDArray
 from sklearn.base import ClassifierMixin, RegressorMixin, _fit_context
 from sklearn.metrics import r2_score
@@ -16,11 +17,15 @@ from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_targ
 from nncore import losses
 from nncore.sklearn._base import BaseNet
 from nncore.sklearn._losses import BinaryLogLoss, HalfPoissonDeviance, HalfSquaredError, LogLoss
+from nncore.sklearn._network import MEAN_AND_VARIANCE
 from nncore.sklearn._protocol import with_callbacks
 from nncore.sklearn._training import HeldOut
 
 __all__ = ["Classifier", "Regressor"]
 
+DISTRIBUTIONS = (losses.CategoricalCrossentropy, losses.SparseCategoricalCrossentropy,
+                 losses.CategoricalFocalCrossentropy, losses.KLDivergence)  # which compare those over all classes
+MARGINS = (losses.Hinge, losses.SquaredHinge, losses.CategoricalHinge, losses.PerceptronLoss)  # of scores
 PROBABILITIES = ("softmax", "logistic", "sigmoid")  # output activations whose outputs are probabilities
 
 
@@ -28,6 +33,21 @@ def _stochastic(estimator: Any) -> bool:
     """Return whether `partial_fit` exists, as scikit-learn asks."""
     if estimator.solver == "lbfgs":
         raise AttributeError("partial_fit is only available for stochastic optimizers. lbfgs is not stochastic.")
+    return True
+
+
+def _gives_scores(estimator: Any) -> bool:
+    """Return whether outputs are no probabilities, whose threshold is 0."""
+    if estimator.output_activation is None:
+        return isinstance(_named_loss(estimator.loss), MARGINS)
+    return not (isinstance(estimator.output_activation, str) and estimator.output_activation in PROBABILITIES)
+
+
+def _gives_probabilities(estimator: Any) -> bool:
+    """Return whether outputs are probabilities, or say why not."""
+    if _gives_scores(estimator):
+        raise AttributeError(f"loss={estimator.loss!r} with output_activation={estimator.output_activation!r} gives no "
+                             "probabilities")
     return True
 
 
@@ -78,6 +98,8 @@ class Classifier(ClassifierMixin, BaseNet):
 
     def _begin(self, y: Any, classes: Any) -> None:
         """Set `classes_` in the first `partial_fit`; check that later ones name the same."""
+        if self.class_weight == "balanced":
+            raise ValueError("class_weight='balanced' is unknown before all rows are: give partial_fit a dict")
         if _check_partial_fit_first_call(self, classes):
             self._label_binarizer = LabelBinarizer()
             self._label_binarizer.fit(y if type_of_target(y).startswith("multilabel") else classes)
@@ -111,7 +133,16 @@ class Classifier(ClassifierMixin, BaseNet):
         return np.eye(len(classes), dtype=np.bool_)[np.searchsorted(classes, y)]
 
     def _out_activation(self) -> str:
-        return "softmax" if self._label_binarizer.y_type_ == "multiclass" else "logistic"
+        if isinstance(_named_loss(self.loss), MARGINS):
+            return "identity"
+        return "softmax" if self.n_outputs_ > 1 and not self._multilabel() else "logistic"
+
+    def _width(self, encoded: NDArray[Any]) -> int:
+        """Return the number of outputs: of two classes one, but two where outputs are a distribution over them."""
+        if self._label_binarizer.y_type_ == "binary" and (
+                self.output_activation == "softmax" or isinstance(_named_loss(self.loss), DISTRIBUTIONS)):
+            return 2
+        return encoded.shape[1]
 
     def _multilabel(self) -> bool:
         return self._label_binarizer.y_type_.startswith("multilabel")
@@ -126,6 +157,8 @@ class Classifier(ClassifierMixin, BaseNet):
 
     def _targets(self, encoded: NDArray[Any], dtype: str) -> NDArray[Any]:
         """Return targets as the loss takes them."""
+        if self.n_outputs_ > encoded.shape[1]:  # of two classes
+            encoded = np.hstack([~encoded, encoded])
         if self._make_loss().target_kind == "ids":
             return encoded.argmax(axis=1)
         return encoded.astype(dtype)
@@ -138,22 +171,33 @@ class Classifier(ClassifierMixin, BaseNet):
         """Return the rows' weights times those of their classes."""
         if self.class_weight is None:
             return weight
-        found = compute_sample_weight(self.class_weight, y)
+        if isinstance(self.class_weight, str) and weight is not None and y.ndim == 1:  # a weight is a repetition
+            codes = np.searchsorted(self.classes_, y)
+            of_class = np.bincount(codes, weights=weight, minlength=len(self.classes_))
+            with np.errstate(divide="ignore", invalid="ignore"):
+                found = (weight.sum() / (np.count_nonzero(of_class) * of_class))[codes]
+            found[weight == 0] = 0
+        else:
+            found = compute_sample_weight(self.class_weight, y)
+        if (found < 0).any():
+            raise ValueError(f"class_weight must not be negative, got {self.class_weight!r}")
         return found if weight is None else found * weight
 
     def _score_outputs(self, held_out: HeldOut) -> float:
         """Return the accuracy."""
         if not np.isfinite(held_out.outputs).all():
             return float("nan")
-        hits = self._label(held_out.outputs) == held_out.y
-        return float(np.average(hits.all(axis=1) if hits.ndim == 2 else hits, weights=held_out.weight))
+        found, wanted = self._label(held_out.outputs), held_out.y
+        hits = abs(found - wanted).sum(axis=1) == 0 if self._multilabel() else found == wanted  # perhaps sparse
+        return float(np.average(np.asarray(hits).reshape(-1), weights=held_out.weight))
 
     # ------------------------------------------------------------------ rows
     def _label(self, outputs: NDArray[Any]) -> NDArray[Any]:
         """Return class labels for outputs."""
         middle = 0.5 if self.out_activation_ in (*PROBABILITIES, "hard_sigmoid") else 0.0
         if self._multilabel():
-            return (outputs > middle).astype(int)
+            found = (outputs > middle).astype(int)
+            return scipy.sparse.csr_matrix(found) if self._label_binarizer.sparse_input_ else found
         if outputs.shape[1] == 1:
             if len(self.classes_) == 1:
                 return np.repeat(self.classes_[0], len(outputs))
@@ -175,7 +219,7 @@ class Classifier(ClassifierMixin, BaseNet):
         """
         return self._label(self._outputs(X))
 
-    @available_if(lambda estimator: estimator._gives_probabilities())
+    @available_if(_gives_probabilities)
     def predict_proba(self, X: Any) -> NDArray[Any]:
         """Return probabilities.
 
@@ -195,17 +239,29 @@ class Classifier(ClassifierMixin, BaseNet):
             return found.clip(limits.tiny, 1 - limits.epsneg)
         return np.hstack([1 - found, found]) if found.shape[1] == 1 else found
 
-    @available_if(lambda estimator: estimator._gives_probabilities())
+    @available_if(_gives_probabilities)
     def predict_log_proba(self, X: Any) -> NDArray[Any]:
         """Return the logarithms of `predict_proba`."""
         found = self.predict_proba(X)
         with np.errstate(divide="ignore"):
             return np.log(found, out=found)
 
-    def _gives_probabilities(self) -> bool:
-        if self.output_activation not in (None, *PROBABILITIES):
-            raise AttributeError(f"output_activation={self.output_activation!r} gives no probabilities")
-        return True
+    @available_if(_gives_scores)
+    def decision_function(self, X: Any) -> NDArray[Any]:
+        """Return outputs that are no probabilities.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,) or (n_samples, n_classes)
+            The larger, the likelier a class; of two classes, the second one.
+        """
+        found = self._outputs(X)
+        return found[:, 0] if found.shape[1] == 1 else found
 
     def __sklearn_tags__(self) -> Any:
         """Return scikit-learn's tags."""
@@ -248,6 +304,8 @@ class Regressor(RegressorMixin, BaseNet):
 
     def _encode(self, y: Any, incremental: bool) -> NDArray[Any]:
         """Return targets of two dimensions."""
+        if y.dtype.kind not in "biuf":
+            raise ValueError(f"y must hold numbers, got {y.dtype}")
         return y.reshape(-1, 1) if y.ndim == 1 else y
 
     def _decode(self, encoded: NDArray[Any]) -> NDArray[Any]:
@@ -262,7 +320,10 @@ class Regressor(RegressorMixin, BaseNet):
         return encoded.shape[1] * (2 if isinstance(loss, losses.GaussianNLLLoss) else 1)
 
     def _out_activation(self) -> str:
-        return "exp" if isinstance(self.loss, str) and self.loss == "poisson" else "identity"
+        loss = self._make_loss()
+        if isinstance(loss, losses.GaussianNLLLoss):
+            return MEAN_AND_VARIANCE
+        return "exp" if isinstance(loss, (losses.PoissonDeviance, losses.Poisson)) else "identity"
 
     def _make_loss(self) -> losses.Loss:
         """Return the loss."""
@@ -298,6 +359,11 @@ class Regressor(RegressorMixin, BaseNet):
         ndarray of shape (n_samples,) or (n_samples, n_outputs)
         """
         return self._label(self._outputs(X))
+
+
+def _named_loss(loss: Any) -> Any:
+    """Return a loss for a name or an object, or None for one of scikit-learn's."""
+    return None if isinstance(loss, str) and loss in ("log_loss", "squared_error", "poisson") else losses.get(loss)
 
 
 def _own_loss(loss: Any) -> losses.Loss:

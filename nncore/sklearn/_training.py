@@ -13,7 +13,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from nncore.callbacks import Callback
 
-__all__ = ["Chosen", "HeldOut", "Order", "Watch"]
+__all__ = ["Chosen", "HeldOut", "Order", "Watch", "warn_of_convergence"]
 
 
 class Order:
@@ -122,7 +122,7 @@ class Watch(Callback):
         estimator = self.estimator
         estimator.n_iter_ += 1
         estimator.t_ += self.rows
-        estimator.loss_ = float(logs["loss"])
+        estimator.loss_ = np.float64(logs["loss"])
         estimator.loss_curve_.append(estimator.loss_)
         if estimator.verbose:
             print(f"Iteration {estimator.n_iter_}, loss = {estimator.loss_:.8f}")
@@ -135,9 +135,8 @@ class Watch(Callback):
         if estimator._no_improvement_count > estimator.n_iter_no_change and self._is_over():
             self.model.stop_training = True
         elif estimator.n_iter_ == self.epochs and not self.incremental:
-            warnings.warn(
-                f"Stochastic Optimizer: Maximum iterations ({self.epochs}) reached and the optimization hasn't "
-                "converged yet.", ConvergenceWarning, stacklevel=2)
+            warn_of_convergence(f"Stochastic Optimizer: Maximum iterations ({self.epochs}) reached and the "
+                                "optimization hasn't converged yet.")
         if self.tell is not None and self.tell(False):
             self.model.stop_training = True
 
@@ -197,4 +196,12 @@ def _loss(loss: Any, held_out: HeldOut) -> float:
     """Return the loss of held-out rows, without penalties; nan of outputs that it is not defined for."""
     if not np.isfinite(held_out.outputs).all():
         return float("nan")
-    return float(loss(held_out.targets, held_out.outputs, held_out.weight))
+    try:
+        return float(loss(held_out.targets, held_out.outputs, held_out.weight))
+    except ValueError:  # such as a Poisson deviance of an exponential that is 0
+        return float("nan")
+
+
+def warn_of_convergence(message: str) -> None:
+    """Warn as scikit-learn's nets do: filters that name its module mean this warning."""
+    warnings.warn_explicit(message, ConvergenceWarning, __file__, 1, module="sklearn.neural_network")
