@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from time import perf_counter
@@ -166,7 +167,8 @@ class Bound:
     ) -> None:
         user = any(op.kernel == "python" for op in executor.program.ops)  # their views are of the buffers
         self.in_place = in_place and not user and not set(feeds).intersection(results)
-        self.executor, self.data = executor, (feeds, results)  # the table holds their addresses
+        self._executor = weakref.ref(executor)  # which keeps the last one that was bound in place
+        self.data = (feeds, results)  # the table holds their addresses
         self.attributes: Mapping[str, float] = {}
         self.tunable: list[tuple[int, Op]] = []  # ops with scalars, and their places in the table
         self.callers: list[Caller] = []  # the table holds their addresses too
@@ -180,12 +182,20 @@ class Bound:
         self.order: NDArray[np.int64] | None = None  # the last one that was checked
         self.fed, self.fed_until = 1, 0.0  # how many threads the work feeds, and until when that is believed
 
+    @property
+    def executor(self) -> Executor:
+        """The program's executor, which somebody else must hold."""
+        executor = self._executor()
+        assert executor is not None
+        return executor
+
     def move(self, feeds: Mapping[int, Rows], results: Mapping[int, NDArray[Any]]) -> bool:
         """Take other data for the same buffers, in place; False where that is not so simple."""
         data = {**feeds, **results}
         if not self.movable or [*self.data[0], *self.data[1]] != list(data):
             return False
-        if not all(_same(array, self.executor.arrays[number]) for number, array in data.items()):
+        arrays = self.executor.arrays
+        if not all(_same(array, arrays[number]) for number, array in data.items()):
             return False
         if not all(array.flags.writeable for array in results.values()):
             return False
@@ -247,7 +257,8 @@ class Bound:
             What a user's op raised, after that op. ``executor.done[0]`` is the number of rows whose batch was
             finished, here and after Ctrl-C.
         """
-        executor, done = self.executor, self.executor.done
+        executor = self.executor
+        done = executor.done
         sums = executor.sums
         if not (first if go_on is None else go_on):
             sums[...] = 0
@@ -286,47 +297,48 @@ class Bound:
         can tell: on a busy machine two threads were 20 times slower than one. So both are timed, and again
         now and then.
         """
-        done = self.executor.done
+        executor = self.executor
+        done = executor.done
         begin = int(done[0])
         start = perf_counter()
         if start >= self.fed_until:  # the mask of processors and the caps may change; to ask costs microseconds
             self.fed, self.fed_until = core.program_threads(self.table, min(batch_size, last - begin)), start + PAUSE
         most = n_threads or self.fed
-        scratch = self.executor.scratch_of(most * self.scratch_bytes)
+        scratch = executor.scratch_of(most * self.scratch_bytes)
         if n_threads or most == 1:
             core.run_program(self.table, order, last, batch_size, done, watched, step, rates, PAUSE, most,
                              scratch, self.scratch_bytes)
             return
-        pace, trials = self.executor.pace, self.executor.trials
+        pace, trials = executor.pace, executor.trials
         trial = next((n for n in (1, most) if n not in pace), 0)
-        if not trial and self.executor.busy >= self.executor.next_trial:
+        if not trial and executor.busy >= executor.next_trial:
             trial = 1 if pace[most] < pace[1] else most
         threads = trial or min((most, 1), key=lambda n: pace[n])
         core.run_program(self.table, order, last, batch_size, done, watched, step, rates, TRIAL if trial else PAUSE,
                          threads, scratch, self.scratch_bytes)
         spent, rows = perf_counter() - start, int(done[0]) - begin
-        self.executor.busy += spent
-        if threads > 1 and self.executor.threads != threads:
+        executor.busy += spent
+        if threads > 1 and executor.threads != threads:
             spent, rows = 0.0, 0  # threads that had to be started or woken say nothing
-        self.executor.threads = threads
+        executor.threads = threads
         # Of epochs that are over in microseconds some are needed before it is known how fast they are.
         before = trials.get(threads, (0.0, 0))
         trials[threads] = spent, rows = spent + before[0], rows + before[1]
         if spent >= TRIAL:
             # One slow reading, of a moment when somebody else had a processor, decides nothing.
-            recent = self.executor.recent.setdefault(threads, deque(maxlen=3))
+            recent = executor.recent.setdefault(threads, deque(maxlen=3))
             recent.append(spent / rows)
             faster = min(pace, key=lambda n: pace[n]) if pace else 1
             pace[threads] = min(recent)
             del trials[threads]
             if min(pace, key=lambda n: pace[n]) != faster:
-                self.executor.patience, self.executor.thrift = TRY_AGAIN / 64, 4
+                executor.patience, executor.thrift = TRY_AGAIN / 64, 4
             if trial:
-                self.executor.patience = min(2 * self.executor.patience, TRY_AGAIN)
+                executor.patience = min(2 * executor.patience, TRY_AGAIN)
                 # Where a batch takes long a trial does, too: in the long run it may cost a fortieth of the time.
-                self.executor.thrift = min(2 * self.executor.thrift, 40)
-                self.executor.next_trial = self.executor.busy + max(self.executor.patience,
-                                                                    self.executor.thrift * spent)
+                executor.thrift = min(2 * executor.thrift, 40)
+                executor.next_trial = executor.busy + max(executor.patience,
+                                                                    executor.thrift * spent)
 
     def _set_attributes(self, attributes: Mapping[str, float]) -> None:
         for line, op in self.tunable:
@@ -340,9 +352,10 @@ class Bound:
 
         Behind the ops that are run stand the updates that a gradient's op makes itself, which points at them.
         """
-        program, buffers, sums = self.executor.program, self.executor.arrays, self.executor.sums
+        executor = self.executor
+        program, buffers, sums = executor.program, executor.arrays, executor.sums
         is_double = program.dtype == np.float64
-        fusions = self.executor.fusions
+        fusions = executor.fusions
         lines: list[tuple[str, bool, list[NDArray[Any] | None], tuple[int, ...], tuple[float, ...], int, int]] = []
         places: dict[int, int] = {}  # number of an op -> its line
         moves: dict[tuple[int, int], NDArray[Any]] = {}  # (line, pointer) -> the array that it walks along
@@ -382,10 +395,10 @@ class Bound:
             if op.kernel in ops.TUNABLE:
                 self.tunable.append((len(lines), op))
             places[number] = len(lines)
-            if number not in self.executor.lines:
+            if number not in executor.lines:
                 run = fusions.replaced.get(number, op)
-                self.executor.lines[number] = (*lowered(program, run), rows_per(program, run))
-            kernel, operands, sizes, scalars, per = self.executor.lines[number]
+                executor.lines[number] = (*lowered(program, run), rows_per(program, run))
+            kernel, operands, sizes, scalars, per = executor.lines[number]
             lists = self.lists.get(operands[0]) if kernel in _PRODUCTS and operands[0] is not None else None
             if lists is None:
                 lines.append((kernel, is_double, placed(operands), sizes, scalars, per, op.every))
@@ -403,14 +416,14 @@ class Bound:
                     self.moves.append((len(lines), slot, buffer))
             return [None if buffer is None else moving.get(buffer, buffers[buffer]) for buffer in operands]
 
-        for number in self.executor.schedule:
+        for number in executor.schedule:
             if number not in fusions.skipped:
                 add(number)
         for name, parts in program.totals.items():
             for number, scale in parts:
                 double, per_row = buffers[number].dtype == np.float64, program.buffers[number].per_row
                 values = placed((number,)) if per_row else [buffers[number].reshape(-1)[-1:]]
-                operands = [*values, sums[self.executor.places[name] :]]
+                operands = [*values, sums[executor.places[name] :]]
                 lines.append(("accumulate", double, operands, (not per_row, program.columns(name)), (scale,), 1, 1))
         for number, to in results.items():
             source = buffers[number]

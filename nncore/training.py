@@ -861,6 +861,7 @@ class Trainable:
                 hooks("on_train_end", run.logs)
             finally:
                 self._run = None
+                hooks.end()
         return history
 
     def _fit_epoch(self, run: Run, feed: Feed, held_out: Feeds | Stream | None, val_size: int,
@@ -1140,6 +1141,7 @@ class Trainable:
             count = -(-data.rows // self._evaluated_together(size))
         hooks.begin(self, {"verbose": verbose, "epochs": 1, "steps": count})
         logs = self._evaluate(where, data, size, hooks)
+        hooks.end()
         if verbose:
             print(" - ".join(f"{name}: {formatted(value)}" for name, value in logs.items()))
         return logs if return_dict else _unpacked(logs)
@@ -1228,6 +1230,7 @@ class Trainable:
         hooks("on_predict_begin", {})
         outs = self._predict_stream(data, hooks) if isinstance(data, Stream) else self._predict(data, size, hooks)
         hooks("on_predict_end", {})
+        hooks.end()
         if verbose:
             print(f"{len(outs[0])} rows - {time.perf_counter() - start:.2f}s")
         return self._output_structure.pack(outs)

@@ -193,6 +193,11 @@ class CallbackList:
             callback.set_params(params)
             callback.peers = self.callbacks
 
+    def end(self) -> None:
+        """Let callbacks forget each other: what they hold, such as the model, would wait for the garbage collector."""
+        for callback in self.callbacks:
+            callback.peers = ()
+
     def policy(self, nonfinite: str) -> str:
         """Return what all callbacks make of `fit`'s `nonfinite`."""
         for callback in self.callbacks:
