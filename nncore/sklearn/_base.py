@@ -352,8 +352,9 @@ class BaseNet(CallbackSupport, BaseEstimator):
             else:
                 network.take(self.coefs_, self.intercepts_)
         if self.solver != "lbfgs" and (network.model.optimizer is None or network.loss is not self.loss):
-            state = None if not incremental or old is None or old.model.optimizer is None else (
-                old.model.optimizer, old.model._training_state())
+            state = None
+            if incremental and old is not None and old.model.optimizer is not None and old.shape.dtype == dtype:
+                state = old.model.optimizer, old.model._training_state()
             network.model.compile(make_optimizer(self), self._make_loss())
             network.loss = self.loss
             if state is not None and _alike(state[0], network.model.optimizer):

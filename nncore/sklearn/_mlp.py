@@ -138,7 +138,6 @@ class BaseMLP(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseNet):
         return to_sklearn(self)
 
     # ------------------------------------------------------------------ rows
-    @available_if(_has_hidden_layers)
     def transform(self, X: Any) -> NDArray[Any]:
         """Return the outputs of the last hidden layer.
 
@@ -183,6 +182,10 @@ class BaseMLP(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseNet):
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
+
+
+# Not within the class: scikit-learn's mixin wraps what it finds there, and would make it available to all.
+BaseMLP.transform = available_if(_has_hidden_layers)(BaseMLP.transform)  # type: ignore[method-assign]
 
 
 @documented
