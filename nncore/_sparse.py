@@ -115,7 +115,7 @@ def compressed(x: NDArray[Any]) -> NDArray[Any] | SparseRows:
         return x
     columns, values = np.empty(starts[-1] + 1, np.int32), np.empty(starts[-1] + 1, x.dtype)
     core.compress(x, starts, columns, values)
-    return SparseRows(starts, columns, values, x.shape[1])
+    return SparseRows(starts, columns[:-1], values[:-1], x.shape[1])
 
 
 Rows: TypeAlias = NDArray[Any] | SparseRows  # of an input

@@ -74,7 +74,10 @@ def expected(estimator):
     [kind(solver=solver) for kind in (MLPClassifier, MLPRegressor) for solver in ("adam", "sgd", "lbfgs")]
     + [kind(**additions) for kind in (MLPClassifier, MLPRegressor) for additions in (
         {"dropout": 0.2, "normalization": "batch"},
-        {"normalization": "layer", "solver": "rmsprop", "l1": 1e-4, "clipnorm": 1.0})],
+        {"normalization": "layer", "solver": "rmsprop", "l1": 1e-4, "clipnorm": 1.0})]
+    + [MLPClassifier(class_weight="balanced", loss="kl_divergence"), MLPClassifier(loss="hinge", activation=["gelu"]),
+       MLPClassifier((), learning_rate_init=0.02), MLPRegressor(loss="huber", solver="adamw", normalization="rms"),
+       MLPRegressor(hidden_layer_sizes=(), learning_rate_init=0.05)],
     expected_failed_checks=expected)
 def test_checks_of_scikit_learn(estimator, check):
     with warnings.catch_warnings():

@@ -135,10 +135,8 @@ def test_a_score_that_is_never_a_number_leaves_the_last_weights():
     assert np.array_equal(net.coefs_[0], plain.coefs_[0])
 
 
-def test_balanced_weights_of_rows_that_are_not_all_there_are_refused():
+def test_weights_of_classes_that_are_negative_are_refused():
     X, y = classes()
-    with pytest.raises(ValueError, match="class_weight='balanced' is unknown before all rows are"):
-        MLPClassifier(class_weight="balanced").partial_fit(X, y, classes=[0, 1])
     with pytest.raises(ValueError, match="class_weight must not be negative"):
         MLPClassifier(class_weight={0: -1}).fit(X, y)
 
@@ -296,7 +294,7 @@ def test_targets_that_are_no_numbers_are_refused():
 def test_without_hidden_layers_there_is_nothing_to_transform_to():
     X, y = numbers()
     net = MLPRegressor(hidden_layer_sizes=()).fit(X, y)
-    assert not hasattr(net, "transform") and not hasattr(net, "get_feature_names_out")
+    assert not hasattr(net, "transform") and not hasattr(net, "fit_transform") and not hasattr(net, "get_feature_names_out")
 
 
 def test_a_filter_for_scikit_learns_warnings_is_one_for_ours():

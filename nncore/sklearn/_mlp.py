@@ -185,7 +185,8 @@ class BaseMLP(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseNet):
 
 
 # Not within the class: scikit-learn's mixin wraps what it finds there, and would make it available to all.
-BaseMLP.transform = available_if(_has_hidden_layers)(BaseMLP.transform)  # type: ignore[method-assign]
+for _name in ("transform", "fit_transform"):
+    setattr(BaseMLP, _name, available_if(_has_hidden_layers)(getattr(BaseMLP, _name)))
 
 
 @documented
@@ -205,7 +206,8 @@ class MLPClassifier(Classifier, BaseMLP):
         Losses of margins have the output "identity" and `decision_function` in place of probabilities; those of
         distributions, as "kl_divergence", two outputs for two classes.
     class_weight : dict, "balanced" or None, default=None
-        The weight of each class, which multiplies those of its rows, as in scikit-learn's other classifiers.
+        The weight of each class, which multiplies those of its rows, as in scikit-learn's other classifiers; several
+        labels have a list of dicts. "balanced" looks at the rows of a call: in `partial_fit` at those of the batch.
     {output}
     {between}
     {common}

@@ -98,8 +98,6 @@ class Classifier(ClassifierMixin, BaseNet):
 
     def _begin(self, y: Any, classes: Any) -> None:
         """Set `classes_` in the first `partial_fit`; check that later ones name the same."""
-        if self.class_weight == "balanced":
-            raise ValueError("class_weight='balanced' is unknown before all rows are: give partial_fit a dict")
         if _check_partial_fit_first_call(self, classes):
             self._label_binarizer = LabelBinarizer()
             self._label_binarizer.fit(y if type_of_target(y).startswith("multilabel") else classes)
