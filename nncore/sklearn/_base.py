@@ -172,6 +172,10 @@ class BaseNet(CallbackSupport, BaseEstimator):
         """Return whether there are weights to go on with."""
         return hasattr(self, "_network")
 
+    def __sklearn_is_fitted__(self) -> bool:
+        """Return whether `fit` was called, for scikit-learn, which would look through all attributes."""
+        return self._has_weights()
+
     def _current(self) -> Network:
         """Return the network, with the weights that the estimator's attributes show."""
         return self._network

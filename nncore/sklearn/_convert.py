@@ -50,8 +50,9 @@ def from_sklearn(estimator: Any) -> BaseMLP:
     result = kind(**{name: value for name, value in estimator.get_params(deep=False).items()
                      if name in kind._get_param_names()})
     _copy(estimator, result)
-    if getattr(result, "validation_scores_", None) is not None:  # which scikit-learn's have no losses to
-        result.validation_loss_curve_ = [float("nan")] * len(result.validation_scores_)
+    scores = getattr(result, "validation_scores_", None)
+    if scores is not None:  # to which scikit-learn's have no losses
+        result.validation_loss_curve_ = [float("nan")] * len(scores)
     result._begin_with([weight.copy() for weight in estimator.coefs_],
                        [weight.copy() for weight in estimator.intercepts_])
     return result

@@ -21,6 +21,7 @@ from nncore.sklearn._network import (
     Network,
     PlainDense,
     Shape,
+    as_argument,
     first_of_each,
     forget_unseen,
     hidden_layers,
@@ -153,7 +154,7 @@ class FMNetwork(Network):
             y = MeanAndVariance(dtype=shape.dtype)(y)
         else:
             y = layers.Activation(shape.out_activation, dtype=shape.dtype)(y)
-        super().__init__(shape, nn.Model([x for x in (numbers, ids) if x is not None], y, seed=seed))
+        super().__init__(shape, nn.Model(as_argument(numbers, ids), y, seed=seed))
         forget_unseen(shape, self.category_linear, *self.tables)
 
     def _interact(self, shape: FMShape, numbers: Any, ids: Any) -> tuple[Any, Any]:

@@ -15,8 +15,8 @@ from nncore.optimizers import schedules
 from nncore.program import Program
 
 __all__ = ["ACTIVATIONS", "MEAN_AND_VARIANCE", "NORMALIZATIONS", "MLPNetwork", "MeanAndVariance", "Network",
-           "PlainDense", "Shape", "first_of_each", "forget_unseen", "hidden_layers", "join", "make_inputs",
-           "make_optimizer", "ours", "penalty"]
+           "PlainDense", "Shape", "as_argument", "first_of_each", "forget_unseen", "hidden_layers", "join",
+           "make_inputs", "make_optimizer", "ours", "penalty"]
 
 ACTIVATIONS = {"identity": "linear", "logistic": "sigmoid", "exp": "exponential"}  # scikit-learn's names of ours
 MEAN_AND_VARIANCE = "mean_and_variance"  # the output of a Gaussian likelihood
@@ -171,7 +171,7 @@ class MLPNetwork(Network):
         tables = [] if ids is None else [
             layers.Embedding(sum(shape.cardinalities), shape.embedding_size, dtype=shape.dtype)]
         self.dense: list[Any] = []
-        self._inputs = [x for x in (numbers, ids) if x is not None]
+        self._inputs = as_argument(numbers, ids)
         self._hidden_model: Any = None
         x = join(shape, numbers, [table(ids) for table in tables])
         x, self.last_hidden = hidden_layers(shape, x, self.dense)
@@ -234,6 +234,12 @@ def make_inputs(shape: Shape) -> tuple[Any, Any]:
     if shape.cardinalities:
         ids = nn.Input((len(shape.cardinalities),), dtype="int64", name="categories")
     return numbers, ids
+
+
+def as_argument(numbers: Any, ids: Any) -> Any:
+    """Return inputs as a model takes them: one alone, not a list of one, so that calls for a few rows are short."""
+    inputs = [x for x in (numbers, ids) if x is not None]
+    return inputs[0] if len(inputs) == 1 else inputs
 
 
 def join(shape: Shape, numbers: Any, embedded: Sequence[Any]) -> Any:
