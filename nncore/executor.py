@@ -518,7 +518,8 @@ def short_call(executor: Executor, x: int, output: int) -> tuple[Any, ...] | Non
     table, scratch = bound.table.copy(), aligned_empty(bound.scratch_bytes)
     places = []
     for array in (given, wanted):
-        places.append(np.argwhere((table["row_bytes"] != 0) & (table["p"] == core.address(array))).astype(np.int64))
+        found = np.argwhere((table["row_bytes"] != 0) & (table["p"] == core.address(array)))
+        places.append(np.ascontiguousarray(found, np.int64))  # argwhere turns what it found round; the core does not
     table["moves"] = 0
     widths = (given.shape[1], wanted.shape[1])
     return (table, *places, scratch, given.dtype.num, *widths, len(given), executor)

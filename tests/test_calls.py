@@ -383,3 +383,25 @@ def walk(side):
 
 if __name__ == "__main__":
     walk(sys.argv[1])
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("rows", [1, 2, 15, 40])
+@pytest.mark.parametrize("kind", ["concatenate", "add", "machine", "machines", "residual", "output twice"])
+def test_an_input_that_several_layers_read(kind, rows, dtype):
+    """Calls for a few rows put the addresses of x and of the result wherever the program has them."""
+    x, made = nn.Input((10,), dtype=dtype), {"dtype": dtype}
+    layers = nn.layers
+    outputs = {
+        "concatenate": lambda: layers.Concatenate(**made)([layers.Dense(2, **made)(x), layers.Dense(1, **made)(x), x]),
+        "add": lambda: layers.Add(**made)([layers.Dense(3, **made)(x), layers.Dense(3, "tanh", **made)(x)]),
+        "machine": lambda: layers.FactorizationMachine(4, **made)(x),
+        "machines": lambda: layers.Concatenate(**made)([layers.FactorizationMachine(4, **made)(x) for _ in range(3)]),
+        "residual": lambda: layers.Add(**made)([x, layers.Dense(10, "relu", **made)(layers.Dense(4, **made)(x))]),
+        "output twice": lambda: layers.Multiply(**made)([x, x]),
+    }[kind]()
+    model = nn.Model(x, outputs, seed=1)
+    rng = np.random.default_rng(0)
+    for _ in range(4):  # from the second call on the short way is taken
+        given = rng.normal(size=(rows, 10)).astype(dtype)
+        assert model(given).tobytes() == model.predict(given).tobytes()

@@ -434,15 +434,17 @@ def compress(cnp.ndarray x, cnp.ndarray starts, cnp.ndarray columns=None, cnp.nd
     cdef int64_t* to_starts = <int64_t*>cnp.PyArray_DATA(starts)
     cdef int32_t* to_columns = NULL
     cdef void* to_values = NULL
+    cdef Py_ssize_t stored = 0
     cdef bint is_double = cnp.PyArray_TYPE(x) == cnp.NPY_FLOAT64
     if columns is not None:
         to_columns = <int32_t*>cnp.PyArray_DATA(columns)
         to_values = cnp.PyArray_DATA(values)
+        stored = cnp.PyArray_SIZE(values) - 1
     with nogil:
         if is_double:
-            compress_rows(<const double*>from_x, to_starts, to_columns, <double*>to_values, rows, n)
+            compress_rows(<const double*>from_x, to_starts, to_columns, <double*>to_values, rows, n, stored)
         else:
-            compress_rows(<const float*>from_x, to_starts, to_columns, <float*>to_values, rows, n)
+            compress_rows(<const float*>from_x, to_starts, to_columns, <float*>to_values, rows, n, stored)
 
 
 def fp_enter():

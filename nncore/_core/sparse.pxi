@@ -202,9 +202,11 @@ cdef void compress_rows(
     int64_t* starts,     # OUT (rows + 1,)
     int32_t* columns,    # OUT (stored + 1,), or NULL: only count
     floating* values,    # OUT (stored + 1,)
-    Py_ssize_t rows, Py_ssize_t n,
+    Py_ssize_t rows, Py_ssize_t n, Py_ssize_t stored,
 ) noexcept nogil:
-    """What is not 0, row by row. Each number is written, and the next over it where it was 0: no branch."""
+    """What is not 0, row by row. Each number is written, and the next over it where it was 0: no branch.
+
+    Somebody may write to x after it was counted: no more is written than there is room for."""
     cdef Py_ssize_t r, i, at = 0
     cdef const floating* row
     for r in range(rows):
@@ -217,5 +219,5 @@ cdef void compress_rows(
             for i in range(n):
                 columns[at] = <int32_t>i
                 values[at] = row[i]
-                at += row[i] != 0
+                at += (row[i] != 0) & (at < stored)
     starts[rows] = at
