@@ -394,7 +394,36 @@ def test_scikit_learns_callbacks_see_each_epoch():
     if not isinstance(Listens(), callback.FitCallback):
         pytest.skip("another protocol")
     MLPClassifier((3,), max_iter=2).set_callbacks(Listens()).fit(X, y)
-    assert seen == ["setup", "begin fit", "begin epoch", "end epoch", "begin epoch", "end epoch", "end fit", "teardown"]
+    wanted = ["setup", "begin fit", "begin epoch", "end epoch", "begin epoch", "end epoch", "end fit", "teardown"]
+    assert seen == wanted
+    seen.clear()
+    MLPClassifier((3,), solver="lbfgs", max_iter=2).set_callbacks(Listens()).fit(X, y)
+    assert seen == wanted
+
+
+def test_scikit_learns_callbacks_end_the_full_batch_solver():
+    callback = pytest.importorskip("sklearn.callback")
+    X, y = load_iris(return_X_y=True)
+
+    class Ends:
+        def setup(self, estimator, context):
+            pass
+
+        def teardown(self, estimator, context):
+            pass
+
+        def on_fit_task_begin(self, estimator, context, **details):
+            pass
+
+        def on_fit_task_end(self, estimator, context, **details):
+            return context.task_name == "epoch" and context.task_id == 4
+
+    if not isinstance(Ends(), callback.FitCallback):
+        pytest.skip("another protocol")
+    made = {"hidden_layer_sizes": (3,), "solver": "lbfgs", "random_state": 0}
+    ended = MLPClassifier(max_iter=100, **made).set_callbacks(Ends()).fit(X, y)
+    assert ended.n_iter_ == 5
+    assert np.array_equal(ended.coefs_[0], MLPClassifier(max_iter=5, **made).fit(X, y).coefs_[0])
 
 
 def test_what_does_not_converge_warns():

@@ -7,11 +7,11 @@ import functools
 import warnings
 from collections.abc import Callable
 from numbers import Integral, Real
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, is_classifier
+from sklearn.base import BaseEstimator, _fit_context, is_classifier
 from sklearn.metrics import check_scoring
 from sklearn.model_selection import train_test_split
 from sklearn.utils import _safe_indexing, check_random_state, column_or_1d
@@ -35,7 +35,7 @@ from nncore.optimizers.schedules import LearningRateSchedule
 from nncore.sklearn import _lbfgs
 from nncore.sklearn._columns import Columns, chosen_columns
 from nncore.sklearn._network import ACTIVATIONS, NORMALIZATIONS, Network, Shape, make_optimizer, ours
-from nncore.sklearn._protocol import CallbackSupport, teller
+from nncore.sklearn._protocol import CallbackSupport, teller, with_callbacks
 from nncore.sklearn._training import Chosen, HeldOut, Order, Watch
 
 __all__ = ["BaseNet"]
@@ -227,6 +227,28 @@ class BaseNet(CallbackSupport, BaseEstimator):
         return tags
 
     # ------------------------------------------------------------------ fit
+    @with_callbacks
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, eval_set: Any = None) -> Self:
+        """Train.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows; a DataFrame may have columns of categories.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Class labels, an indicator matrix of several labels, or numbers.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows.
+        eval_set : tuple (X, y) or (X, y, sample_weight), default=None
+            Rows that are scored after each epoch, in place of a share of the training data.
+
+        Returns
+        -------
+        self
+        """
+        return self._fit(X, y, sample_weight, eval_set, incremental=False)
+
     def _fit(self, X: Any, y: Any, sample_weight: Any, eval_set: Any, incremental: bool, classes: Any = None) -> Any:
         """Train; where that fails the estimator stays as it was."""
         before = dict(vars(self))
@@ -284,7 +306,7 @@ class BaseNet(CallbackSupport, BaseEstimator):
             weight = None if weight is None else _spread(weight, rows, numbers.shape[0])
         if self.solver == "lbfgs":
             self._refuse_for_lbfgs(eval_set)
-            self._fit_lbfgs(feeds, targets, weight, rows)
+            self._fit_lbfgs(given, y, feeds, targets, weight, rows)
         else:
             self._fit_epochs(given, y, feeds, encoded, targets, weight, given_weight, rows, held_out, incremental)
         if not all(np.isfinite(array).all() for array in self._network.model.get_weights()):
@@ -390,10 +412,15 @@ class BaseNet(CallbackSupport, BaseEstimator):
             if value is not None and value is not False:
                 raise ValueError(f"{name} is for solvers that go epoch by epoch, not for solver='lbfgs'")
 
-    def _fit_lbfgs(self, feeds: Any, targets: Any, weight: Any, rows: NDArray[np.int64] | None) -> None:
+    def _fit_lbfgs(self, X: Any, y: Any, feeds: Any, targets: Any, weight: Any,
+                   rows: NDArray[np.int64] | None) -> None:
         """Minimize the loss of all rows at once."""
+        told = teller(self, X, y, self.max_iter)
         objective = _lbfgs.Objective(self._network, feeds, targets, weight, self._make_loss(), rows)
-        self.n_iter_, self.loss_ = _lbfgs.minimize(objective, self.tol, self.max_iter, self.max_fun, self.verbose)
+        self.n_iter_, self.loss_ = _lbfgs.minimize(objective, self.tol, self.max_iter, self.max_fun, self.verbose,
+                                                 told and told[0])
+        if told:
+            told[1]()
 
     def _begin_curves(self, first: bool, validates: bool) -> None:
         """Set the attributes that record epochs."""

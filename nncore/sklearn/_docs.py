@@ -91,6 +91,16 @@ COEFS = """coefs_, intercepts_ : list of ndarray
     n_layers_ : int
         Layers, input and output too."""
 
+CLASSES = """loss : str or Loss, default="log_loss"
+        "log_loss", or any of `nncore.losses`, as in `MLPClassifier`.
+    class_weight : dict, "balanced" or None, default=None
+        The weight of each class, which multiplies those of its rows."""
+
+VECTORS = """alpha_factors : float, default=None
+        The L2 penalty of the vectors; by default `alpha`.
+    init_std : float, default=0.01
+        The standard deviation of the vectors' first values."""
+
 FACTORS = """intercept_ : ndarray of shape (n_outputs,)
         Biases, as copies; so are all weights here.
     coef_ : ndarray of shape (n_outputs, n_numbers)
@@ -125,5 +135,6 @@ def documented(kind: Any) -> Any:
     rate = inspect.signature(kind).parameters["learning_rate_init"].default
     kind.__doc__ = kind.__doc__.format(
         hidden=HIDDEN, solver=SOLVER.replace("RATE", str(rate)), output=OUTPUT, between=BETWEEN, common=COMMON,
-        first=FIRST, coefs=COEFS, factors=FACTORS, fitted=FITTED)
+        first=FIRST, coefs=COEFS, factors=FACTORS, fitted=FITTED, classes=CLASSES,
+        vectors=VECTORS)
     return kind

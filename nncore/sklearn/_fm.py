@@ -273,14 +273,8 @@ class FMClassifier(Classifier, BaseFM):
     n_factors : int, default=8
         K, the length of the vectors.
     {solver}
-    loss : str or Loss, default="log_loss"
-        "log_loss", or any of `nncore.losses`, as in `MLPClassifier`.
-    class_weight : dict, "balanced" or None, default=None
-        The weight of each class, which multiplies those of its rows.
-    alpha_factors : float, default=None
-        The L2 penalty of the vectors; by default `alpha`.
-    init_std : float, default=0.01
-        The standard deviation of the vectors' first values.
+    {classes}
+    {vectors}
     {common}
 
     Attributes
@@ -331,10 +325,7 @@ class FMRegressor(Regressor, BaseFM):
     loss : str or Loss, default="squared_error"
         "squared_error", "poisson", or any of `nncore.losses`, as in `MLPRegressor`.
     {solver}
-    alpha_factors : float, default=None
-        The L2 penalty of the vectors; by default `alpha`.
-    init_std : float, default=0.01
-        The standard deviation of the vectors' first values.
+    {vectors}
     {common}
 
     Attributes
@@ -385,15 +376,9 @@ class DeepFMClassifier(Classifier, BaseFM):
         K, the length of the vectors.
     {hidden}
     {solver}
-    loss : str or Loss, default="log_loss"
-        "log_loss", or any of `nncore.losses`, as in `MLPClassifier`.
-    class_weight : dict, "balanced" or None, default=None
-        The weight of each class, which multiplies those of its rows.
+    {classes}
     {between}
-    alpha_factors : float, default=None
-        The L2 penalty of the vectors; by default `alpha`.
-    init_std : float, default=0.01
-        The standard deviation of the vectors' first values.
+    {vectors}
     {common}
 
     Attributes

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -115,15 +116,32 @@ class Objective:
         return (loss + penalty) / self.total_weight, gradient / self.total_weight
 
 
-def minimize(objective: Objective, tol: float, max_iter: int, max_fun: int, verbose: Any) -> tuple[int, float]:
-    """Minimize; return the number of iterations and the loss."""
+def minimize(objective: Objective, tol: float, max_iter: int, max_fun: int, verbose: Any,
+             tell: Callable[[bool], bool] | None) -> tuple[int, float]:
+    """Minimize; return the number of iterations and the loss.
+
+    `tell` is called with True and then with False after each iteration, with its weights; the second may return True to
+    ask for an end.
+    """
+    over = False
+
+    def on_iteration(vector: NDArray[np.float64]) -> None:
+        nonlocal over
+        assert tell is not None
+        objective.unpack(vector)
+        tell(True)
+        over = tell(False)
+        if over:
+            raise StopIteration
+
     start = objective.pack(objective.weights)
     shown = {"iprint": 1 if verbose is True or verbose >= 1 else -1} if _PRINTS else {}
     found = scipy.optimize.minimize(objective, start, method="L-BFGS-B", jac=True,
+                                    callback=None if tell is None else on_iteration,
                                     options={"maxfun": max_fun, "maxiter": max_iter, "gtol": tol, **shown})
     objective.unpack(found.x)
     iterations = min(int(found.nit), max_iter)
-    if found.status != 0:
+    if found.status != 0 and not over:
         warn_of_convergence(f"lbfgs failed to converge after {iterations} iteration(s) (status={found.status}): "
                             f"{found.message}. Increase max_iter, or scale the data.")
     return iterations, np.float64(found.fun)

@@ -18,7 +18,6 @@ from nncore import losses
 from nncore.sklearn._base import BaseNet
 from nncore.sklearn._losses import BinaryLogLoss, HalfPoissonDeviance, HalfSquaredError, LogLoss
 from nncore.sklearn._network import MEAN_AND_VARIANCE
-from nncore.sklearn._protocol import with_callbacks
 from nncore.sklearn._training import HeldOut
 
 __all__ = ["Classifier", "Regressor"]
@@ -55,28 +54,6 @@ class Classifier(ClassifierMixin, BaseNet):
     """What a network that classifies adds to `BaseNet`."""
 
     # ------------------------------------------------------------------ fit
-    @with_callbacks
-    @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X: Any, y: Any, sample_weight: Any = None, eval_set: Any = None) -> Self:
-        """Train.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows; a DataFrame may have columns of categories.
-        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            Class labels; of multi-label classification an indicator matrix.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows.
-        eval_set : tuple (X, y) or (X, y, sample_weight), default=None
-            Rows that are scored after each epoch, in place of a share of the training data.
-
-        Returns
-        -------
-        self
-        """
-        return self._fit(X, y, sample_weight, eval_set, incremental=False)
-
     @available_if(_stochastic)
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None,
@@ -272,28 +249,6 @@ class Regressor(RegressorMixin, BaseNet):
     """What a network that predicts numbers adds to `BaseNet`."""
 
     # ------------------------------------------------------------------ fit
-    @with_callbacks
-    @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X: Any, y: Any, sample_weight: Any = None, eval_set: Any = None) -> Self:
-        """Train.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows; a DataFrame may have columns of categories.
-        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            Numbers.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows.
-        eval_set : tuple (X, y) or (X, y, sample_weight), default=None
-            Rows that are scored after each epoch, in place of a share of the training data.
-
-        Returns
-        -------
-        self
-        """
-        return self._fit(X, y, sample_weight, eval_set, incremental=False)
-
     @available_if(_stochastic)
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None, eval_set: Any = None) -> Self:
