@@ -573,11 +573,11 @@ def test_scikit_learns_tools_take_the_estimators(n_jobs):
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("backend", ["loky", "threading", "dask"])
+@pytest.mark.parametrize("backend", ["loky", "threading", "dask", "ray"])
 def test_backends_of_joblib_give_the_same(backend):
     """In a process of its own, whose threads and loops end with it."""
-    if backend == "dask":
-        pytest.importorskip("dask.distributed")
+    if backend in ("dask", "ray"):
+        pytest.importorskip({"dask": "dask.distributed", "ray": "ray"}[backend])
     program = """if __name__ == "__main__":
         import contextlib, sys, joblib
         from sklearn.datasets import load_iris
@@ -590,6 +590,11 @@ def test_backends_of_joblib_give_the_same(backend):
             if backend == "dask":
                 from dask.distributed import Client
                 stack.enter_context(Client(n_workers=2, threads_per_worker=1, dashboard_address=None))
+            if backend == "ray":
+                import ray, ray.util.joblib
+                ray.init(num_cpus=2, include_dashboard=False, logging_level="ERROR")
+                stack.callback(ray.shutdown)
+                ray.util.joblib.register_ray()
             stack.enter_context(joblib.parallel_backend(backend, **({} if backend == "dask" else {"n_jobs": 2})))
             assert cross_val_score(net, X, y).tolist() == one
         """
