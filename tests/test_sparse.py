@@ -487,3 +487,36 @@ def test_what_coo_of_scipy_holds_twice():
     twice = sparse.coo_matrix((rng.normal(size=2 * ROWS), (np.tile(np.arange(ROWS), 2), np.full(2 * ROWS, 3))),
                               shape=(ROWS, WIDTH))
     assert_like_dense(twice)
+
+
+# ---------------------------------------------------------------- threads
+@pytest.mark.parametrize("loss", ["softmax", "linear"])
+def test_threads_meet_before_what_all_rows_go_into(loss):
+    """Few steps are too short to show it: the table says where threads wait for each other."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(600, 40)) * (rng.random((600, 40)) < 0.1)
+    for given in (x, compressed(x)):
+        model = nn.Sequential([nn.Input((40,), dtype="float64"), Dense(3, loss, dtype="float64")])
+        model.compile("sgd", "mse")
+        model.fit(given, rng.normal(size=(600, 3)), batch_size=300, verbose=0)
+        (plan,) = (plan for plans in model._plans.values() for plan in plans if "dense_backward_params" in
+                   [op.kernel for op in plan.executor.program.ops])
+        table = plan.executor.bind(plan.feeds(model._feeds("fit", given, np.zeros((600, 3)), None))).table
+        names = [core.KERNELS[kernel] for kernel in table["kernel"]]
+        (place,) = (place for place, name in enumerate(names) if name.endswith("dense_backward_params"))
+        assert names[place].startswith("sparse_") == isinstance(given, SparseRows)
+        assert table["meet"][place - 1] == 3, names
+
+
+def test_two_threads_give_the_bits_of_one_over_many_steps():
+    rng = np.random.default_rng(0)
+    x = compressed(rng.normal(size=(4096, 300)) * (rng.random((4096, 300)) < 0.1))
+    y = rng.normal(size=(4096, 3))
+    found = []
+    for n_threads in (1, 2):
+        model = nn.Sequential([nn.Input((300,), dtype="float64"), Dense(3, "tanh", dtype="float64")], seed=1)
+        model.compile("sgd", "mse")
+        with nn.limit_threads(n_threads):
+            model.fit(x, y, batch_size=1024, epochs=60, shuffle=False, verbose=0)
+        found.append(model.get_weights()[0].tobytes())
+    assert found[0] == found[1]
