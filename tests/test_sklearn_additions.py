@@ -13,7 +13,8 @@ import scipy.sparse
 from sklearn import neural_network
 from sklearn.datasets import make_classification, make_multilabel_classification, make_regression
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.metrics import accuracy_score
+from sklearn.metrics import accuracy_score, r2_score
+from sklearn.model_selection import cross_val_score
 
 import nncore as nn
 from nncore.sklearn import DeepFMClassifier, FMRegressor, MLPClassifier, MLPRegressor, fit_many, from_sklearn
@@ -69,6 +70,19 @@ def test_variances_are_positive(kind, solver):
     mean, variance = net.predict(X).T
     assert variance.min() > 0 and np.corrcoef(mean, y)[0, 1] > 0.9
     assert 0.2 < np.mean((mean - y) ** 2) / np.median(variance) < 5
+
+
+@pytest.mark.parametrize("kind", [MLPRegressor, FMRegressor])
+@pytest.mark.parametrize("loss, column", [("gaussian_nll", 0), (nn.losses.QuantileLoss([0.1, 0.6, 0.9]), 1),
+                                          (nn.losses.QuantileLoss([0.5]), None), ("squared_error", None)])
+def test_what_stands_for_a_target_is_scored(loss, column, kind):
+    X, y = numbers()
+    net = kind(loss=loss, learning_rate_init=0.03, random_state=0).fit(X, y)
+    found = net.predict(X)
+    assert net.score(X, y) == r2_score(y, found if column is None else found[:, column]) > 0.8
+    assert len(cross_val_score(net.set_params(max_iter=3), X, y, cv=3)) == 3
+    two = net.set_params(max_iter=100).fit(X, np.column_stack([y, -y]))
+    assert two.score(X, np.column_stack([y, -y])) > 0.7
 
 
 @pytest.mark.parametrize("loss", [nn.losses.Poisson(), "poisson_deviance", "poisson"])

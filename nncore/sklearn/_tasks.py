@@ -294,6 +294,30 @@ class Regressor(RegressorMixin, BaseNet):
             return -float(self._network.model.loss(held_out.targets, outputs, held_out.weight))
         return float(r2_score(held_out.y, self._label(outputs), sample_weight=held_out.weight))
 
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Return R^2: of means, of the quantile nearest to a half, or of what `predict` returns.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Numbers.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows.
+
+        Returns
+        -------
+        float
+        """
+        outputs, loss = self._outputs(X), _named_loss(self.loss)
+        if isinstance(loss, losses.GaussianNLLLoss):
+            outputs = outputs[:, : outputs.shape[1] // 2]
+        elif isinstance(loss, losses.QuantileLoss):
+            quantiles = np.atleast_1d(loss.quantiles)
+            outputs = outputs[:, int(abs(quantiles - 0.5).argmin()) :: len(quantiles)]
+        return float(r2_score(y, self._label(outputs), sample_weight=sample_weight))
+
     # ------------------------------------------------------------------ rows
     def _label(self, outputs: NDArray[Any]) -> NDArray[Any]:
         """Return numbers for outputs."""
