@@ -97,7 +97,7 @@ def compressed(x: NDArray[Any]) -> NDArray[Any] | SparseRows:
     Parameters
     ----------
     x : ndarray of float32 or float64, shape (rows, columns)
-        C-contiguous. Nobody else may write to it meanwhile.
+        C-contiguous. What somebody writes to it meanwhile may be in the result or not.
 
     Examples
     --------

@@ -755,8 +755,8 @@ def _allocate(program: Program, batch_size: int) -> list[NDArray[Any]]:
 
 # Kernels of the core whose rows stand alone, and the step of the betas' powers, which none of them reads.
 _BY_ROW = frozenset(core.KERNELS) - (ops.KERNELS - {*ops.STEPS}) - {
-    "dense_backward_params", "sparse_dense_backward_params", "accumulate", "sum", "python", "sum_arrays",
-    "factorization_machine_backward_params", "loss_weights", "batch_weight", *_normalization.BY_COLUMN,
+    *(kernel for kernel in core.KERNELS if kernel.endswith("_params")),  # gradients of weights take all rows
+    "accumulate", "sum", "python", "sum_arrays", "loss_weights", "batch_weight", *_normalization.BY_COLUMN,
     "prelu_backward", *_embedding.BY_TABLE,
 }
 # Kernels that take an array of any rank as rows of its last axis.

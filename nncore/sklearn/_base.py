@@ -102,6 +102,8 @@ class BaseNet(CallbackSupport, BaseEstimator):
     class_weight: Any = None
     _takes_lists = False  # whether the inputs go into a dense layer, which takes only what is not 0
     _network: Any
+    _columns: Columns | None = None  # of categories, and the parameter that they were chosen by
+    _columns_for: Any = None
 
     if TYPE_CHECKING:
 
@@ -318,13 +320,12 @@ class BaseNet(CallbackSupport, BaseEstimator):
         numeric = not is_classifier(self)
         if first:
             mask = None if self.categorical_features is None else chosen_columns(X, self.categorical_features)
-            self._columns: Any = None if mask is None or not mask.any() else Columns(X, mask)
+            self._columns = None if mask is None or not mask.any() else Columns(X, mask)
             self._columns_for = self.categorical_features
-        elif not _same(getattr(self, "_columns_for", None), self.categorical_features):
+        elif not _same(self._columns_for, self.categorical_features):
             raise ValueError("warm_start and partial_fit go on with what was fitted, but categorical_features have "
                              f"changed since: {self._columns_for!r}, now {self.categorical_features!r}")
-        if getattr(self, "_columns", None) is None:
-            self._columns = None
+        if self._columns is None:
             X, y = validate_data(self, X, y, accept_sparse=["csr", "csc"], multi_output=True, y_numeric=numeric,
                                  dtype=DTYPES, reset=first)
             return X, None, _column(y)
@@ -361,8 +362,7 @@ class BaseNet(CallbackSupport, BaseEstimator):
         dtype = numbers.dtype.name if first else self._fitted_dtype()
         cardinalities = () if self._columns is None else self._columns.cardinalities
         shape = self._shape(numbers.shape[1], cardinalities, self.n_outputs_, dtype)
-        old = None if first or not self._has_weights() else self._current_or_none()
-        network = old
+        network = old = None if first else self._current()
         if old is not None and old.shape != shape and _weights(old.shape) != _weights(shape):
             raise ValueError("warm_start and partial_fit go on with the weights that were fitted, but parameters that "
                              f"say which there are have changed since: {_difference(old.shape, shape)}")
@@ -375,8 +375,6 @@ class BaseNet(CallbackSupport, BaseEstimator):
             elif old is not None:
                 network.model.seed = old.model.seed
                 network.model.set_weights([weight.astype(shape.dtype) for weight in old.model.get_weights()])
-            else:
-                network.take(self.coefs_, self.intercepts_)
         if self.solver != "lbfgs" and (network.model.optimizer is None or network.loss is not self.loss):
             state = None
             if incremental and old is not None and old.model.optimizer is not None and old.shape.dtype == dtype:
@@ -390,9 +388,6 @@ class BaseNet(CallbackSupport, BaseEstimator):
 
     def _fitted_dtype(self) -> str:
         return self._network.shape.dtype
-
-    def _current_or_none(self) -> Network | None:
-        return self._current() if hasattr(self, "_network") else None
 
     def _feeds(self, numbers: Any, categories: Any) -> Any:
         """Return inputs as the model takes them."""
@@ -453,12 +448,11 @@ class BaseNet(CallbackSupport, BaseEstimator):
             order = Order(np.arange(count) if rows is None else rows, self._random_state if self.shuffle else None)
         told = teller(self, X, y, self.max_iter)
         watch = Watch(self, count, held_out, self._scorer(), self.max_iter, incremental, told and told[0])
-        own = [self.callbacks] if isinstance(self.callbacks, Callback) else list(self.callbacks or ())
         self.n_iter_ = 0
         try:
             network.model.fit(
                 network.model._feeds("fit", feeds, targets, weight, finite=True), batch_size=self._batch_size(count),
-                epochs=1 if incremental else self.max_iter, shuffle=order, callbacks=[watch, *own],
+                epochs=1 if incremental else self.max_iter, shuffle=order, callbacks=[watch, *self._own_callbacks()],
                 verbose=int(self.progress_bar), nonfinite="continue")
         except KeyboardInterrupt:
             warnings.warn("Training interrupted by user.", stacklevel=2)
@@ -488,6 +482,9 @@ class BaseNet(CallbackSupport, BaseEstimator):
         return train, HeldOut(X if self.scoring is None else _safe_indexing(X, rest), labels, _rows(feeds, rest),
                               targets[rest], weight)
 
+    def _own_callbacks(self) -> list[Callback]:
+        return [self.callbacks] if isinstance(self.callbacks, Callback) else list(self.callbacks or ())
+
     def _batch_size(self, rows: int) -> int:
         if self.batch_size == "auto":
             return min(200, rows)
@@ -516,7 +513,7 @@ class BaseNet(CallbackSupport, BaseEstimator):
         network = self._current()
         dtype = network.shape.dtype
         if (type(X) is np.ndarray and X.ndim == 2 and X.dtype == dtype and X.flags.c_contiguous
-                and vars(self).get("_columns") is None and X.shape[1] == network.shape.n_features and len(X)
+                and self._columns is None and X.shape[1] == network.shape.n_features and len(X)
                 and "feature_names_in_" not in vars(self) and core.all_finite(X.reshape(-1))):
             found: NDArray[Any] = network.model(X) if len(X) <= FEW_ROWS else self._predicted(network, X)
             return found
@@ -524,7 +521,7 @@ class BaseNet(CallbackSupport, BaseEstimator):
 
     def _checked(self, X: Any) -> Any:
         """Return X as the model takes it."""
-        if vars(self).get("_columns") is None:
+        if self._columns is None:
             X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
             return self._feeds(X, None)
         validate_data(self, X, reset=False, skip_check_array=True)

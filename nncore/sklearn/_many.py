@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import joblib
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.validation import _num_samples
 
 import nncore as nn
 from nncore import _checks
-from nncore.callbacks import Callback
 from nncore.sklearn._training import Chosen
 
 __all__ = ["fit_many"]
@@ -69,7 +68,7 @@ def fit_many(estimators: Sequence[Any], X: Any, y: Any, sample_weight: Any = Non
     for estimator in estimators:
         if not hasattr(estimator, "_fit_checked"):
             raise TypeError(f"{where}: estimators must be of nncore.sklearn, got {type(estimator).__name__}")
-    owned = [callback for estimator in estimators for callback in _callbacks(estimator)]
+    owned = [callback for estimator in estimators for callback in estimator._own_callbacks()]
     if len(set(map(id, owned))) < len(owned):
         raise ValueError(f"{where}: a callback keeps notes of one run: give each estimator callbacks of its own")
     most = _threads(n_jobs)
@@ -92,13 +91,9 @@ def fit_many(estimators: Sequence[Any], X: Any, y: Any, sample_weight: Any = Non
             raise
 
 
-def _callbacks(estimator: Any) -> list[Any]:
-    return [estimator.callbacks] if isinstance(estimator.callbacks, Callback) else list(estimator.callbacks or ())
-
-
 def _threads(n_jobs: Any) -> int:
     """Return how many threads there may be; as joblib counts, -1 means all processors, -2 all but one."""
-    processors = len(os.sched_getaffinity(0))
+    processors = joblib.cpu_count()
     if n_jobs is None:
         return processors
     wanted = _checks.integer(n_jobs, "fit_many", "n_jobs", low=-processors, high=2**31 - 1)

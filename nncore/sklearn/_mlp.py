@@ -118,7 +118,7 @@ class BaseMLP(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseNet):
     def _begin_with(self, coefs: list[NDArray[Any]], intercepts: list[NDArray[Any]]) -> None:
         """Take weights from elsewhere as those of a fit."""
         self.coefs_, self.intercepts_ = coefs, intercepts
-        self._columns, self._columns_for, self._encoded_width = None, None, coefs[-1].shape[1]
+        self._encoded_width = coefs[-1].shape[1]
         self._current()
 
     def to_sklearn(self) -> Any:

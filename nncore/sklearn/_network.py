@@ -132,9 +132,7 @@ class Network:
 
     def __init__(self, shape: Shape, model: Any) -> None:
         self.shape, self.model = shape, model
-        self.loss: Any = None  # the estimator's parameters that the model was compiled and made for
-        self.activations: Any = None
-        self.out_activation: Any = None
+        self.loss: Any = None  # the estimator's parameter that the model was compiled for
 
     def take(self, *weights: Any) -> None:
         """Set the weights that training begins with."""
@@ -171,6 +169,7 @@ class MLPNetwork(Network):
         tables = [] if ids is None else [
             layers.Embedding(sum(shape.cardinalities), shape.embedding_size, dtype=shape.dtype)]
         self.dense: list[Any] = []
+        self.activations = self.out_activation = None  # the estimator's, which it was made for
         self._inputs = as_argument(numbers, ids)
         self._hidden_model: Any = None
         x = join(shape, numbers, [table(ids) for table in tables])

@@ -310,7 +310,7 @@ class Regressor(RegressorMixin, BaseNet):
         -------
         float
         """
-        outputs, loss = self._outputs(X), _named_loss(self.loss)
+        outputs, loss = self._outputs(X), self._make_loss()
         if isinstance(loss, losses.GaussianNLLLoss):
             outputs = outputs[:, : outputs.shape[1] // 2]
         elif isinstance(loss, losses.QuantileLoss):
@@ -339,8 +339,8 @@ class Regressor(RegressorMixin, BaseNet):
 
 
 def _named_loss(loss: Any) -> Any:
-    """Return a loss for a name or an object, or None for one of scikit-learn's."""
-    return None if isinstance(loss, str) and loss in ("log_loss", "squared_error", "poisson") else losses.get(loss)
+    """Return a classifier's loss for a name or an object, before it is fitted; None for scikit-learn's own."""
+    return None if isinstance(loss, str) and loss == "log_loss" else losses.get(loss)
 
 
 def _own_loss(loss: Any) -> losses.Loss:
